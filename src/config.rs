@@ -1,0 +1,244 @@
+//! Every setting: one struct from the command line and the environment.
+
+use clap::{Parser, ValueEnum};
+use ipnet::IpNet;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// Keeps a game table: maps, scenes and sounds on your own disk, every screen in step.
+///
+/// Started without any flag it serves the current folder when that has maps/, scenes/ and sounds/,
+/// else your own data folder, on port 8010. Every flag also exists as an environment variable.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "tablekeep", version, max_term_width = 100)]
+pub struct Config {
+    /// Address and port to listen on; port 0 picks a free one
+    #[arg(
+        long,
+        env = "TABLEKEEP_LISTEN",
+        default_value = "0.0.0.0:8010",
+        value_name = "ADDR:PORT"
+    )]
+    pub listen: SocketAddr,
+
+    /// Folder with maps/, scenes/ and sounds/ (made when missing)
+    ///
+    /// Default: the current folder when it has those three, else the user's data folder for
+    /// applications, filled with a demo table at the first start.
+    #[arg(long, env = "TABLEKEEP_DATA_DIR", value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+
+    /// Who may change things: the GM only, or everybody on the network
+    #[arg(long, env = "TABLEKEEP_ACCESS", value_enum, default_value_t = Access::Closed)]
+    pub access: Access,
+
+    /// Let this network (CIDR) or address be GM too; repeatable, or separated by commas
+    #[arg(long, env = "TABLEKEEP_GM_FROM", value_name = "CIDR", value_delimiter = ',', value_parser = network)]
+    pub gm_from: Vec<IpNet>,
+
+    /// Whether browsers on this machine are GM
+    ///
+    /// Default: true, but false in a container (unless started by cargo). Set it to false behind a
+    /// proxy or a tunnel, because its visitors look like this machine.
+    #[arg(long, env = "TABLEKEEP_LOOPBACK_GM", value_name = "BOOL")]
+    pub loopback_gm: Option<bool>,
+
+    /// Web pages from this origin (http://host:port) may use the server; repeatable
+    #[arg(long, env = "TABLEKEEP_ALLOW_ORIGIN", value_name = "ORIGIN", value_delimiter = ',', value_parser = origin)]
+    pub allow_origin: Vec<String>,
+
+    /// A further name of this server, as browsers send it in Host; repeatable
+    #[arg(
+        long,
+        env = "TABLEKEEP_ALLOW_HOST",
+        value_name = "NAME",
+        value_delimiter = ','
+    )]
+    pub allow_host: Vec<String>,
+
+    /// Whether SpellTable's sender gets its own scene back
+    #[arg(long, env = "TABLEKEEP_SPELLTABLE_ECHO", value_enum, default_value_t = Echo::Auto)]
+    pub spelltable_echo: Echo,
+
+    /// Threads that serve connections (default: one per core, at most 8)
+    #[arg(long, env = "TABLEKEEP_WORKERS", value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256), hide_short_help = true)]
+    pub workers: Option<u16>,
+
+    /// Print a QR code of the network address at start
+    #[arg(long, env = "TABLEKEEP_QR", value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set)]
+    pub qr: bool,
+
+    /// What to log, such as `info` or `tablekeep=debug`
+    #[arg(
+        long,
+        env = "TABLEKEEP_LOG",
+        value_name = "FILTER",
+        default_value = "info"
+    )]
+    pub log: String,
+
+    /// Limits, all of them told to clients by GET /limits.
+    #[command(flatten)]
+    pub limits: Limits,
+}
+
+/// Everything that is bounded.
+#[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = "Limits")]
+pub struct Limits {
+    /// Largest map or scene image
+    #[arg(long, env = "TABLEKEEP_MAX_IMAGE", value_name = "SIZE", default_value = "256M", value_parser = size)]
+    pub max_image: u64,
+    /// Largest sound
+    #[arg(long, env = "TABLEKEEP_MAX_SOUND", value_name = "SIZE", default_value = "512M", value_parser = size)]
+    pub max_sound: u64,
+    /// Largest scene, over REST
+    #[arg(long, env = "TABLEKEEP_MAX_SCENE", value_name = "SIZE", default_value = "16M", value_parser = size)]
+    pub max_scene: u64,
+    /// Largest WebSocket message
+    #[arg(long, env = "TABLEKEEP_MAX_FRAME", value_name = "SIZE", default_value = "16M", value_parser = size)]
+    pub max_frame: u64,
+    /// Connections at the same time, per thread
+    #[arg(
+        long,
+        env = "TABLEKEEP_MAX_CONNECTIONS",
+        value_name = "N",
+        default_value_t = 25_000
+    )]
+    pub max_connections: usize,
+    /// Uploads at the same time; further ones wait
+    #[arg(
+        long,
+        env = "TABLEKEEP_MAX_UPLOADS",
+        value_name = "N",
+        default_value_t = 8
+    )]
+    pub max_uploads: u16,
+    /// Memory for files that are served again and again
+    #[arg(long, env = "TABLEKEEP_FILE_CACHE", value_name = "SIZE", default_value = "64M", value_parser = size)]
+    pub file_cache: u64,
+    /// Days that deleted folders stay below .tablekeep/trash
+    #[arg(
+        long,
+        env = "TABLEKEEP_TRASH_DAYS",
+        value_name = "DAYS",
+        default_value_t = 30
+    )]
+    pub trash_days: u32,
+}
+
+/// Who may change things.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Access {
+    /// Only the GM
+    Closed,
+    /// Everybody who can reach the server (as SpellTable does)
+    Open,
+}
+
+/// Whether a scene goes back to the SpellTable page that sent it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Echo {
+    /// To old frontends yes, to new ones no
+    Auto,
+    /// To all
+    Always,
+    /// To none
+    Never,
+}
+
+impl Config {
+    /// The effective `--loopback-gm`.
+    pub fn loopback_gm(&self) -> bool {
+        self.loopback_gm.unwrap_or_else(|| !in_container())
+    }
+
+    /// The effective `--workers`.
+    pub fn workers(&self) -> usize {
+        self.workers.map_or_else(
+            || {
+                std::thread::available_parallelism()
+                    .map_or(1, usize::from)
+                    .min(8)
+            },
+            usize::from,
+        )
+    }
+}
+
+/// Whether this runs in a container, where every visitor may seem to come from this machine.
+///
+/// Started by cargo it is somebody's working copy, in a development container or not, and that
+/// somebody sits in front of it.
+fn in_container() -> bool {
+    let marked = ["/.dockerenv", "/run/.containerenv"]
+        .iter()
+        .any(|mark| std::path::Path::new(mark).exists())
+        || ["KUBERNETES_SERVICE_HOST", "container"]
+            .iter()
+            .any(|name| std::env::var_os(name).is_some());
+    marked && std::env::var_os("CARGO_MANIFEST_DIR").is_none()
+}
+
+fn network(text: &str) -> Result<IpNet, String> {
+    text.parse::<IpNet>()
+        .or_else(|_| text.parse::<std::net::IpAddr>().map(IpNet::from))
+        .map_err(|_| "expected a network such as 192.168.1.0/24, or an address".into())
+}
+
+fn origin(text: &str) -> Result<String, String> {
+    let rest = text
+        .strip_prefix("https://")
+        .or_else(|| text.strip_prefix("http://"));
+    match rest {
+        Some(host) if !host.is_empty() && !host.contains(['/', '?', '#', ' ', '@', '*']) => {
+            Ok(text.to_ascii_lowercase())
+        }
+        _ => Err("expected an origin such as https://table.example:3000, without a path".into()),
+    }
+}
+
+/// Bytes, or with K, M or G behind for powers of 1024.
+fn size(text: &str) -> Result<u64, String> {
+    let (digits, unit) = match text.trim_end_matches(['B', 'b']).char_indices().last() {
+        Some((at, 'k' | 'K')) => (&text[..at], 1 << 10),
+        Some((at, 'm' | 'M')) => (&text[..at], 1 << 20),
+        Some((at, 'g' | 'G')) => (&text[..at], 1 << 30),
+        _ => (text, 1),
+    };
+    digits
+        .parse::<u64>()
+        .ok()
+        .and_then(|n| n.checked_mul(unit))
+        .filter(|n| *n > 0)
+        .ok_or_else(|| "expected a size such as 512K, 64M or 2G".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_have_units() {
+        assert_eq!(size("16M"), Ok(16 << 20));
+        assert_eq!(size("5kB"), Ok(5 << 10));
+        assert_eq!(size("123"), Ok(123));
+        for bad in ["", "M", "-1", "1T", "99999999999G", "0"] {
+            assert!(size(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn origins_have_no_path() {
+        assert!(origin("http://a.example:3000").is_ok());
+        for bad in ["a.example", "http://", "http://a/", "*", "ftp://a"] {
+            assert!(origin(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_flags_are_consistent() {
+        use clap::CommandFactory;
+        Config::command().debug_assert();
+    }
+}

@@ -1,0 +1,3 @@
+//! The protocols that clients speak, one folder each: a codec and its rules.
+
+pub mod spelltable;

@@ -1,0 +1,173 @@
+//! JSON to types: what SpellTable's pages send.
+
+use crate::json::{JsonText, Node, NodeKind};
+use crate::live::{Dialect, Frame};
+use bytes::Bytes;
+
+/// What a SpellTable page says.
+#[derive(Debug)]
+pub enum ClientMessage {
+    /// The table's scene, whole.
+    SceneUpdate {
+        /// The scene.
+        scene: JsonText,
+        /// The message as it came, for those versions that relay it as it is.
+        message: JsonText,
+        /// Whether only the newest frontend sends such a scene.
+        newest: bool,
+    },
+    /// "Send me the scene again."
+    RequestScene,
+    /// Something for the others, made up anew so that only known members get through.
+    Relay(Relay),
+    /// Nothing to do, but only the newest frontend says it.
+    KeepAlive,
+}
+
+/// A passing event for the others.
+#[derive(Debug)]
+pub struct Relay {
+    /// The frame for them.
+    pub frame: Frame,
+    /// What it does to the viewers, if it lasts.
+    pub viewer: Option<ViewerState>,
+}
+
+/// A state of the viewers that a late joiner should know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ViewerState {
+    /// The viewers show nothing.
+    Blank(bool),
+    /// The viewers are turned around.
+    Rotated(bool),
+}
+
+/// Reads messages; remembers only whether this connection's faults were reported.
+#[derive(Default)]
+pub struct Wire {
+    faults: u32,
+}
+
+impl Dialect for Wire {
+    type Message = ClientMessage;
+
+    fn read(&mut self, text: Bytes) -> Option<ClientMessage> {
+        let fault = match JsonText::parse(text) {
+            Ok(message) => match parse(&message) {
+                Ok(meaning) => return meaning,
+                Err(fault) => fault.to_owned(),
+            },
+            Err(error) => error.to_string(),
+        };
+        // A client in a loop must not fill the log.
+        self.faults = self.faults.saturating_add(1);
+        if self.faults.is_power_of_two() {
+            tracing::warn!(
+                faults = self.faults,
+                fault,
+                "ignored a message on /ws: {fault}"
+            );
+        }
+        None
+    }
+}
+
+/// The meaning of a message: `Ok(None)` when there is none for us, `Err` when it is broken.
+fn parse(message: &JsonText) -> Result<Option<ClientMessage>, &'static str> {
+    let root = message.root();
+    if root.kind() != NodeKind::Object {
+        return Err("a message must be a JSON object");
+    }
+    let Some(kind) = root.get("type").and_then(|kind| kind.as_str()) else {
+        return Ok(None);
+    };
+    let text = |text: &str| Frame::text(&[text.as_bytes()]);
+    Ok(match kind.as_ref() {
+        "scene_update" => match root.get("scene") {
+            Some(scene) if scene.kind() == NodeKind::Object => Some(ClientMessage::SceneUpdate {
+                newest: is_newest(scene),
+                scene: message.part(scene),
+                message: message.clone(),
+            }),
+            _ => return Err("scene_update needs a scene that is an object"),
+        },
+        "request_scene_update" => Some(ClientMessage::RequestScene),
+        "ping" => Some(ClientMessage::KeepAlive),
+        "highlight_marker" => root.get("markerId").filter(|id| !id.is_null()).map(|id| {
+            let json = format!(
+                "{{\"type\":\"highlight_marker\",\"markerId\":{}}}",
+                id.raw()
+            );
+            ClientMessage::relay(text(&json), None)
+        }),
+        "blank_viewer" => Some(ViewerState::Blank(true).into()),
+        "unblank_viewer" => Some(ViewerState::Blank(false).into()),
+        "rotate_viewer" => Some(ViewerState::Rotated(true).into()),
+        "unrotate_viewer" => Some(ViewerState::Rotated(false).into()),
+        "scene_event" => root
+            .get("eventType")
+            .filter(|kind| !kind.is_null())
+            .map(|kind| {
+                let mut json = format!("{{\"type\":\"scene_event\",\"eventType\":{}", kind.raw());
+                for name in ["x", "y", "enabled", "brightness", "points"] {
+                    if let Some(value) = root.get(name) {
+                        json.push_str(&format!(",\"{name}\":{}", value.raw()));
+                    }
+                }
+                json.push('}');
+                ClientMessage::relay(text(&json), None)
+            }),
+        _ => None,
+    })
+}
+
+/// The seed's frontend never sends these members.
+fn is_newest(scene: Node<'_>) -> bool {
+    scene
+        .members()
+        .any(|(name, _)| name == "fogOfWar" || name == "encounterHistory")
+}
+
+impl ClientMessage {
+    fn relay(frame: Frame, viewer: Option<ViewerState>) -> Self {
+        Self::Relay(Relay { frame, viewer })
+    }
+}
+
+impl From<ViewerState> for ClientMessage {
+    fn from(state: ViewerState) -> Self {
+        Self::relay(state.frame(), Some(state))
+    }
+}
+
+impl ViewerState {
+    /// The message that puts a viewer into this state.
+    pub fn frame(self) -> Frame {
+        let json: &[u8] = match self {
+            Self::Blank(true) => b"{\"type\":\"blank_viewer\",\"isBlank\":true}",
+            Self::Blank(false) => b"{\"type\":\"unblank_viewer\",\"isBlank\":false}",
+            Self::Rotated(true) => b"{\"type\":\"rotate_viewer\",\"isRotated\":true}",
+            Self::Rotated(false) => b"{\"type\":\"unrotate_viewer\",\"isRotated\":false}",
+        };
+        Frame::text(&[json])
+    }
+}
+
+/// The first message on every connection.
+pub(super) fn connected() -> Frame {
+    Frame::text(&[b"{\"type\":\"connection_status\",\"status\":\"connected\"}"])
+}
+
+/// The table's scene, as servers send it.
+pub(super) fn scene_update(scene: &JsonText) -> Frame {
+    Frame::text(&[
+        b"{\"type\":\"scene_update\",\"scene\":",
+        scene.as_str().as_bytes(),
+        b"}",
+    ])
+}
+
+/// A message as it came.
+pub(super) fn as_it_came(message: &JsonText) -> Frame {
+    Frame::text(&[message.as_str().as_bytes()])
+}

@@ -1,0 +1,124 @@
+//! Groups of error answers for the API's description, so that each is described once.
+
+use crate::error::{ErrorBody, ValidationBody};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
+use utoipa::{IntoResponses, PartialSchema, ToSchema};
+
+type Responses = BTreeMap<String, RefOr<Response>>;
+
+/// A sentence about what was done.
+#[derive(Serialize, ToSchema)]
+pub struct Message {
+    /// One sentence.
+    #[schema(example = "Folder 'dungeons' created successfully")]
+    pub message: String,
+}
+
+impl Message {
+    /// From anything that makes a sentence.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+        }
+    }
+}
+
+fn error(text: &str) -> RefOr<Response> {
+    answer::<ErrorBody>(text)
+}
+
+fn answer<T: PartialSchema + ToSchema>(text: &str) -> RefOr<Response> {
+    let schema = Ref::from_schema_name(T::name());
+    let content = ContentBuilder::new().schema(Some(schema)).build();
+    ResponseBuilder::new()
+        .description(text)
+        .content("application/json", content)
+        .build()
+        .into()
+}
+
+fn group(rows: &[(&str, &str)]) -> Responses {
+    rows.iter()
+        .map(|(status, text)| ((*status).to_owned(), error(text)))
+        .collect()
+}
+
+const MISDIRECTED: (&str, &str) = ("421", "`Host` is none of this server's names");
+const INTERNAL: (&str, &str) = (
+    "500",
+    "Something broke that should not; the log has the cause",
+);
+const BUSY: (&str, &str) = ("503", "Not ready yet, or shutting down: try again");
+const FORBIDDEN: (&str, &str) = ("403", "Only the GM may do this, or the page is not allowed");
+
+/// What any route may answer.
+pub struct PublicErrors;
+
+impl IntoResponses for PublicErrors {
+    fn responses() -> Responses {
+        group(&[MISDIRECTED, INTERNAL, BUSY])
+    }
+}
+
+/// What a file's route may answer.
+pub struct FileErrors;
+
+impl IntoResponses for FileErrors {
+    fn responses() -> Responses {
+        let mut all = PublicErrors::responses();
+        all.extend(group(&[
+            ("404", "There is no such file"),
+            ("412", "If-Match or If-Unmodified-Since does not hold"),
+            ("416", "The range lies outside the file"),
+        ]));
+        all
+    }
+}
+
+/// What a route for the GM may answer.
+pub struct GmErrors;
+
+impl IntoResponses for GmErrors {
+    fn responses() -> Responses {
+        group(&[FORBIDDEN, MISDIRECTED, INTERNAL, BUSY])
+    }
+}
+
+/// What a route that takes JSON and writes may answer.
+pub struct WriteErrors;
+
+impl IntoResponses for WriteErrors {
+    fn responses() -> Responses {
+        let mut all = GmErrors::responses();
+        all.extend(group(&[
+            ("400", "The request makes no sense; the text says why"),
+            ("409", "Something else is in the way"),
+            ("413", "The request is over the limit"),
+            ("507", "The disk is full; nothing was changed"),
+        ]));
+        all.insert(
+            "422".into(),
+            answer::<ValidationBody>("Fields are missing or of the wrong type"),
+        );
+        all
+    }
+}
+
+/// What a route that takes a file may answer.
+pub struct UploadErrors;
+
+impl IntoResponses for UploadErrors {
+    fn responses() -> Responses {
+        let mut all = WriteErrors::responses();
+        all.extend(group(&[
+            ("412", "If-Match or If-None-Match does not hold"),
+            (
+                "415",
+                "The file is of a type that the library does not take",
+            ),
+        ]));
+        all
+    }
+}

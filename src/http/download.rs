@@ -1,0 +1,542 @@
+//! Sending files: conditions, ranges, safe types (RFC 9110, sections 13 and 14).
+
+use super::IsHead;
+use super::cache::{Cached, Content, FileCache, http_date};
+use crate::error::{Error, Result};
+use crate::store::{AssetPath, Format, Shelf, Stamp};
+use actix_web::body::{BodySize, MessageBody, SizedStream};
+use actix_web::http::header::{
+    self, ByteRangeSpec, EntityTag, Header, HeaderMap, HeaderName, HeaderValue, HttpDate, IfMatch,
+    IfModifiedSince, IfNoneMatch, IfRange, IfUnmodifiedSince, Range as RangeHeader,
+};
+use actix_web::{HttpMessage, HttpRequest, HttpResponse, HttpResponseBuilder, web};
+use bytes::Bytes;
+use futures_util::stream;
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::ops::Range;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// Most ranges of one request; more are answered with the whole file.
+const MAX_RANGES: usize = 16;
+/// A body up to this size is handed over in one piece.
+const ONE_PIECE: usize = 256 << 10;
+/// Larger ones in pieces of this size.
+const PIECE: usize = 64 << 10;
+
+/// What users upload may style itself, and nothing else: no script runs on our origin.
+const SANDBOX: &str = "default-src 'none'; style-src 'unsafe-inline'; sandbox";
+
+/// How a library's files are labelled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Disposition {
+    /// Pictures and films.
+    Pictures,
+    /// Sounds; any page may play them, as SpellTable's server allows.
+    Sounds,
+}
+
+impl Disposition {
+    fn media_type(self, format: Format) -> &'static str {
+        match self {
+            Self::Pictures => format.media_type(),
+            Self::Sounds => format.sound_media_type(),
+        }
+    }
+}
+
+/// Sends one file of `shelf`. `path` must come from its index.
+pub async fn send_file(
+    req: &HttpRequest,
+    cache: &FileCache,
+    shelf: &Shelf,
+    path: &AssetPath,
+    disposition: Disposition,
+) -> Result<HttpResponse> {
+    let file = cache.get(shelf, path).await?;
+    let size = file.stamp.bytes;
+    let state = Validators {
+        etag: &file.etag,
+        modified: file.stamp.modified,
+    };
+    let mut answer = match state.check(req.headers())? {
+        Outcome::NotModified => {
+            let mut answer = HttpResponse::NotModified();
+            label(&mut answer, &file);
+            return Ok(answer.finish());
+        }
+        Outcome::Send => HttpResponse::Ok(),
+    };
+    let is_head = req.extensions().get::<IsHead>().is_some();
+    let ranges = if is_head {
+        None
+    } else {
+        wanted_ranges(req.headers(), &state, size)?
+    };
+    let media_type = file.format.map(|format| disposition.media_type(format));
+    label(&mut answer, &file);
+    answer.insert_header((header::ACCEPT_RANGES, "bytes"));
+    answer.insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"));
+    answer.insert_header((header::CONTENT_SECURITY_POLICY, SANDBOX));
+    answer.insert_header((CORP, "same-site"));
+    if disposition == Disposition::Sounds && !req.headers().contains_key(header::ORIGIN) {
+        answer.insert_header((header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"));
+    }
+    match media_type {
+        Some(media_type) => answer.insert_header((header::CONTENT_TYPE, media_type)),
+        None => answer
+            .insert_header((header::CONTENT_TYPE, "application/octet-stream"))
+            .insert_header((header::CONTENT_DISPOSITION, attachment(path.name()))),
+    };
+    if is_head {
+        return Ok(answer.body(SizedStream::new(size, stream::empty::<Result<Bytes>>())));
+    }
+    let segments = match ranges.as_deref() {
+        None => vec![Segment::plain(0..size)],
+        Some([one]) => {
+            answer.status(actix_web::http::StatusCode::PARTIAL_CONTENT);
+            answer.insert_header((header::CONTENT_RANGE, content_range(one, size)));
+            vec![Segment::plain(one.clone())]
+        }
+        Some(several) => {
+            answer.status(actix_web::http::StatusCode::PARTIAL_CONTENT);
+            multipart(&mut answer, several, size, media_type)
+        }
+    };
+    let body = match &file.content {
+        Content::Memory(bytes) => Source::Memory(bytes.clone()),
+        Content::Disk => {
+            let (open, stamp) = shelf.open_file(path)?;
+            if stamp != file.stamp {
+                return Err(Error::Unavailable(format!(
+                    "{path} is being replaced, try again"
+                )));
+            }
+            Source::Disk(Some(open))
+        }
+    };
+    Ok(body.respond(answer, segments))
+}
+
+const CORP: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
+
+/// The headers that a 304 has as well.
+fn label(answer: &mut HttpResponseBuilder, file: &Cached) {
+    answer.insert_header((header::ETAG, file.etag.clone()));
+    answer.insert_header((header::LAST_MODIFIED, file.last_modified.clone()));
+    answer.insert_header((header::CACHE_CONTROL, "no-cache"));
+}
+
+/// Sends bytes of ours (pages, documents) with a validator; `tag` names their content.
+pub fn send_bytes(
+    req: &HttpRequest,
+    media_type: &str,
+    tag: &str,
+    bytes: Bytes,
+) -> Result<HttpResponse> {
+    let etag = HeaderValue::from_str(&format!("\"{tag}\""))
+        .map_err(|e| Error::Internal(std::io::Error::other(e)))?;
+    let state = Validators {
+        etag: &etag,
+        modified: UNIX_EPOCH,
+    };
+    let mut answer = match state.check(req.headers())? {
+        Outcome::NotModified => HttpResponse::NotModified(),
+        Outcome::Send => HttpResponse::Ok(),
+    };
+    answer.insert_header((header::ETAG, etag.clone()));
+    answer.insert_header((header::CACHE_CONTROL, "no-cache"));
+    answer.insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"));
+    if matches!(state.check(req.headers())?, Outcome::NotModified) {
+        return Ok(answer.finish());
+    }
+    answer.insert_header((header::CONTENT_TYPE, media_type));
+    Ok(answer.body(bytes))
+}
+
+/// The strong entity tag of a file, quotes included.
+pub fn etag_of(stamp: &Stamp) -> String {
+    format!("\"{}\"", stamp.tag())
+}
+
+struct Validators<'a> {
+    etag: &'a HeaderValue,
+    modified: SystemTime,
+}
+
+enum Outcome {
+    Send,
+    NotModified,
+}
+
+impl Validators<'_> {
+    /// The conditions in the order of RFC 9110, section 13.2.2, for a GET or HEAD.
+    fn check(&self, headers: &HeaderMap) -> Result<Outcome> {
+        let failed = |what: &str| {
+            Err(Error::PreconditionFailed(format!(
+                "{what} does not hold: the file has changed"
+            )))
+        };
+        if headers.contains_key(header::IF_MATCH) {
+            let holds = match parse::<IfMatch>(headers) {
+                Some(IfMatch::Any) => true,
+                Some(IfMatch::Items(tags)) => tags.iter().any(|tag| tag.strong_eq(&self.tag())),
+                None => false,
+            };
+            if !holds {
+                return failed("If-Match");
+            }
+        } else if let Some(since) = parse::<IfUnmodifiedSince>(headers)
+            && !self.not_after(since.0)
+        {
+            return failed("If-Unmodified-Since");
+        }
+        let unchanged = if headers.contains_key(header::IF_NONE_MATCH) {
+            match parse::<IfNoneMatch>(headers) {
+                Some(IfNoneMatch::Any) => true,
+                Some(IfNoneMatch::Items(tags)) => tags.iter().any(|tag| tag.weak_eq(&self.tag())),
+                None => false,
+            }
+        } else {
+            parse::<IfModifiedSince>(headers).is_some_and(|since| self.not_after(since.0))
+        };
+        Ok(if unchanged {
+            Outcome::NotModified
+        } else {
+            Outcome::Send
+        })
+    }
+
+    fn tag(&self) -> EntityTag {
+        let text = self.etag.to_str().unwrap_or_default();
+        EntityTag::new_strong(text.trim_matches('"').to_owned())
+    }
+
+    /// Whether the file was last changed at or before `date`, in whole seconds.
+    fn not_after(&self, date: HttpDate) -> bool {
+        seconds(self.modified) <= seconds(date.into())
+    }
+
+    /// Whether ranges apply: no `If-Range`, or one that names exactly this content.
+    fn ranges_apply(&self, headers: &HeaderMap) -> bool {
+        if !headers.contains_key(header::IF_RANGE) {
+            return true;
+        }
+        match parse::<IfRange>(headers) {
+            Some(IfRange::EntityTag(tag)) => tag.strong_eq(&self.tag()),
+            Some(IfRange::Date(date)) => {
+                // A date is a strong validator only when the file was quiet for a second.
+                let age = SystemTime::now()
+                    .duration_since(self.modified)
+                    .unwrap_or_default();
+                age > Duration::from_secs(1) && http_date(self.modified) == date.to_string()
+            }
+            None => false,
+        }
+    }
+}
+
+fn seconds(time: SystemTime) -> u64 {
+    time.duration_since(UNIX_EPOCH)
+        .map_or(0, |age| age.as_secs())
+}
+
+/// Reads a typed header out of a plain map.
+fn parse<H: Header>(headers: &HeaderMap) -> Option<H> {
+    struct Only<'a>(&'a HeaderMap, std::cell::RefCell<actix_http::Extensions>);
+    impl HttpMessage for Only<'_> {
+        type Stream = ();
+        fn headers(&self) -> &HeaderMap {
+            self.0
+        }
+        fn take_payload(&mut self) -> actix_http::Payload<()> {
+            actix_http::Payload::None
+        }
+        fn extensions(&self) -> std::cell::Ref<'_, actix_http::Extensions> {
+            self.1.borrow()
+        }
+        fn extensions_mut(&self) -> std::cell::RefMut<'_, actix_http::Extensions> {
+            self.1.borrow_mut()
+        }
+    }
+    headers.get(H::name())?;
+    H::parse(&Only(headers, Default::default())).ok()
+}
+
+/// The byte ranges to send; `None` is the whole file.
+fn wanted_ranges(
+    headers: &HeaderMap,
+    state: &Validators<'_>,
+    size: u64,
+) -> Result<Option<Vec<Range<u64>>>> {
+    let Some(value) = headers.get(header::RANGE) else {
+        return Ok(None);
+    };
+    if !state.ranges_apply(headers) {
+        return Ok(None);
+    }
+    let Ok(RangeHeader::Bytes(specs)) = value.to_str().unwrap_or_default().parse() else {
+        // Another unit, or nothing that can be understood: as if it were not there.
+        return Ok(None);
+    };
+    satisfy(&specs, size)
+}
+
+/// Clips, drops what lies outside, merges what overlaps or touches, keeps the order asked for.
+fn satisfy(specs: &[ByteRangeSpec], size: u64) -> Result<Option<Vec<Range<u64>>>> {
+    let found: Vec<_> = specs
+        .iter()
+        .filter_map(|spec| spec.to_satisfiable_range(size))
+        .map(|(first, last)| first..last + 1)
+        .collect();
+    if found.is_empty() {
+        return Err(Error::RangeNotSatisfiable { size });
+    }
+    let mut merged: Vec<Range<u64>> = Vec::with_capacity(found.len());
+    for mut range in found {
+        while let Some(at) = merged
+            .iter()
+            .position(|m| m.start <= range.end && range.start <= m.end)
+        {
+            let other = merged.remove(at);
+            range = range.start.min(other.start)..range.end.max(other.end);
+        }
+        merged.push(range);
+    }
+    Ok((merged.len() <= MAX_RANGES).then_some(merged))
+}
+
+fn content_range(range: &Range<u64>, size: u64) -> String {
+    format!("bytes {}-{}/{size}", range.start, range.end - 1)
+}
+
+/// Bytes of ours, then a part of the file.
+#[derive(Debug)]
+struct Segment {
+    prefix: Bytes,
+    range: Range<u64>,
+}
+
+impl Segment {
+    fn plain(range: Range<u64>) -> Self {
+        Self {
+            prefix: Bytes::new(),
+            range,
+        }
+    }
+}
+
+/// A `multipart/byteranges` body (RFC 9110, section 14.6).
+fn multipart(
+    answer: &mut HttpResponseBuilder,
+    ranges: &[Range<u64>],
+    size: u64,
+    media_type: Option<&str>,
+) -> Vec<Segment> {
+    let boundary = uuid::Uuid::new_v4().simple().to_string();
+    answer.insert_header((
+        header::CONTENT_TYPE,
+        format!("multipart/byteranges; boundary={boundary}"),
+    ));
+    let media_type = media_type.unwrap_or("application/octet-stream");
+    let mut segments: Vec<_> = ranges
+        .iter()
+        .enumerate()
+        .map(|(nth, range)| Segment {
+            prefix: Bytes::from(format!(
+                "{}--{boundary}\r\nContent-Type: {media_type}\r\nContent-Range: {}\r\n\r\n",
+                if nth == 0 { "" } else { "\r\n" },
+                content_range(range, size)
+            )),
+            range: range.clone(),
+        })
+        .collect();
+    segments.push(Segment {
+        prefix: Bytes::from(format!("\r\n--{boundary}--\r\n")),
+        range: 0..0,
+    });
+    segments
+}
+
+/// `attachment` with the name in the form that carries all of Unicode (RFC 6266, RFC 8187).
+fn attachment(name: &str) -> String {
+    let mut encoded = String::new();
+    for byte in name.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'.' | b'-' | b'_' => {
+                encoded.push(char::from(byte));
+            }
+            _ => encoded.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    format!("attachment; filename*=UTF-8''{encoded}")
+}
+
+enum Source {
+    Memory(Bytes),
+    /// Absent while a read is under way.
+    Disk(Option<File>),
+}
+
+impl Source {
+    fn respond(self, mut answer: HttpResponseBuilder, segments: Vec<Segment>) -> HttpResponse {
+        if let (Self::Memory(bytes), [one]) = (&self, segments.as_slice()) {
+            let range = one.range.start as usize..one.range.end as usize;
+            if range.len() <= ONE_PIECE {
+                return answer.body(bytes.slice(range));
+            }
+        }
+        let size = segments
+            .iter()
+            .map(|s| s.prefix.len() as u64 + (s.range.end - s.range.start))
+            .sum();
+        answer.body(FileBody {
+            source: self,
+            segments: segments.into(),
+            size,
+            reading: None,
+        })
+    }
+}
+
+type Reading = Pin<Box<dyn Future<Output = std::io::Result<(File, Bytes)>>>>;
+
+/// A body that yields its segments piece by piece.
+struct FileBody {
+    source: Source,
+    segments: VecDeque<Segment>,
+    size: u64,
+    reading: Option<Reading>,
+}
+
+impl FileBody {
+    /// What can be sent without reading, or the next range to read.
+    fn next(&mut self) -> Option<Result<Bytes, Range<u64>>> {
+        loop {
+            let segment = self.segments.front_mut()?;
+            if !segment.prefix.is_empty() {
+                return Some(Ok(std::mem::take(&mut segment.prefix)));
+            }
+            if segment.range.is_empty() {
+                self.segments.pop_front();
+                continue;
+            }
+            let end = segment.range.end.min(segment.range.start + PIECE as u64);
+            let piece = segment.range.start..end;
+            segment.range.start = end;
+            return Some(match &self.source {
+                Source::Memory(bytes) => Ok(bytes.slice(piece.start as usize..piece.end as usize)),
+                Source::Disk(_) => Err(piece),
+            });
+        }
+    }
+}
+
+impl MessageBody for FileBody {
+    type Error = std::io::Error;
+
+    fn size(&self) -> BodySize {
+        BodySize::Sized(self.size)
+    }
+
+    fn poll_next(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        loop {
+            if let Some(reading) = &mut self.reading {
+                let outcome = std::task::ready!(reading.as_mut().poll(cx));
+                self.reading = None;
+                return Poll::Ready(Some(outcome.map(|(file, bytes)| {
+                    self.source = Source::Disk(Some(file));
+                    bytes
+                })));
+            }
+            match self.next() {
+                None => return Poll::Ready(None),
+                Some(Ok(bytes)) => return Poll::Ready(Some(Ok(bytes))),
+                Some(Err(piece)) => {
+                    let Source::Disk(file) = &mut self.source else {
+                        return Poll::Ready(None);
+                    };
+                    let Some(file) = file.take() else {
+                        let lost = std::io::Error::other("an earlier read failed");
+                        return Poll::Ready(Some(Err(lost)));
+                    };
+                    self.reading = Some(Box::pin(read_piece(file, piece)));
+                }
+            }
+        }
+    }
+}
+
+async fn read_piece(mut file: File, piece: Range<u64>) -> std::io::Result<(File, Bytes)> {
+    web::block(move || {
+        let mut bytes = vec![0; (piece.end - piece.start) as usize];
+        file.seek(SeekFrom::Start(piece.start))?;
+        file.read_exact(&mut bytes)?;
+        Ok((file, Bytes::from(bytes)))
+    })
+    .await
+    .map_err(std::io::Error::other)?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn ranges(text: &str, size: u64) -> Option<Vec<Range<u64>>> {
+        let Ok(RangeHeader::Bytes(specs)) = text.parse() else {
+            return None;
+        };
+        satisfy(&specs, size).unwrap_or_else(|_| Some(Vec::new()))
+    }
+
+    #[test]
+    fn ranges_are_clipped_and_merged() {
+        assert_eq!(ranges("bytes=0-9", 78), Some(vec![0..10]));
+        assert_eq!(ranges("bytes=10-", 78), Some(vec![10..78]));
+        assert_eq!(ranges("bytes=-5", 78), Some(vec![73..78]));
+        assert_eq!(ranges("bytes=-500", 78), Some(vec![0..78]));
+        assert_eq!(ranges("bytes=70-500", 78), Some(vec![70..78]));
+        assert_eq!(
+            ranges("bytes=0-9,5-20,30-39", 78),
+            Some(vec![0..21, 30..40])
+        );
+        assert_eq!(ranges("bytes=30-39,0-9", 78), Some(vec![30..40, 0..10]));
+        let unsatisfiable = Some(Vec::new());
+        for outside in ["bytes=78-", "bytes=-0", "bytes=100-200"] {
+            assert_eq!(ranges(outside, 78), unsatisfiable, "{outside}");
+        }
+        assert_eq!(ranges("bytes=0-", 0), unsatisfiable);
+        let many: Vec<_> = (0..17)
+            .map(|n| format!("{}-{}", n * 10, n * 10 + 1))
+            .collect();
+        assert_eq!(ranges(&format!("bytes={}", many.join(",")), 1000), None);
+    }
+
+    #[test]
+    fn names_of_downloads_carry_unicode() {
+        assert_eq!(
+            attachment("a\"b ü.bin"),
+            "attachment; filename*=UTF-8''a%22b%20%C3%BC.bin"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_sent_is_what_was_asked(size in 1u64..200, wanted in prop::collection::vec((0u64..250, 0u64..250), 1..8)) {
+            let specs: Vec<_> = wanted.iter().map(|(a, b)| ByteRangeSpec::FromTo(*a.min(b), *a.max(b))).collect();
+            let asked = |byte: u64| wanted.iter().any(|(a, b)| (*a.min(b)..=*a.max(b)).contains(&byte));
+            let sent = satisfy(&specs, size).ok().flatten().unwrap_or_default();
+            for byte in 0..size {
+                let times = sent.iter().filter(|range| range.contains(&byte)).count();
+                prop_assert_eq!(times, usize::from(asked(byte)));
+            }
+        }
+    }
+}

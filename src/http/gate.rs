@@ -1,0 +1,229 @@
+//! In front of every route: one spelling of the path, Host and Origin, CORS, nothing panics out.
+
+use crate::access::{Policy, SocketAddrs, Verdict};
+use crate::error::Error;
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use actix_web::http::uri::PathAndQuery;
+use actix_web::http::{Method, StatusCode, Uri};
+use actix_web::middleware::Next;
+use actix_web::web::Data;
+use actix_web::{HttpMessage, HttpResponse, ResponseError};
+use futures_util::future::FutureExt;
+use std::panic::AssertUnwindSafe;
+
+/// Methods that a page may use, as SpellTable's own server lists them.
+const METHODS: &str = "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT";
+
+/// What pages may read of an answer besides its body.
+const EXPOSED: &str =
+    "accept-ranges, content-disposition, content-length, content-range, etag, last-modified";
+
+/// Marks a request that came as HEAD and is routed as GET; the body is dropped when sending.
+#[derive(Clone, Copy, Debug)]
+pub struct IsHead;
+
+/// The middleware.
+pub async fn gate<B: MessageBody + 'static>(
+    policy: Data<Policy>,
+    mut req: ServiceRequest,
+    next: Next<B>,
+) -> actix_web::Result<ServiceResponse<BoxBody>> {
+    straighten(&mut req);
+    let addrs = req.conn_data::<SocketAddrs>().copied();
+    let addrs = addrs.unwrap_or_else(SocketAddrs::unknown);
+    let verdict = match policy.judge(req.head(), addrs) {
+        Ok(verdict) => verdict,
+        Err(_) if is_preflight(&req) => return Ok(preflight(req, false)),
+        Err(error) => return Ok(req.into_response(error.error_response())),
+    };
+    if is_preflight(&req) {
+        return Ok(preflight(req, verdict.trusted));
+    }
+    req.extensions_mut().insert(verdict);
+    if req.method() == Method::HEAD {
+        req.extensions_mut().insert(IsHead);
+        req.head_mut().method = Method::GET;
+    }
+    let cors = cors_headers(req.headers(), verdict);
+    match AssertUnwindSafe(next.call(req)).catch_unwind().await {
+        Ok(Ok(answer)) => {
+            let mut answer = answer.map_into_boxed_body();
+            add(answer.headers_mut(), cors);
+            Ok(answer)
+        }
+        Ok(Err(error)) => Err(Failed {
+            answer: error.error_response().status(),
+            cors,
+        }
+        .into()),
+        Err(_) => {
+            tracing::error!("a request handler panicked; this is a bug");
+            let answer = StatusCode::INTERNAL_SERVER_ERROR;
+            Err(Failed { answer, cors }.into())
+        }
+    }
+}
+
+/// `/api/x` is `/x` (what a proxy in front of SpellTable does), and `/x/` is `/x`.
+fn straighten(req: &mut ServiceRequest) {
+    let Some(path) = straight(req.path()) else {
+        return;
+    };
+    let target = match req.uri().query() {
+        Some(query) => format!("{path}?{query}"),
+        None => path.to_owned(),
+    };
+    let Ok(target) = target.parse::<PathAndQuery>() else {
+        return;
+    };
+    let mut parts = req.uri().clone().into_parts();
+    parts.path_and_query = Some(target);
+    if let Ok(uri) = Uri::from_parts(parts) {
+        req.match_info_mut().get_mut().update(&uri);
+        req.head_mut().uri = uri;
+    }
+}
+
+/// The one spelling of `path`; `None` when it has it already.
+pub(crate) fn straight(path: &str) -> Option<&str> {
+    let mut straight = path;
+    if let Some(rest) = path.strip_prefix("/api")
+        && (rest.is_empty() || rest.starts_with('/'))
+    {
+        straight = if rest.is_empty() { "/" } else { rest };
+    }
+    // Swagger UI lives on its trailing slash: its own files are relative to it.
+    if straight.len() > 1 && straight != "/docs/" && !straight.ends_with("//") {
+        straight = straight.strip_suffix('/').unwrap_or(straight);
+    }
+    (straight != path).then_some(straight)
+}
+
+fn is_preflight(req: &ServiceRequest) -> bool {
+    req.method() == Method::OPTIONS
+        && req.headers().contains_key(header::ORIGIN)
+        && req
+            .headers()
+            .contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
+}
+
+fn preflight(req: ServiceRequest, trusted: bool) -> ServiceResponse {
+    let asked = |name: HeaderName| req.headers().get(name).cloned();
+    let method = asked(header::ACCESS_CONTROL_REQUEST_METHOD);
+    let known = method.is_some_and(|m| METHODS.split(", ").any(|known| m == known));
+    let refused = match (trusted, known) {
+        (false, _) => Some("Disallowed CORS origin"),
+        (_, false) => Some("Disallowed CORS method"),
+        _ => None,
+    };
+    let mut answer = match refused {
+        None => HttpResponse::Ok(),
+        Some(_) => HttpResponse::BadRequest(),
+    };
+    answer.content_type("text/plain; charset=utf-8");
+    answer.insert_header((header::VARY, "Origin"));
+    if trusted {
+        if let Some(origin) = asked(header::ORIGIN) {
+            answer.insert_header((header::ACCESS_CONTROL_ALLOW_ORIGIN, origin));
+        }
+        answer.insert_header((header::ACCESS_CONTROL_ALLOW_METHODS, METHODS));
+        if let Some(headers) = asked(header::ACCESS_CONTROL_REQUEST_HEADERS) {
+            answer.insert_header((header::ACCESS_CONTROL_ALLOW_HEADERS, headers));
+        }
+        answer.insert_header((header::ACCESS_CONTROL_ALLOW_CREDENTIALS, "true"));
+        answer.insert_header((header::ACCESS_CONTROL_MAX_AGE, "600"));
+        // Asked by browsers before a public page may reach an address of the local network.
+        if asked(HeaderName::from_static(
+            "access-control-request-private-network",
+        ))
+        .is_some()
+        {
+            answer.insert_header(("access-control-allow-private-network", "true"));
+        }
+    }
+    let answer = answer.body(refused.unwrap_or("OK"));
+    req.into_response(answer)
+}
+
+/// The CORS headers of an answer to this request.
+fn cors_headers(headers: &HeaderMap, verdict: Verdict) -> Vec<(HeaderName, HeaderValue)> {
+    let Some(origin) = headers.get(header::ORIGIN).filter(|_| verdict.trusted) else {
+        return Vec::new();
+    };
+    let allowed = if headers.contains_key(header::COOKIE) {
+        origin.clone()
+    } else {
+        HeaderValue::from_static("*")
+    };
+    vec![
+        (header::ACCESS_CONTROL_ALLOW_ORIGIN, allowed),
+        (
+            header::ACCESS_CONTROL_ALLOW_CREDENTIALS,
+            HeaderValue::from_static("true"),
+        ),
+        (
+            header::ACCESS_CONTROL_EXPOSE_HEADERS,
+            HeaderValue::from_static(EXPOSED),
+        ),
+        // Other origins get other headers, so a cache must keep them apart.
+        (header::VARY, HeaderValue::from_static("Origin")),
+    ]
+}
+
+fn add(headers: &mut HeaderMap, cors: Vec<(HeaderName, HeaderValue)>) {
+    for (name, value) in cors {
+        headers.insert(name, value);
+    }
+}
+
+/// An answer that came from no handler: still JSON, still readable for the page.
+#[derive(Debug)]
+struct Failed {
+    answer: StatusCode,
+    cors: Vec<(HeaderName, HeaderValue)>,
+}
+
+impl std::fmt::Display for Failed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "request failed with {}", self.answer)
+    }
+}
+
+impl ResponseError for Failed {
+    fn status_code(&self) -> StatusCode {
+        self.answer
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let cause = std::io::Error::other("no handler answered");
+        let mut answer = Error::Internal(cause).error_response();
+        *answer.status_mut() = self.answer;
+        add(answer.headers_mut(), self.cors.clone());
+        answer
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::straight;
+
+    #[test]
+    fn every_path_has_one_spelling() {
+        for (path, expected) in [
+            ("/maps/list", None),
+            ("/maps/list/", Some("/maps/list")),
+            ("/api/maps/list", Some("/maps/list")),
+            ("/api/maps/list/", Some("/maps/list")),
+            ("/api", Some("/")),
+            ("/api/", Some("/")),
+            ("/apix", None),
+            ("/", None),
+            ("/docs/", None),
+            ("/a//", None),
+        ] {
+            assert_eq!(straight(path), expected, "{path}");
+        }
+    }
+}

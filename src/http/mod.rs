@@ -1,0 +1,19 @@
+//! HTTP manners that all routes share: the gate in front, bodies in, files in and out.
+
+mod body;
+mod cache;
+mod docs;
+mod download;
+mod fallback;
+mod gate;
+mod precondition;
+mod upload;
+
+pub use body::{Fields, JsonBody};
+pub use cache::FileCache;
+pub use docs::{FileErrors, GmErrors, Message, PublicErrors, UploadErrors, WriteErrors};
+pub use download::{Disposition, etag_of, send_bytes, send_file};
+pub use fallback::{RouteList, fallback};
+pub use gate::{IsHead, gate};
+pub use precondition::Precondition;
+pub use upload::{UploadLimits, UploadSlots, Uploaded, receive};

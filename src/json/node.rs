@@ -1,0 +1,258 @@
+//! Walking scanned JSON without building a tree.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+/// What sort of value a node is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NodeKind {
+    /// `{...}`
+    Object,
+    /// `[...]`
+    Array,
+    /// `"..."`
+    String,
+    /// A number.
+    Number,
+    /// `true` or `false`.
+    Bool,
+    /// `null`
+    Null,
+}
+
+/// One value inside a [`super::JsonText`]: a span of the text, nothing copied.
+///
+/// Walking costs one pass over the members that are skipped. Nothing here fails: the text passed
+/// the scan.
+#[derive(Clone, Copy, Debug)]
+pub struct Node<'a> {
+    text: &'a str,
+    start: usize,
+    end: usize,
+}
+
+impl<'a> Node<'a> {
+    /// The value of a whole scanned text, white space around it left out.
+    pub(super) fn of_valid(text: &'a str) -> Self {
+        let start = skip_space(text.as_bytes(), 0);
+        Self {
+            text,
+            start,
+            end: skip_value(text.as_bytes(), start),
+        }
+    }
+
+    /// The text of this value.
+    pub fn raw(&self) -> &'a str {
+        &self.text[self.start..self.end]
+    }
+
+    /// Where this value stands in the whole text, in bytes.
+    pub fn range(&self) -> Range<usize> {
+        self.start..self.end
+    }
+
+    /// What sort of value this is.
+    pub fn kind(&self) -> NodeKind {
+        match self.text.as_bytes().get(self.start) {
+            Some(b'{') => NodeKind::Object,
+            Some(b'[') => NodeKind::Array,
+            Some(b'"') => NodeKind::String,
+            Some(b't' | b'f') => NodeKind::Bool,
+            Some(b'n') => NodeKind::Null,
+            _ => NodeKind::Number,
+        }
+    }
+
+    /// Whether this is `null`.
+    pub fn is_null(&self) -> bool {
+        self.kind() == NodeKind::Null
+    }
+
+    /// The meaning of a string; `None` for any other value.
+    pub fn as_str(&self) -> Option<Cow<'a, str>> {
+        if self.kind() != NodeKind::String {
+            return None;
+        }
+        let inner = &self.text[self.start + 1..self.end - 1];
+        if memchr::memchr(b'\\', inner.as_bytes()).is_none() {
+            return Some(Cow::Borrowed(inner));
+        }
+        serde_json::from_str(self.raw()).ok().map(Cow::Owned)
+    }
+
+    /// The members of an object in the order of the text; nothing for any other value.
+    pub fn members(&self) -> impl Iterator<Item = (Cow<'a, str>, Node<'a>)> + use<'a> {
+        let mut steps = self.steps(NodeKind::Object);
+        std::iter::from_fn(move || {
+            let key = steps.next()?;
+            let bytes = key.text.as_bytes();
+            // Behind the key stand white space, ':' and white space.
+            let start = skip_space(bytes, skip_space(bytes, key.end) + 1);
+            let value = steps.take_value(start);
+            Some((key.as_str()?, value))
+        })
+    }
+
+    /// The elements of an array; nothing for any other value.
+    pub fn elements(&self) -> impl Iterator<Item = Node<'a>> + use<'a> {
+        let mut steps = self.steps(NodeKind::Array);
+        std::iter::from_fn(move || steps.next())
+    }
+
+    /// The member called `name`; `None` when absent, or when this is no object.
+    pub fn get(&self, name: &str) -> Option<Node<'a>> {
+        self.members().find(|(key, _)| key == name).map(|(_, v)| v)
+    }
+
+    /// This value as a tree, for small things such as the `input` of an error.
+    pub fn to_value(&self) -> serde_json::Value {
+        serde_json::from_str(self.raw()).unwrap_or_default()
+    }
+
+    fn steps(&self, wanted: NodeKind) -> Steps<'a> {
+        Steps {
+            text: self.text,
+            at: if self.kind() == wanted {
+                self.start + 1
+            } else {
+                self.end
+            },
+            end: self.end,
+        }
+    }
+}
+
+/// A walk over the children of one array or object.
+struct Steps<'a> {
+    text: &'a str,
+    at: usize,
+    end: usize,
+}
+
+impl<'a> Steps<'a> {
+    /// The next child (of an object: the next key).
+    fn next(&mut self) -> Option<Node<'a>> {
+        let bytes = self.text.as_bytes();
+        let mut at = skip_space(bytes, self.at);
+        if bytes.get(at) == Some(&b',') {
+            at = skip_space(bytes, at + 1);
+        }
+        if at >= self.end.saturating_sub(1) {
+            return None;
+        }
+        Some(self.take_value(at))
+    }
+
+    fn take_value(&mut self, start: usize) -> Node<'a> {
+        let end = skip_value(self.text.as_bytes(), start);
+        self.at = end;
+        Node {
+            text: self.text,
+            start,
+            end,
+        }
+    }
+}
+
+fn skip_space(bytes: &[u8], mut at: usize) -> usize {
+    while matches!(bytes.get(at), Some(b' ' | b'\t' | b'\n' | b'\r')) {
+        at += 1;
+    }
+    at
+}
+
+/// End of the value that starts at `at`, in text that passed the scan.
+fn skip_value(bytes: &[u8], at: usize) -> usize {
+    match bytes.get(at) {
+        Some(b'"') => skip_string(bytes, at),
+        Some(b'{' | b'[') => skip_nested(bytes, at),
+        _ => {
+            let rest = bytes.get(at..).unwrap_or_default();
+            let word = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.');
+            at + rest.iter().take_while(|b| word(b)).count()
+        }
+    }
+}
+
+fn skip_string(bytes: &[u8], at: usize) -> usize {
+    let mut at = at + 1;
+    while let Some(found) = memchr::memchr2(b'"', b'\\', bytes.get(at..).unwrap_or_default()) {
+        if bytes[at + found] == b'"' {
+            return at + found + 1;
+        }
+        at += found + 2;
+    }
+    bytes.len()
+}
+
+fn skip_nested(bytes: &[u8], at: usize) -> usize {
+    let mut depth = 0usize;
+    let mut at = at;
+    while let Some(b) = bytes.get(at) {
+        match b {
+            b'"' => {
+                at = skip_string(bytes, at);
+                continue;
+            }
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => {
+                depth -= 1;
+                if depth == 0 {
+                    return at + 1;
+                }
+            }
+            _ => {}
+        }
+        at += 1;
+    }
+    bytes.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::json::{JsonText, NodeKind};
+    use bytes::Bytes;
+
+    #[test]
+    fn a_walk_finds_members_and_elements_in_order() {
+        let text = JsonText::parse(Bytes::from_static(
+            b" { \"a\" : [ 1 , {\"x\":\"]}\\\"\"}, [] ] ,\"\\u0062\":null , \"c\":-1.5e3} ",
+        ))
+        .unwrap();
+        let root = text.root();
+        let names: Vec<_> = root.members().map(|(k, _)| k.into_owned()).collect();
+        assert_eq!(names, ["a", "b", "c"]);
+        let list: Vec<_> = root.get("a").unwrap().elements().map(|n| n.raw()).collect();
+        assert_eq!(list, ["1", "{\"x\":\"]}\\\"\"}", "[]"]);
+        assert!(root.get("b").unwrap().is_null());
+        assert_eq!(root.get("c").unwrap().raw(), "-1.5e3");
+        assert_eq!(root.get("c").unwrap().kind(), NodeKind::Number);
+        assert!(root.get("d").is_none());
+    }
+
+    #[test]
+    fn empty_things_have_no_children() {
+        for text in ["{}", "[]", "{ }", "[ ]", "3", "\"x\""] {
+            let text = JsonText::parse(Bytes::copy_from_slice(text.as_bytes())).unwrap();
+            assert_eq!(
+                text.root().members().count() + text.root().elements().count(),
+                0
+            );
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_walk_agrees_with_serde(keys in proptest::collection::btree_map(".{0,6}", ".{0,6}", 0..20)) {
+            let json = serde_json::to_string(&keys).unwrap();
+            let text = JsonText::parse(Bytes::from(json)).unwrap();
+            let walked: std::collections::BTreeMap<String, String> = text
+                .root()
+                .members()
+                .map(|(k, v)| (k.into_owned(), v.as_str().unwrap().into_owned()))
+                .collect();
+            proptest::prop_assert_eq!(walked, keys);
+        }
+    }
+}

@@ -1,0 +1,472 @@
+//! The validating scanner.
+
+use super::Node;
+use bytes::Bytes;
+use bytestring::ByteString;
+use std::borrow::Cow;
+use std::collections::HashSet;
+
+/// Deepest nesting of arrays and objects that is accepted.
+pub const MAX_DEPTH: usize = 64;
+
+/// Objects with more members than this look their keys up in a hash set.
+const LINEAR_KEYS: usize = 16;
+
+/// Why a text is not acceptable JSON.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{reason} at byte {offset}")]
+pub struct ScanError {
+    /// Byte offset at which reading stopped.
+    pub offset: usize,
+    /// What was wrong there.
+    pub reason: &'static str,
+}
+
+/// JSON text that passed the scan. Cloning shares the bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JsonText(ByteString);
+
+impl JsonText {
+    /// Scans `bytes` whole. Leading and trailing white space is allowed and kept.
+    pub fn parse(bytes: Bytes) -> Result<Self, ScanError> {
+        let text = ByteString::try_from(bytes).map_err(|_| ScanError {
+            offset: 0,
+            reason: "the text is not valid UTF-8",
+        })?;
+        Scanner::new(&text).document()?;
+        Ok(Self(text))
+    }
+
+    /// The value, for walking.
+    pub fn root(&self) -> Node<'_> {
+        Node::of_valid(&self.0)
+    }
+
+    /// The text as it came in.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The text as shared bytes.
+    pub fn bytes(&self) -> Bytes {
+        self.0.as_bytes().clone()
+    }
+
+    /// The part of this text that is `node`, sharing the bytes. `node` must come from this text.
+    pub fn part(&self, node: Node<'_>) -> Self {
+        Self(self.0.slice_ref(node.raw()))
+    }
+
+    /// Text made by splicing valid JSON into valid JSON: valid by construction, so not scanned
+    /// again outside of debug builds.
+    pub(super) fn of_valid(text: String) -> Self {
+        debug_assert!(Scanner::new(&text).document().is_ok(), "spliced: {text}");
+        Self(ByteString::from(text))
+    }
+}
+
+struct Scanner<'a> {
+    text: &'a str,
+    bytes: &'a [u8],
+    at: usize,
+    depth: usize,
+    /// Keys of all objects that are open, innermost last; shared so that objects allocate nothing.
+    keys: Vec<Cow<'a, str>>,
+}
+
+impl<'a> Scanner<'a> {
+    fn new(text: &'a str) -> Self {
+        Self {
+            text,
+            bytes: text.as_bytes(),
+            at: 0,
+            depth: 0,
+            keys: Vec::new(),
+        }
+    }
+
+    fn fail<T>(&self, reason: &'static str) -> Result<T, ScanError> {
+        Err(ScanError {
+            offset: self.at,
+            reason,
+        })
+    }
+
+    fn document(&mut self) -> Result<(), ScanError> {
+        self.space();
+        self.value()?;
+        self.space();
+        if self.at == self.bytes.len() {
+            Ok(())
+        } else {
+            self.fail("extra data after the value")
+        }
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.bytes.get(self.at).copied()
+    }
+
+    fn space(&mut self) {
+        while matches!(self.peek(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
+            self.at += 1;
+        }
+    }
+
+    fn value(&mut self) -> Result<(), ScanError> {
+        match self.peek() {
+            Some(b'{') => self.nested(Self::object),
+            Some(b'[') => self.nested(Self::array),
+            Some(b'"') => self.string().map(drop),
+            Some(b'-' | b'0'..=b'9') => self.number(),
+            Some(b't') => self.word("true"),
+            Some(b'f') => self.word("false"),
+            Some(b'n') => self.word("null"),
+            _ => self.fail("a value was expected"),
+        }
+    }
+
+    fn nested(&mut self, inner: fn(&mut Self) -> Result<(), ScanError>) -> Result<(), ScanError> {
+        if self.depth == MAX_DEPTH {
+            return self.fail("nested more than 64 levels deep");
+        }
+        self.depth += 1;
+        self.at += 1;
+        inner(self)?;
+        self.depth -= 1;
+        Ok(())
+    }
+
+    fn object(&mut self) -> Result<(), ScanError> {
+        let mine = self.keys.len();
+        let mut many: Option<HashSet<Cow<'a, str>>> = None;
+        self.space();
+        if self.peek() == Some(b'}') {
+            self.at += 1;
+            return Ok(());
+        }
+        loop {
+            if self.peek() != Some(b'"') {
+                return self.fail("a property name in double quotes was expected");
+            }
+            let start = self.at;
+            let key = self.string()?;
+            let known = match &mut many {
+                Some(set) => !set.insert(key.clone()),
+                None => self.keys[mine..].contains(&key),
+            };
+            if known {
+                self.at = start;
+                return self.fail("the same key stands twice in one object");
+            }
+            if many.is_none() {
+                self.keys.push(key);
+                if self.keys.len() - mine > LINEAR_KEYS {
+                    many = Some(self.keys[mine..].iter().cloned().collect());
+                }
+            }
+            self.space();
+            if self.peek() != Some(b':') {
+                return self.fail("':' was expected");
+            }
+            self.at += 1;
+            self.space();
+            self.value()?;
+            self.space();
+            match self.peek() {
+                Some(b',') => {
+                    self.at += 1;
+                    self.space();
+                }
+                Some(b'}') => {
+                    self.at += 1;
+                    self.keys.truncate(mine);
+                    return Ok(());
+                }
+                _ => return self.fail("',' or '}' was expected"),
+            }
+        }
+    }
+
+    fn array(&mut self) -> Result<(), ScanError> {
+        self.space();
+        if self.peek() == Some(b']') {
+            self.at += 1;
+            return Ok(());
+        }
+        loop {
+            self.value()?;
+            self.space();
+            match self.peek() {
+                Some(b',') => {
+                    self.at += 1;
+                    self.space();
+                }
+                Some(b']') => {
+                    self.at += 1;
+                    return Ok(());
+                }
+                _ => return self.fail("',' or ']' was expected"),
+            }
+        }
+    }
+
+    /// Reads a string and returns what it means; borrowed unless it holds escapes.
+    fn string(&mut self) -> Result<Cow<'a, str>, ScanError> {
+        self.at += 1;
+        let start = self.at;
+        loop {
+            match self.peek() {
+                Some(b'"') => {
+                    let text = &self.text[start..self.at];
+                    self.at += 1;
+                    return Ok(Cow::Borrowed(text));
+                }
+                Some(b'\\') => return self.string_with_escapes(start),
+                Some(0..0x20) => return self.fail("a control character must be escaped"),
+                Some(_) => self.at += 1,
+                None => return self.fail("a string was not closed"),
+            }
+        }
+    }
+
+    fn string_with_escapes(&mut self, start: usize) -> Result<Cow<'a, str>, ScanError> {
+        let mut meaning = String::from(&self.text[start..self.at]);
+        let mut plain = self.at;
+        loop {
+            match self.peek() {
+                Some(b'"') => {
+                    meaning.push_str(&self.text[plain..self.at]);
+                    self.at += 1;
+                    return Ok(Cow::Owned(meaning));
+                }
+                Some(b'\\') => {
+                    meaning.push_str(&self.text[plain..self.at]);
+                    meaning.push(self.escape()?);
+                    plain = self.at;
+                }
+                Some(0..0x20) => return self.fail("a control character must be escaped"),
+                Some(_) => self.at += 1,
+                None => return self.fail("a string was not closed"),
+            }
+        }
+    }
+
+    fn escape(&mut self) -> Result<char, ScanError> {
+        let start = self.at;
+        self.at += 2;
+        let c = match self.bytes.get(start + 1) {
+            Some(b'"') => '"',
+            Some(b'\\') => '\\',
+            Some(b'/') => '/',
+            Some(b'b') => '\u{8}',
+            Some(b'f') => '\u{c}',
+            Some(b'n') => '\n',
+            Some(b'r') => '\r',
+            Some(b't') => '\t',
+            Some(b'u') => {
+                let first = self.hex4()?;
+                let code = match first {
+                    0xD800..0xDC00 if self.bytes[self.at..].starts_with(b"\\u") => {
+                        self.at += 2;
+                        match self.hex4()? {
+                            low @ 0xDC00..0xE000 => {
+                                0x10000 + ((first - 0xD800) << 10) + (low - 0xDC00)
+                            }
+                            _ => first,
+                        }
+                    }
+                    _ => first,
+                };
+                let Some(c) = char::from_u32(code) else {
+                    self.at = start;
+                    return self.fail("a surrogate stands alone");
+                };
+                c
+            }
+            _ => {
+                self.at = start;
+                return self.fail("an unknown escape");
+            }
+        };
+        Ok(c)
+    }
+
+    fn hex4(&mut self) -> Result<u32, ScanError> {
+        let mut code = 0;
+        for _ in 0..4 {
+            let Some(digit) = self.peek().and_then(|b| char::from(b).to_digit(16)) else {
+                return self.fail("four hexadecimal digits were expected");
+            };
+            code = code * 16 + digit;
+            self.at += 1;
+        }
+        Ok(code)
+    }
+
+    fn number(&mut self) -> Result<(), ScanError> {
+        let start = self.at;
+        if self.peek() == Some(b'-') {
+            self.at += 1;
+        }
+        match self.peek() {
+            Some(b'0') => self.at += 1,
+            Some(b'1'..=b'9') => self.digits(),
+            _ => return self.fail("a digit was expected"),
+        }
+        if self.peek() == Some(b'.') {
+            self.at += 1;
+            self.some_digits()?;
+        }
+        let mut exponent = false;
+        if matches!(self.peek(), Some(b'e' | b'E')) {
+            exponent = true;
+            self.at += 1;
+            if matches!(self.peek(), Some(b'+' | b'-')) {
+                self.at += 1;
+            }
+            self.some_digits()?;
+        }
+        // Only these can be too large for a double.
+        if exponent || self.at - start > 300 {
+            let finite = self.text[start..self.at]
+                .parse::<f64>()
+                .is_ok_and(f64::is_finite);
+            if !finite {
+                self.at = start;
+                return self.fail("the number is too large");
+            }
+        }
+        Ok(())
+    }
+
+    fn digits(&mut self) {
+        while matches!(self.peek(), Some(b'0'..=b'9')) {
+            self.at += 1;
+        }
+    }
+
+    fn some_digits(&mut self) -> Result<(), ScanError> {
+        if !matches!(self.peek(), Some(b'0'..=b'9')) {
+            return self.fail("a digit was expected");
+        }
+        self.digits();
+        Ok(())
+    }
+
+    fn word(&mut self, word: &'static str) -> Result<(), ScanError> {
+        if !self.bytes[self.at..].starts_with(word.as_bytes()) {
+            return self.fail("a value was expected");
+        }
+        self.at += word.len();
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn scan(text: &str) -> Result<JsonText, ScanError> {
+        JsonText::parse(Bytes::copy_from_slice(text.as_bytes()))
+    }
+
+    #[test]
+    fn what_browsers_send_is_accepted() {
+        for good in [
+            "{}",
+            "[]",
+            " null ",
+            "-0.5e-3",
+            "\"\\u00e4\\ud83d\\ude00\"",
+            "[1,2,[3]]",
+            "{\"a\":{\"b\":[true,false,null]},\"\":1}",
+            "1234567890123456789012",
+        ] {
+            assert!(scan(good).is_ok(), "{good}");
+        }
+    }
+
+    #[test]
+    fn what_would_break_a_later_reader_is_refused() {
+        let deep = format!("{}{}", "[".repeat(65), "]".repeat(65));
+        for bad in [
+            "",
+            "nul",
+            "NaN",
+            "[Infinity]",
+            "1e999",
+            "-1e999",
+            "{\"a\":1,\"a\":2}",
+            "{\"a\":1,\"\\u0061\":2}",
+            "\"\\ud800\"",
+            "\"\\udc00x\"",
+            "\"\u{1}\"",
+            "\"\\x\"",
+            "01",
+            "1.",
+            "[1,]",
+            "{\"a\"}",
+            "{,}",
+            "{} {}",
+            "\"abc",
+            "{\"a\":",
+            deep.as_str(),
+        ] {
+            assert!(scan(bad).is_err(), "{bad}");
+        }
+        assert!(JsonText::parse(Bytes::from_static(b"\"\xff\"")).is_err());
+    }
+
+    #[test]
+    fn a_key_twice_is_found_in_large_objects_too() {
+        let members = |n: usize| (0..n).map(|i| format!("\"k{i}\":0,")).collect::<String>();
+        assert!(scan(&format!("{{{}\"z\":1}}", members(100))).is_ok());
+        assert!(scan(&format!("{{{}\"k3\":1}}", members(100))).is_err());
+        // The same keys in sibling objects are nobody's business.
+        assert!(scan("[{\"a\":1},{\"a\":{\"a\":2}}]").is_ok());
+    }
+
+    #[test]
+    fn the_offset_points_at_the_fault() {
+        let error = scan("{\"id\":NaN}").unwrap_err();
+        assert_eq!((error.offset, error.reason), (6, "a value was expected"));
+    }
+
+    fn any_json() -> impl Strategy<Value = serde_json::Value> {
+        let leaf = prop_oneof![
+            Just(serde_json::Value::Null),
+            any::<bool>().prop_map(Into::into),
+            any::<i64>().prop_map(Into::into),
+            any::<f64>().prop_map(|f| serde_json::json!(f)),
+            any::<String>().prop_map(Into::into),
+        ];
+        leaf.prop_recursive(5, 64, 8, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..8).prop_map(Into::into),
+                prop::collection::hash_map(any::<String>(), inner, 0..8)
+                    .prop_map(|m| serde_json::Value::Object(m.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_serde_writes_passes(value in any_json()) {
+            prop_assert!(scan(&value.to_string()).is_ok());
+        }
+
+        #[test]
+        fn whatever_passes_is_read_by_serde(text in "[\\[\\]{}\",:0-9a-e\\\\ut.+-]{0,40}") {
+            if scan(&text).is_ok() {
+                prop_assert!(serde_json::from_str::<serde_json::Value>(&text).is_ok(), "{}", text);
+            }
+        }
+
+        #[test]
+        fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let _ = JsonText::parse(Bytes::from(bytes));
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! Tablekeep: one binary that keeps a game table.
+//!
+//! The map of the house, lowest floor first; arrows go down only:
+//!
+//! - [`error`], [`json`], [`config`]: words that everybody uses.
+//! - [`store`]: files on disk, atomic and indexed. [`model`]: what is known of a scene.
+//! - [`access`]: who is asking. [`http`]: manners of all routes.
+//! - [`live`]: rooms, order, sockets. [`library`]: the verbs of all libraries.
+//! - [`scenes`], [`maps`], [`audio`]: a row of data, some rules and the routes of each.
+//! - [`dialects`]: the protocols that clients speak over WebSockets.
+//! - [`ui`]: the browser pages. [`server`]: puts it all together.
+
+pub mod access;
+pub mod audio;
+pub mod banner;
+pub mod config;
+pub mod demo;
+pub mod dialects;
+pub mod error;
+pub mod http;
+pub mod json;
+pub mod library;
+pub mod live;
+pub mod maps;
+pub mod model;
+pub mod scenes;
+pub mod server;
+pub mod store;
+pub mod telemetry;
+pub mod ui;

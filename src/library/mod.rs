@@ -1,0 +1,188 @@
+//! What is the same for maps, scenes and sounds: finding, naming, folders, serving, and telling
+//! the table.
+
+mod names;
+
+pub use names::{Wanted, new_file, new_folder};
+
+use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::http::{Disposition, FileCache, UploadSlots, send_file};
+use crate::live::TableHandle;
+use crate::model::{MapMove, map_refs};
+use crate::store::{AssetPath, FolderPath, Kind, PendingIntent, Shelf, Store};
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde::Serialize;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::time::timeout;
+use utoipa::ToSchema;
+
+/// How long a request waits for the first scan.
+const FIRST_SCAN: Duration = Duration::from_secs(20);
+
+/// The libraries, as the routes use them.
+pub struct Library {
+    /// The settings.
+    pub config: Config,
+    store: Arc<Store>,
+    cache: FileCache,
+    slots: UploadSlots,
+    table: TableHandle,
+    scanned: watch::Receiver<bool>,
+}
+
+/// One folder, as SpellTable's pages build their tree from it.
+#[derive(Serialize, ToSchema)]
+pub struct FolderItem<P: ToSchema> {
+    /// Last name.
+    #[schema(example = "level1")]
+    pub name: String,
+    /// Always `folder`.
+    #[serde(rename = "type")]
+    #[schema(example = "folder")]
+    pub kind: &'static str,
+    /// Path below the library.
+    #[schema(example = "dungeons/level1")]
+    pub path: String,
+    /// Path of the folder around it; empty or `null` in the root, as the library has it.
+    #[schema(example = "dungeons")]
+    pub parent: P,
+}
+
+impl Library {
+    /// Puts the parts together; `scanned` turns true after the first scan.
+    pub fn new(
+        config: Config,
+        store: Arc<Store>,
+        table: TableHandle,
+        scanned: watch::Receiver<bool>,
+    ) -> Self {
+        Self {
+            cache: FileCache::new(config.limits.file_cache),
+            slots: UploadSlots::new(config.limits.max_uploads),
+            config,
+            store,
+            table,
+            scanned,
+        }
+    }
+
+    /// The files.
+    pub fn store(&self) -> &Arc<Store> {
+        &self.store
+    }
+
+    /// The upload slots.
+    pub fn slots(&self) -> &UploadSlots {
+        &self.slots
+    }
+
+    /// The table.
+    pub fn table(&self) -> &TableHandle {
+        &self.table
+    }
+
+    /// The shelf of `kind`, once its index is complete.
+    pub async fn shelf(&self, kind: &'static Kind) -> Result<&Shelf> {
+        let shelf = self.store.shelf(kind);
+        if !shelf.is_scanned() {
+            let mut scanned = self.scanned.clone();
+            let waited = timeout(FIRST_SCAN, scanned.wait_for(|done| *done)).await;
+            if !matches!(waited, Ok(Ok(_))) {
+                let text = format!("the folder {} is still being read, try again", kind.dir);
+                return Err(Error::Unavailable(text));
+            }
+        }
+        Ok(shelf)
+    }
+
+    /// The same for a list, which must be complete: pages throw out of their scene what it lacks.
+    pub async fn complete_shelf(&self, kind: &'static Kind) -> Result<&Shelf> {
+        let shelf = self.shelf(kind).await?;
+        if shelf.is_unreadable() {
+            let text = format!(
+                "a part of the folder {} cannot be read; check its permissions",
+                kind.dir
+            );
+            return Err(Error::Unavailable(text));
+        }
+        Ok(shelf)
+    }
+
+    /// Does file work where it may block.
+    pub async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Store) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let store = self.store.clone();
+        web::block(move || work(&store))
+            .await
+            .map_err(|_| Error::Internal(std::io::Error::other("file work panicked")))?
+    }
+
+    /// Sends a file.
+    pub async fn send(
+        &self,
+        req: &HttpRequest,
+        kind: &'static Kind,
+        path: &AssetPath,
+        disposition: Disposition,
+    ) -> Result<HttpResponse> {
+        send_file(req, &self.cache, self.store.shelf(kind), path, disposition).await
+    }
+
+    /// Lets the table follow a map whose files are in place; returns how many scenes followed,
+    /// the table's own among them.
+    pub async fn announce(
+        &self,
+        map_move: MapMove,
+        intent: PendingIntent,
+        scenes: usize,
+    ) -> Result<usize> {
+        let live = self.table.map_moved(map_move).await?;
+        self.run(|_| intent.finish()).await?;
+        Ok(scenes + usize::from(live))
+    }
+
+    /// Whether the table's scene shows `asked`, which was found at `found`: written so, or found
+    /// by the same search.
+    pub fn is_shown(&self, shelf: &Shelf, asked: &str, found: &AssetPath) -> bool {
+        let Some(scene) = self.table.document() else {
+            return false;
+        };
+        map_refs(&scene).any(|map| {
+            let folder = FolderPath::parse(map.folder.as_deref().unwrap_or_default());
+            let Some(written) = folder.ok().and_then(|f| f.join(&map.name).ok()) else {
+                return false;
+            };
+            written.as_str() == asked
+                || Wanted::Searched(&written).find(shelf).as_ref() == Some(found)
+        })
+    }
+}
+
+/// Folders of a shelf, each turned into a list's item.
+pub fn folders<P: ToSchema>(
+    shelf: &Shelf,
+    below: &FolderPath,
+    parent: impl Fn(&str) -> P,
+) -> Vec<FolderItem<P>> {
+    let cut = if below.is_root() {
+        0
+    } else {
+        below.as_str().len() + 1
+    };
+    let index = shelf.index();
+    index
+        .folders()
+        .filter(|folder| below.contains(folder.as_str()))
+        .map(|folder| FolderItem {
+            name: folder.name().to_owned(),
+            kind: "folder",
+            path: folder.as_str()[cut..].to_owned(),
+            parent: parent(folder.parent().as_str().get(cut..).unwrap_or_default()),
+        })
+        .collect()
+}

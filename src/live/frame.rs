@@ -1,0 +1,103 @@
+//! Frames as they go over the wire (RFC 6455, section 5), and the handshake (section 4.2).
+
+use actix_http::ws;
+use bytes::{BufMut, Bytes, BytesMut};
+
+/// An encoded WebSocket frame, shared by all who receive it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Frame(Bytes);
+
+/// Why a connection ends. Never 1000: SpellTable's newest client does not come back after that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CloseCode {
+    /// The server stops; come back.
+    GoingAway = 1001,
+    /// The client broke the protocol.
+    Protocol = 1002,
+    /// A text that is not UTF-8.
+    NotUtf8 = 1007,
+    /// A message over the limit.
+    TooBig = 1009,
+    /// Too slow, or too many at once; come back later.
+    TryLater = 1013,
+}
+
+const FIN: u8 = 0x80;
+
+impl Frame {
+    /// A whole text message, put together from `parts`.
+    pub fn text(parts: &[&[u8]]) -> Self {
+        Self::build(0x1, parts)
+    }
+
+    /// A ping without a payload.
+    pub fn ping() -> Self {
+        Self::build(0x9, &[])
+    }
+
+    /// The answer to a ping.
+    pub fn pong(payload: &[u8]) -> Self {
+        Self::build(0xA, &[&payload[..payload.len().min(125)]])
+    }
+
+    /// A close frame; the reason is cut to the 123 bytes that fit.
+    pub fn close(code: u16, reason: &str) -> Self {
+        let reason = &reason.as_bytes()[..reason.len().min(123)];
+        Self::build(0x8, &[&code.to_be_bytes(), reason])
+    }
+
+    fn build(opcode: u8, parts: &[&[u8]]) -> Self {
+        let length: usize = parts.iter().map(|part| part.len()).sum();
+        let mut frame = BytesMut::with_capacity(length + 10);
+        frame.put_u8(FIN | opcode);
+        match length {
+            0..126 => frame.put_u8(length as u8),
+            126..=0xffff => {
+                frame.put_u8(126);
+                frame.put_u16(length as u16);
+            }
+            _ => {
+                frame.put_u8(127);
+                frame.put_u64(length as u64);
+            }
+        }
+        for part in parts {
+            frame.put_slice(part);
+        }
+        Self(frame.freeze())
+    }
+
+    /// The bytes for the socket.
+    pub fn bytes(&self) -> &Bytes {
+        &self.0
+    }
+
+    /// What a text frame says; for tests of rules.
+    #[cfg(test)]
+    pub fn payload(&self) -> &str {
+        let skip = match self.0[1] {
+            126 => 4,
+            127 => 10,
+            _ => 2,
+        };
+        std::str::from_utf8(&self.0[skip..]).unwrap()
+    }
+}
+
+/// The answer that accepts an upgrade.
+pub fn switch_protocols(key: &[u8]) -> String {
+    let accept = ws::hash_key(key);
+    let accept = std::str::from_utf8(&accept).unwrap_or_default();
+    format!(
+        "HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade\r\nsec-websocket-accept: {accept}\r\n\r\n"
+    )
+}
+
+/// An answer that refuses one, with a body as REST has it.
+pub fn refuse(status: u16, reason: &str, headers: &str, detail: &str) -> String {
+    let body = serde_json::json!({ "detail": detail }).to_string();
+    format!(
+        "HTTP/1.1 {status} {reason}\r\ncontent-type: application/json\r\n{headers}content-length: {}\r\nconnection: close\r\n\r\n{body}",
+        body.len()
+    )
+}

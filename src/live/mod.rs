@@ -1,0 +1,29 @@
+//! The live side: rooms, their order, and the way to every socket. Knows no dialect's JSON.
+//!
+//! A room is a task that owns its [`Rules`] and members; messages go in, deliveries come out, and
+//! the order in which the room decides is the order in which everybody sees it. Each worker thread
+//! has a courier that writes a room's frames to that worker's own sockets: a broadcast is encoded
+//! once and costs one message per worker and one write per socket.
+//!
+//! | from -> to | holds | when full | because |
+//! |---|---|---|---|
+//! | connection -> room | 1,024 messages | the connection waits | its socket goes unread, so TCP slows that client |
+//! | room -> courier | 1,024 parcels | the room waits | a courier never waits for a socket, so it always catches up |
+//! | courier -> connection | two lanes, see [`Lane`] | scenes: the newest wins; the rest: closed with 1013 | it comes back; nobody else notices |
+//! | connection -> socket | 10 s without a byte taken | disconnected | a stalled peer must not hold memory |
+
+mod connection;
+mod courier;
+mod frame;
+mod inbound;
+mod keeper;
+mod link;
+mod room;
+mod rules;
+
+pub use connection::{Dialect, serve};
+pub use courier::{Couriers, start_courier};
+pub use frame::{CloseCode, Frame, refuse, switch_protocols};
+pub use keeper::Keeper;
+pub use room::{RoomHandle, TableHandle, open_room};
+pub use rules::{ConnId, Lane, Member, Outgoing, Rules, To};

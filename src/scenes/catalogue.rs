@@ -1,0 +1,333 @@
+//! What can be done to saved scenes on disk. Everything here blocks.
+
+use super::aliases::Aliases;
+use super::kind::{IMAGES, SCENES};
+use crate::error::{Error, Result};
+use crate::http::Precondition;
+use crate::json::{JsonText, NodeKind};
+use crate::library::new_folder;
+use crate::model::{Image, complete, image_refs, relocate, with_images};
+use crate::store::{AssetPath, Change, FolderPath, NewName, Shelf, Stamp, Store};
+use bytes::Bytes;
+use tempfile::NamedTempFile;
+use uuid::Uuid;
+
+/// Finds a scene by its id or by another id that a page knows it by.
+fn find(shelf: &Shelf, aliases: &Aliases, id: &str) -> Result<AssetPath> {
+    let by_id = |id: &str| shelf.index().named(&format!("{id}.json")).first().cloned();
+    by_id(id)
+        .or_else(|| by_id(&aliases.resolve(id)?))
+        .ok_or_else(|| Error::NotFound("Scene not found".into()))
+}
+
+fn read(shelf: &Shelf, path: &AssetPath) -> Result<JsonText> {
+    let broken = || Error::NotFound("Scene not found".into());
+    let bytes = shelf.read(path).map_err(|e| match e {
+        Error::NotFound(_) => broken(),
+        other => other,
+    })?;
+    JsonText::parse(Bytes::from(bytes)).map_err(|_| broken())
+}
+
+/// All scenes as pages expect them; one that broke since the last look is left out.
+pub(super) fn list(store: &Store) -> Vec<JsonText> {
+    let shelf = store.shelf(&SCENES);
+    let paths: Vec<_> = shelf
+        .index()
+        .assets()
+        .map(|(path, _)| path.clone())
+        .collect();
+    paths
+        .iter()
+        .filter_map(|path| Some(relocate(&read(shelf, path).ok()?, path)))
+        .collect()
+}
+
+pub(super) fn load(store: &Store, aliases: &Aliases, id: &str) -> Result<(JsonText, Stamp)> {
+    let shelf = store.shelf(&SCENES);
+    let path = find(shelf, aliases, id)?;
+    let stamp = shelf.stamp(&path)?;
+    Ok((relocate(&read(shelf, &path)?, &path), stamp))
+}
+
+/// The folder that a scene says it is in.
+fn folder_of(shelf: &Shelf, scene: &JsonText) -> Result<FolderPath> {
+    let folder = scene
+        .root()
+        .get("folder")
+        .and_then(|folder| folder.as_str());
+    new_folder(shelf, folder.as_deref().unwrap_or_default())
+}
+
+/// Saves a new scene under a new id, which is returned. The page's own id becomes an alias.
+pub(super) fn save(store: &Store, aliases: &Aliases, scene: &JsonText) -> Result<String> {
+    let id = Uuid::new_v4().to_string();
+    let mut change = store.change();
+    let shelf = change.shelf(&SCENES);
+    let folder = folder_of(shelf, scene)?;
+    let said = scene.root().get("id").and_then(|id| id.as_str());
+    if let Some(alias) = said
+        && shelf.index().named(&format!("{alias}.json")).is_empty()
+    {
+        aliases.remember(&alias, &id)?;
+    }
+    let path = folder.join(&format!("{id}.json"))?;
+    let text = complete(scene, &id, &folder, None);
+    change.write(&SCENES, path, text.as_str().as_bytes())?;
+    change.apply()?;
+    Ok(id)
+}
+
+/// Replaces a scene. Its id stays; its folder follows the body; its images stay when the body has
+/// none.
+pub(super) fn update(
+    store: &Store,
+    aliases: &Aliases,
+    id: &str,
+    scene: &JsonText,
+    condition: &Precondition,
+) -> Result<()> {
+    let mut change = store.change();
+    let shelf = change.shelf(&SCENES);
+    let from = find(shelf, aliases, id)?;
+    condition.check(shelf.stamp(&from).ok().as_ref())?;
+    let old = read(shelf, &from)?;
+    let folder = folder_of(shelf, scene)?;
+    let images = old
+        .root()
+        .get("images")
+        .filter(|i| i.kind() == NodeKind::Array);
+    let mut text = complete(scene, from.stem(), &folder, images.map(|i| i.raw()));
+    let to = folder.join(from.name())?;
+    if to != from {
+        if shelf.exists(&to) {
+            return Err(Error::Conflict(format!(
+                "the folder '{}' already has a scene with this id",
+                folder.as_str()
+            )));
+        }
+        text = move_images(&mut change, &from, &folder, &text)?;
+        change.remove(&SCENES, from);
+    }
+    change.write(&SCENES, to, text.as_str().as_bytes())?;
+    change.apply().map(drop)
+}
+
+/// Takes a scene's own images along to `folder`.
+fn move_images(
+    change: &mut Change<'_>,
+    scene_path: &AssetPath,
+    folder: &FolderPath,
+    scene: &JsonText,
+) -> Result<JsonText> {
+    let own = own_images(change.shelf(&SCENES), scene_path, scene);
+    let mut moved = Vec::new();
+    for image in own {
+        let to = images_folder(folder)?.join(image.name())?;
+        change.rename(&SCENES, image.clone(), to.clone());
+        moved.push((image, to));
+    }
+    let new_path = |path: &str| {
+        let (_, to) = moved.iter().find(|(from, _)| from.as_str() == path)?;
+        Some(to.as_str().to_owned())
+    };
+    Ok(with_images(scene, |_| true, new_path, None))
+}
+
+fn images_folder(folder: &FolderPath) -> Result<FolderPath> {
+    Ok(folder.join(IMAGES)?.into())
+}
+
+/// The image files that only this scene refers to: a copy made by "Save As" shares its original's.
+fn own_images(shelf: &Shelf, scene_path: &AssetPath, scene: &JsonText) -> Vec<AssetPath> {
+    let mut own: Vec<_> = image_refs(scene)
+        .iter()
+        .filter_map(|image| AssetPath::parse(&image.path).ok())
+        .filter(|path| shelf.index().has_extra(path))
+        .collect();
+    own.sort();
+    own.dedup();
+    if own.is_empty() {
+        return own;
+    }
+    let others: Vec<_> = shelf
+        .index()
+        .assets()
+        .map(|(path, _)| path.clone())
+        .collect();
+    for other in others.iter().filter(|other| *other != scene_path) {
+        let Ok(text) = read(shelf, other) else {
+            continue;
+        };
+        let used = image_refs(&text);
+        own.retain(|path| used.iter().all(|image| image.path != path.as_str()));
+    }
+    own
+}
+
+pub(super) fn delete(store: &Store, aliases: &Aliases, id: &str) -> Result<()> {
+    let mut change = store.change();
+    let shelf = change.shelf(&SCENES);
+    let path = find(shelf, aliases, id)?;
+    let images = read(shelf, &path).map(|scene| own_images(shelf, &path, &scene));
+    for image in images.unwrap_or_default() {
+        change.remove(&SCENES, image);
+    }
+    change.remove(&SCENES, path.clone());
+    change.apply()?;
+    aliases.forget(path.stem())
+}
+
+pub(super) fn make_folder(store: &Store, raw: &str) -> Result<()> {
+    let mut change = store.change();
+    let shelf = change.shelf(&SCENES);
+    let folder = new_folder(shelf, raw)?;
+    let Some(path) = folder.as_path().filter(|_| !shelf.is_folder(&folder)) else {
+        return Err(Error::Invalid("Folder already exists".into()));
+    };
+    change.make_folder(&SCENES, path);
+    change.apply().map(drop)
+}
+
+fn find_folder(shelf: &Shelf, raw: &str) -> Result<AssetPath> {
+    let folder = AssetPath::parse(raw).ok();
+    folder
+        .filter(|path| shelf.index().has_folder(&path.clone().into()))
+        .ok_or_else(|| Error::NotFound("Folder not found".into()))
+}
+
+pub(super) fn delete_folder(store: &Store, raw: &str) -> Result<()> {
+    let mut change = store.change();
+    let path = find_folder(change.shelf(&SCENES), raw)?;
+    change.trash(&SCENES, path);
+    change.apply().map(drop)
+}
+
+/// Renames a folder; the scenes below, and the image paths in all scenes, follow.
+pub(super) fn rename_folder(store: &Store, raw: &str, new_name: &str) -> Result<()> {
+    let mut change = store.change();
+    let shelf = change.shelf(&SCENES);
+    let from = find_folder(shelf, raw)?;
+    let new = NewName::parse(new_name)?;
+    let to = from.folder().join(new.as_str())?;
+    if !(SCENES.shows_folder)(&to) {
+        return Err(Error::Invalid(format!(
+            "a folder cannot be called '{new_name}' here"
+        )));
+    }
+    if shelf.exists(&to) {
+        return Err(Error::Invalid(format!(
+            "A folder named '{new_name}' already exists"
+        )));
+    }
+    let old = FolderPath::from(from.clone());
+    let follow = |path: &str| {
+        let below = path.strip_prefix(from.as_str())?;
+        old.contains(path)
+            .then(|| format!("{}{below}", to.as_str()))
+    };
+    let mut rewritten = Vec::new();
+    let paths: Vec<_> = shelf
+        .index()
+        .assets()
+        .map(|(path, _)| path.clone())
+        .collect();
+    for path in paths {
+        let Ok(scene) = read(shelf, &path) else {
+            continue;
+        };
+        let moved_to = follow(path.as_str())
+            .map(|new| AssetPath::parse(&new))
+            .transpose()?;
+        let is_concerned = image_refs(&scene)
+            .iter()
+            .any(|image| old.contains(&image.path));
+        let mut text = scene.clone();
+        if is_concerned {
+            text = with_images(&text, |_| true, follow, None);
+        }
+        let path = match moved_to {
+            Some(path) => {
+                text = relocate(&text, &path);
+                path
+            }
+            None => path,
+        };
+        if text != scene {
+            rewritten.push((path, text));
+        }
+    }
+    change.rename(&SCENES, from.clone(), to.clone());
+    for (path, text) in rewritten {
+        change.write(&SCENES, path, text.as_str().as_bytes())?;
+    }
+    change.apply().map(drop)
+}
+
+/// Puts an uploaded picture beside the scene and names it there; returns the image's id.
+pub(super) fn add_image(
+    store: &Store,
+    aliases: &Aliases,
+    id: &str,
+    name: &str,
+    file: NamedTempFile,
+) -> Result<String> {
+    file.as_file().sync_all()?;
+    let mut change = store.change();
+    let shelf = change.shelf(&SCENES);
+    let scene_path = find(shelf, aliases, id)?;
+    let scene = read(shelf, &scene_path)?;
+    let name = NewName::parse(name)?;
+    let image_id = Uuid::new_v4().to_string();
+    let folder = images_folder(&scene_path.folder())?;
+    let path = folder.join(&format!("{image_id}_{}", name.as_str()))?;
+    let image = Image {
+        id: image_id.clone(),
+        name: name.as_str().to_owned(),
+        path: path.as_str().to_owned(),
+    };
+    let text = with_images(&scene, |_| true, |_| None, Some(&image));
+    change.put(&SCENES, file, path)?;
+    change.write(&SCENES, scene_path, text.as_str().as_bytes())?;
+    change.apply()?;
+    Ok(image_id)
+}
+
+/// Whether there is such a scene, before anybody uploads something for it.
+pub(super) fn check_exists(store: &Store, aliases: &Aliases, id: &str) -> Result<()> {
+    find(store.shelf(&SCENES), aliases, id).map(drop)
+}
+
+pub(super) fn delete_image(
+    store: &Store,
+    aliases: &Aliases,
+    id: &str,
+    image_id: &str,
+) -> Result<()> {
+    let mut change = store.change();
+    let shelf = change.shelf(&SCENES);
+    let scene_path = find(shelf, aliases, id)?;
+    let scene = read(shelf, &scene_path)?;
+    let images = image_refs(&scene);
+    let image = images.iter().find(|image| image.id == image_id);
+    let image = image.ok_or_else(|| Error::NotFound("Image not found".into()))?;
+    let text = with_images(&scene, |id| id != image_id, |_| None, None);
+    let still_used = image_refs(&text)
+        .iter()
+        .any(|other| other.path == image.path);
+    if !still_used
+        && let Ok(path) = AssetPath::parse(&image.path)
+        && own_images(shelf, &scene_path, &scene).contains(&path)
+    {
+        change.remove(&SCENES, path);
+    }
+    change.write(&SCENES, scene_path, text.as_str().as_bytes())?;
+    change.apply().map(drop)
+}
+
+/// An image file by the path that the scene has for it.
+pub(super) fn find_image(shelf: &Shelf, raw: &str) -> Result<AssetPath> {
+    let path = AssetPath::parse(raw).ok();
+    path.filter(|path| shelf.index().has_extra(path))
+        .ok_or_else(|| Error::NotFound("Image not found".into()))
+}

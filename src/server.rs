@@ -1,0 +1,472 @@
+//! The composition root: the only module that knows all the others.
+
+use crate::access::{Policy, SocketAddrs};
+use crate::audio::{self, SOUNDS, TagReader};
+use crate::banner::banner;
+use crate::config::Config;
+use crate::dialects::spelltable::{ClientMessage, SpellTable, Wire};
+use crate::error::{Error, ErrorBody, Result, ValidationBody};
+use crate::http::{RouteList, fallback, gate, send_bytes};
+use crate::library::Library;
+use crate::live::{
+    Couriers, Keeper, RoomHandle, open_room, refuse, serve, start_courier, switch_protocols,
+};
+use crate::maps::{self, MAPS};
+use crate::model::MapMove;
+use crate::scenes::{self, Aliases, SCENES, read_current, write_current};
+use crate::store::{PendingIntent, Store, Watcher};
+use crate::{demo, ui};
+use actix_codec::Framed;
+use actix_http::{HttpMessage, HttpService, Request, h1, ws};
+use actix_server::ServerHandle;
+use actix_service::{ServiceFactory, fn_service, map_config};
+use actix_web::dev::{AppConfig, ServiceRequest, ServiceResponse};
+use actix_web::http::header;
+use actix_web::middleware::from_fn;
+use actix_web::web::{self, Data};
+use actix_web::{App, HttpRequest, HttpResponse, ResponseError};
+use bytes::Bytes;
+use etcetera::AppStrategy;
+use socket2::{Domain, Protocol, Socket, Type};
+use std::convert::Infallible;
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::time::timeout;
+use utoipa::OpenApi;
+use utoipa_actix_web::AppExt;
+use utoipa_swagger_ui::SwaggerUi;
+
+/// Connections that may wait to be accepted.
+const BACKLOG: i32 = 4096;
+/// How long running requests may take when the server stops.
+const DRAIN: Duration = Duration::from_secs(2);
+/// How often the trash is looked through.
+const TRASH_PAUSE: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The API's description, as committed and as served.
+pub const OPENAPI: &str = include_str!("../openapi/openapi.json");
+
+/// What does not come from routes.
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Tablekeep",
+        description = "Maps, scenes and sounds of a game table. Who may do what: see the README. \
+            Every path also answers under `/api` and with a trailing slash, and every GET to HEAD.",
+        license(name = "MIT OR Apache-2.0")
+    ),
+    tags(
+        (name = "maps", description = "Pictures and films for the table"),
+        (name = "scenes", description = "Saved tables"),
+        (name = "audio", description = "Loops and effects"),
+        (name = "server", description = "The server itself, its pages and documents")
+    ),
+    components(schemas(ErrorBody, ValidationBody))
+)]
+struct ApiInfo;
+
+/// The API's description, made from the routes: what `openapi/openapi.json` must be.
+pub fn api_document() -> Result<String> {
+    let (_, api) = App::new()
+        .into_utoipa_app()
+        .openapi(ApiInfo::openapi())
+        .configure(routes)
+        .split_for_parts();
+    let mut text = api.to_pretty_json().map_err(std::io::Error::other)?;
+    text.push('\n');
+    Ok(text)
+}
+
+fn routes(config: &mut utoipa_actix_web::service_config::ServiceConfig<'_>) {
+    maps::routes(config);
+    scenes::routes(config);
+    audio::routes(config);
+    ui::routes(config);
+}
+
+/// What every worker shares.
+#[derive(Clone)]
+struct Shared {
+    library: Data<Library>,
+    aliases: Data<Aliases>,
+    tags: Data<TagReader>,
+    policy: Data<Policy>,
+    config: Data<Config>,
+    couriers: Couriers,
+    room: RoomHandle<ClientMessage>,
+}
+
+/// A server that listens, ready to run.
+pub struct Server {
+    addr: SocketAddr,
+    listener: TcpListener,
+    shared: Shared,
+    store: Arc<Store>,
+    keeper: Keeper,
+    scanned: watch::Sender<bool>,
+    moved: Vec<PendingIntent>,
+}
+
+impl Server {
+    /// Opens the data folder and binds the address. Must run inside an actix system.
+    ///
+    /// Errors are sentences for the person who started it.
+    pub fn bind(config: Config) -> Result<Self> {
+        let folder = data_folder(&config)?;
+        let (store, pending) = Store::open(&folder, &[&MAPS, &SCENES, &SOUNDS])?;
+        let listener = listen(config.listen)?;
+        let addr = listener.local_addr()?;
+        let (scene, moved) = recover_scene(&store, pending)?;
+        let keeper = Keeper::start({
+            let store = store.clone();
+            move |scene| write_current(&store, scene)
+        });
+        let couriers = Couriers::default();
+        let rules = SpellTable::new(config.spelltable_echo, scene.clone());
+        let (room, table) = open_room(rules, scene, couriers.clone(), keeper.clone());
+        let (scanned, scan_done) = watch::channel(false);
+        let library = Library::new(config.clone(), store.clone(), table, scan_done);
+        let shared = Shared {
+            library: Data::new(library),
+            aliases: Data::new(Aliases::open(store.private().join("aliases.json"))),
+            tags: Data::new(TagReader::default()),
+            policy: Data::new(Policy::new(&config)),
+            config: Data::new(config),
+            couriers,
+            room,
+        };
+        Ok(Self {
+            addr,
+            listener,
+            shared,
+            store,
+            keeper,
+            scanned,
+            moved,
+        })
+    }
+
+    /// Where it listens.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// Serves until `stop` is done, then drains: sockets are closed with 1001, running requests
+    /// have two seconds, the table's scene is written.
+    pub async fn run(self, stop: impl Future<Output = ()>) -> Result<()> {
+        let watcher = self.watch()?;
+        let shared = self.shared.clone();
+        let config = shared.config.clone();
+        let worker = shared.clone();
+        let server = actix_server::Server::build()
+            .workers(config.workers())
+            .max_concurrent_connections(config.limits.max_connections)
+            .shutdown_timeout(DRAIN.as_secs())
+            .disable_signals()
+            .listen("http", self.listener, move || {
+                start_courier(&worker.couriers);
+                let sockets = worker.clone();
+                HttpService::build()
+                    .tcp_nodelay(true)
+                    .keep_alive(Duration::from_secs(75))
+                    .client_request_timeout(Duration::from_secs(10))
+                    .client_disconnect_timeout(Duration::from_secs(1))
+                    .on_connect_ext(|io: &TcpStream, extensions| {
+                        if let (Ok(peer), Ok(local)) = (io.peer_addr(), io.local_addr()) {
+                            extensions.insert(SocketAddrs { peer, local });
+                        }
+                    })
+                    .upgrade(fn_service(move |(req, framed)| {
+                        upgrade(sockets.clone(), req, framed)
+                    }))
+                    .h1(map_config(app(&worker), |()| AppConfig::default()))
+                    .tcp()
+            })?
+            .run();
+        println!("listening on http://{}", self.addr);
+        empty_trash(self.store.clone(), config.limits.trash_days);
+        let handle = server.handle();
+        let serving = actix_rt::spawn(server);
+        for intent in self.moved {
+            // The table's scene follows from disk, so it only has to be written before.
+            self.keeper.flush().await?;
+            intent.finish()?;
+        }
+        stop.await;
+        drain(&shared.couriers, &handle, &self.keeper).await;
+        drop(watcher);
+        drop(serving);
+        Ok(())
+    }
+
+    fn watch(&self) -> Result<Watcher> {
+        let (store, addr) = (self.store.clone(), self.addr);
+        let (config, policy) = (self.shared.config.clone(), self.shared.policy.clone());
+        let scanned = self.scanned.clone();
+        Ok(Watcher::start(self.store.clone(), move || {
+            scanned.send_replace(true);
+            eprintln!("{}", banner(&config, &policy, addr, &store));
+        })?)
+    }
+}
+
+async fn drain(couriers: &Couriers, handle: &ServerHandle, keeper: &Keeper) {
+    tracing::info!("stopping");
+    couriers.close_all().await;
+    handle.stop(true).await;
+    match timeout(DRAIN, keeper.flush()).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::error!(%error, "the current scene could not be saved: {error}"),
+        Err(_) => tracing::error!("the current scene could not be saved in time"),
+    }
+}
+
+/// Done when the process is told to stop: Ctrl-C, or SIGTERM.
+pub async fn stop_signal() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut term) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = term.recv() => {}
+                _ = tokio::signal::ctrl_c() => {}
+            }
+            return;
+        }
+    }
+    let _ = tokio::signal::ctrl_c().await;
+}
+
+fn empty_trash(store: Arc<Store>, days: u32) {
+    let keep = TRASH_PAUSE * days;
+    actix_rt::spawn(async move {
+        loop {
+            let store = store.clone();
+            let _ = web::block(move || store.empty_trash(keep)).await;
+            tokio::time::sleep(TRASH_PAUSE).await;
+        }
+    });
+}
+
+/// The data folder that was asked for, or the one that suits.
+fn data_folder(config: &Config) -> Result<PathBuf> {
+    if let Some(folder) = &config.data_dir {
+        return Ok(folder.clone());
+    }
+    let is_table = |folder: &Path| {
+        [&MAPS, &SCENES, &SOUNDS]
+            .iter()
+            .all(|kind| folder.join(kind.dir).is_dir())
+    };
+    let here = PathBuf::from(".");
+    if is_table(&here) {
+        return Ok(here);
+    }
+    let args = etcetera::AppStrategyArgs {
+        top_level_domain: String::new(),
+        author: "tablekeep".into(),
+        app_name: "tablekeep".into(),
+    };
+    let own = etcetera::choose_app_strategy(args)
+        .map_err(|_| {
+            Error::Invalid(
+                "no home folder was found; say where the table is with --data-dir".into(),
+            )
+        })?
+        .data_dir();
+    if !is_table(&own) {
+        demo::unpack(&own).map_err(|error| {
+            let text = format!(
+                "the demo table cannot be written to {} ({error}); choose a folder with --data-dir",
+                own.display()
+            );
+            Error::Invalid(text)
+        })?;
+    }
+    Ok(own)
+}
+
+fn listen(addr: SocketAddr) -> Result<TcpListener> {
+    let bind = || -> std::io::Result<TcpListener> {
+        let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
+        // A restart must not wait for the last one's closed connections.
+        #[cfg(unix)]
+        socket.set_reuse_address(true)?;
+        socket.bind(&addr.into())?;
+        socket.listen(BACKLOG)?;
+        Ok(socket.into())
+    };
+    bind().map_err(|error| {
+        use std::io::ErrorKind as K;
+        let hint = match error.kind() {
+            K::AddrInUse => format!(
+                "port {} is taken, perhaps by another tablekeep; choose another with --listen {}:PORT",
+                addr.port(),
+                addr.ip()
+            ),
+            K::PermissionDenied => format!(
+                "port {} needs more rights; choose one above 1023 with --listen {}:PORT",
+                addr.port(),
+                addr.ip()
+            ),
+            K::AddrNotAvailable => format!(
+                "this machine has no address {}; listen on all with --listen 0.0.0.0:{}",
+                addr.ip(),
+                addr.port()
+            ),
+            _ => format!("cannot listen on {addr}: {error}"),
+        };
+        Error::Invalid(hint)
+    })
+}
+
+/// The table's scene, with maps followed that were renamed just before a crash.
+fn recover_scene(
+    store: &Store,
+    pending: Vec<PendingIntent>,
+) -> Result<(Option<crate::json::JsonText>, Vec<PendingIntent>)> {
+    let mut scene = read_current(store);
+    for intent in &pending {
+        let map_move: Option<MapMove> =
+            serde_json::from_value(intent.note["map_moved"].clone()).ok();
+        let followed = scene
+            .as_ref()
+            .zip(map_move)
+            .and_then(|(scene, m)| m.rewrite(scene));
+        if let Some(followed) = followed {
+            write_current(store, &followed)?;
+            scene = Some(followed);
+        }
+    }
+    Ok((scene, pending))
+}
+
+/// The routes for one worker.
+fn app(
+    shared: &Shared,
+) -> App<
+    impl ServiceFactory<
+        ServiceRequest,
+        Config = (),
+        Response = ServiceResponse<actix_web::body::BoxBody>,
+        Error = actix_web::Error,
+        InitError = (),
+    > + use<>,
+> {
+    let (app, api) = App::new()
+        .into_utoipa_app()
+        .openapi(ApiInfo::openapi())
+        .configure(routes)
+        .split_for_parts();
+    app.app_data(shared.library.clone())
+        .app_data(shared.aliases.clone())
+        .app_data(shared.tags.clone())
+        .app_data(shared.policy.clone())
+        .app_data(shared.config.clone())
+        .app_data(Data::new(RouteList::new(&api)))
+        .app_data(web::QueryConfig::default().error_handler(|error, _| {
+            Error::Invalid(format!("the query cannot be read: {error}")).into()
+        }))
+        .app_data(
+            web::PathConfig::default()
+                .error_handler(|_, _| Error::NotFound("Not Found".into()).into()),
+        )
+        .route("/openapi.json", web::get().to(openapi))
+        .route("/docs", web::get().to(to_docs))
+        .service(
+            SwaggerUi::new("/docs/{_:.*}").config(utoipa_swagger_ui::Config::from("/openapi.json")),
+        )
+        .default_service(web::to(fallback))
+        .wrap(from_fn(gate))
+}
+
+async fn openapi(req: HttpRequest) -> Result<HttpResponse> {
+    let tag = format!("{}-{}", env!("CARGO_PKG_VERSION"), OPENAPI.len());
+    send_bytes(
+        &req,
+        "application/json",
+        &tag,
+        Bytes::from_static(OPENAPI.as_bytes()),
+    )
+}
+
+async fn to_docs() -> HttpResponse {
+    HttpResponse::TemporaryRedirect()
+        .insert_header((header::LOCATION, "/docs/"))
+        .finish()
+}
+
+/// A request with `Upgrade: websocket`, outside of the routes: checked by hand, then its socket is
+/// the dialect's.
+async fn upgrade(
+    shared: Shared,
+    req: Request,
+    framed: Framed<TcpStream, h1::Codec>,
+) -> Result<(), Infallible> {
+    let parts = framed.into_parts();
+    let (io, already) = (parts.io, parts.read_buf);
+    drop(parts.write_buf);
+    let addrs = req
+        .conn_data::<SocketAddrs>()
+        .copied()
+        .unwrap_or_else(SocketAddrs::unknown);
+    let verdict = shared.policy.judge(req.head(), addrs);
+    let role = match verdict
+        .map(|verdict| verdict.role)
+        .and_then(|role| check_upgrade(&req).map(|()| role))
+    {
+        Ok(role) => role,
+        Err(error) => {
+            let status = error.status_code();
+            let reason = status.canonical_reason().unwrap_or_default();
+            let answer = refuse(
+                status.as_u16(),
+                reason,
+                "sec-websocket-version: 13\r\n",
+                &error.to_string(),
+            );
+            answer_and_close(&io, &answer).await;
+            return Ok(());
+        }
+    };
+    let key = req.headers().get(header::SEC_WEBSOCKET_KEY);
+    let answer = switch_protocols(key.map(|key| key.as_bytes()).unwrap_or_default());
+    // What is held across the long wait below is the connection's memory.
+    drop(req);
+    // A fresh socket takes so few bytes at once; one that does not is not worth keeping.
+    if io.writable().await.is_err() || io.try_write(answer.as_bytes()).ok() != Some(answer.len()) {
+        return Ok(());
+    }
+    drop(answer);
+    let max_frame = shared.config.limits.max_frame;
+    let room = shared.room.clone();
+    drop(shared);
+    // A task of its own, so that the HTTP dispatcher and its buffers are freed.
+    actix_rt::spawn(serve(io, already, role, room, Wire::default(), max_frame));
+    Ok(())
+}
+
+fn check_upgrade(req: &Request) -> Result<()> {
+    if !matches!(req.path(), "/ws" | "/api/ws") {
+        return Err(Error::Forbidden(format!(
+            "there is no WebSocket at {}; SpellTable's is at /ws",
+            req.path()
+        )));
+    }
+    ws::verify_handshake(req.head()).map_err(|error| {
+        Error::Invalid(format!("the WebSocket handshake is not complete: {error}"))
+    })
+}
+
+async fn answer_and_close(io: &TcpStream, answer: &str) {
+    let _ = timeout(Duration::from_secs(1), async {
+        io.writable().await?;
+        io.try_write(answer.as_bytes())?;
+        socket2::SockRef::from(io).shutdown(std::net::Shutdown::Write)
+    })
+    .await;
+}

@@ -1,0 +1,158 @@
+//! Files on disk, without any HTTP: typed paths, an index in step with the disk, atomic writes.
+//!
+//! - [`AssetPath`], [`FolderPath`], [`NewName`]: untrusted text becomes a type once.
+//! - [`Kind`]: what makes one library differ from another, as data.
+//! - [`Shelf`]: one library's folder and its in-memory index.
+//! - [`Store`]: the three shelves, and [`Change`]: several file operations that happen whole or,
+//!   after a crash, are completed at the next start.
+
+mod change;
+mod index;
+mod kind;
+mod path;
+mod shelf;
+mod signature;
+mod watch;
+
+pub use change::{Change, PendingIntent};
+pub use index::{Entry, Index};
+pub use kind::{Class, Kind};
+pub use path::{AssetPath, FolderPath, NewName, PathError};
+pub use shelf::{Shelf, Stamp};
+pub use signature::Format;
+pub use watch::Watcher;
+
+use crate::error::{Error, Result};
+use std::fs::{self, File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+/// Name of the folder that holds everything of our own, below the data folder.
+pub const PRIVATE_DIR: &str = ".tablekeep";
+
+/// The data folder: three shelves and what is needed to change them safely.
+pub struct Store {
+    root: PathBuf,
+    shelves: Vec<Shelf>,
+    /// Held while files are renamed and the index follows, and while a part of the disk is read
+    /// again: so a rescan never overwrites what a change has just put into the index.
+    commit: Mutex<()>,
+    /// Keeps a second server out of the same folder; released by the system when we end.
+    _lock: File,
+}
+
+impl Store {
+    /// Opens the data folder, makes what is missing, and completes what a crash left half done.
+    ///
+    /// Does not scan: see [`Store::scan`]. Errors name the folder and say what to do.
+    pub fn open(root: &Path, kinds: &[&'static Kind]) -> Result<(Arc<Self>, Vec<PendingIntent>)> {
+        let explain = |e: std::io::Error| {
+            Error::Invalid(format!(
+                "the data folder {} cannot be used ({e}); choose another with --data-dir",
+                root.display()
+            ))
+        };
+        let private = root.join(PRIVATE_DIR);
+        fs::create_dir_all(&private).map_err(explain)?;
+        let root = root.canonicalize().map_err(explain)?;
+        let lock = File::create(private.join("lock")).map_err(explain)?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(Error::Invalid(format!(
+                    "another tablekeep is using the data folder {}; stop it or choose another folder with --data-dir",
+                    root.display()
+                )));
+            }
+            Err(TryLockError::Error(e)) => return Err(explain(e)),
+        }
+        let mut shelves = Vec::new();
+        for kind in kinds {
+            shelves.push(Shelf::open(kind, &root).map_err(explain)?);
+        }
+        let store = Self {
+            root,
+            shelves,
+            commit: Mutex::new(()),
+            _lock: lock,
+        };
+        let pending = store.recover().map_err(|e| match e {
+            Error::Internal(cause) => explain(cause),
+            other => other,
+        })?;
+        for shelf in &store.shelves {
+            shelf.clear_temporary_files().map_err(explain)?;
+        }
+        Ok((Arc::new(store), pending))
+    }
+
+    /// The data folder.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The hidden folder for what is ours alone.
+    pub fn private(&self) -> PathBuf {
+        self.root.join(PRIVATE_DIR)
+    }
+
+    /// The shelf of `kind`.
+    pub fn shelf(&self, kind: &'static Kind) -> &Shelf {
+        self.shelves
+            .iter()
+            .find(|shelf| std::ptr::eq(shelf.kind(), kind))
+            .expect("every kind has a shelf: Store::open made them")
+    }
+
+    /// All shelves, in the order in which they were opened.
+    pub fn shelves(&self) -> &[Shelf] {
+        &self.shelves
+    }
+
+    /// Reads the whole disk into the index. Blocks; one folder after the other.
+    pub fn scan(&self) {
+        for shelf in &self.shelves {
+            let _guard = self.lock();
+            shelf.rescan();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, ()> {
+        // The guard protects order, not data: a panic elsewhere leaves nothing half done here.
+        self.commit.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Deletes from the trash what was put there more than `keep` ago.
+    pub fn empty_trash(&self, keep: Duration) {
+        let Some(limit) = SystemTime::now().checked_sub(keep) else {
+            return;
+        };
+        for shelf in &self.shelves {
+            shelf.empty_trash(limit);
+        }
+    }
+}
+
+/// Makes `dir` and its missing parents, and their names durable.
+fn make_dirs(dir: &Path) -> std::io::Result<()> {
+    if dir.is_dir() {
+        return Ok(());
+    }
+    if let Some(parent) = dir.parent() {
+        make_dirs(parent)?;
+    }
+    match fs::create_dir(dir) {
+        Ok(()) => sync_parent(dir),
+        Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists && dir.is_dir() => Ok(()),
+        Err(e) => Err(e),
+    }
+}
+
+/// Makes a name in a folder durable: a rename or a new file counts only after this.
+fn sync_parent(path: &Path) -> std::io::Result<()> {
+    match path.parent() {
+        Some(parent) => File::open(parent)?.sync_all(),
+        None => Ok(()),
+    }
+}

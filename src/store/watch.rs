@@ -1,0 +1,148 @@
+//! Keeps the index in step with what people do to the folders by hand.
+
+use super::{FolderPath, Store};
+use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// Events that may wait; beyond this everything is read again.
+const QUEUE: usize = 4096;
+/// Events are collected this long, because a copied file makes many.
+const COLLECT: Duration = Duration::from_millis(50);
+/// A whole rescan now and then: some file systems (network shares) tell nothing.
+const RESCAN: Duration = Duration::from_secs(300);
+/// The same when the system has no watches left for us.
+const RESCAN_UNWATCHED: Duration = Duration::from_secs(10);
+
+enum News {
+    Changed(PathBuf),
+    Lost,
+    Stop,
+}
+
+/// The thread that scans once and then follows the disk; ends when dropped.
+pub struct Watcher {
+    news: SyncSender<News>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Watcher {
+    /// Starts watching, then scans, then follows. `scanned` is called after the first scan.
+    pub fn start(
+        store: Arc<Store>,
+        scanned: impl FnOnce() + Send + 'static,
+    ) -> std::io::Result<Self> {
+        let (news, inbox) = sync_channel(QUEUE);
+        let sender = news.clone();
+        let thread = std::thread::Builder::new()
+            .name("disk".into())
+            .spawn(move || {
+                // Watch first: what happens during the scan is then seen by either.
+                let watch = watch(&store, sender);
+                store.scan();
+                scanned();
+                follow(&store, &inbox, watch.is_some());
+            })?;
+        Ok(Self {
+            news,
+            thread: Some(thread),
+        })
+    }
+}
+
+impl Drop for Watcher {
+    fn drop(&mut self) {
+        let _ = self.news.send(News::Stop);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn watch(store: &Store, news: SyncSender<News>) -> Option<RecommendedWatcher> {
+    let handler = move |event: notify::Result<notify::Event>| match event {
+        Ok(event) if matches!(event.kind, EventKind::Access(_)) => {}
+        Ok(event) => {
+            let lost = event.need_rescan();
+            for path in event.paths {
+                // A full queue has room again only after a rescan, which sees this too.
+                let _ = news.try_send(News::Changed(path));
+            }
+            if lost {
+                let _ = news.try_send(News::Lost);
+            }
+        }
+        Err(_) => {
+            let _ = news.try_send(News::Lost);
+        }
+    };
+    let config = notify::Config::default().with_follow_symlinks(false);
+    let start = || -> notify::Result<RecommendedWatcher> {
+        let mut watcher = RecommendedWatcher::new(handler, config)?;
+        for shelf in store.shelves() {
+            watcher.watch(shelf.root(), RecursiveMode::Recursive)?;
+        }
+        Ok(watcher)
+    };
+    match start() {
+        Ok(watcher) => Some(watcher),
+        Err(error) => {
+            tracing::warn!(%error, "cannot watch the folders ({error}); reading them every 10 s instead");
+            None
+        }
+    }
+}
+
+fn follow(store: &Store, inbox: &Receiver<News>, watched: bool) {
+    let pause = if watched { RESCAN } else { RESCAN_UNWATCHED };
+    let mut due = Instant::now() + pause;
+    loop {
+        let mut changed = BTreeSet::new();
+        let mut all = false;
+        match inbox.recv_timeout(due.saturating_duration_since(Instant::now())) {
+            Ok(News::Changed(path)) => drop(changed.insert(path)),
+            Ok(News::Lost) | Err(RecvTimeoutError::Timeout) => all = true,
+            Ok(News::Stop) | Err(RecvTimeoutError::Disconnected) => return,
+        }
+        let collected = Instant::now() + COLLECT;
+        loop {
+            match inbox.recv_timeout(collected.saturating_duration_since(Instant::now())) {
+                Ok(News::Changed(path)) => drop(changed.insert(path)),
+                Ok(News::Lost) => all = true,
+                Ok(News::Stop) => return,
+                Err(_) => break,
+            }
+        }
+        if all || changed.len() >= QUEUE {
+            store.scan();
+            due = Instant::now() + pause;
+        } else {
+            for path in changed {
+                refresh(store, &path);
+            }
+        }
+    }
+}
+
+fn refresh(store: &Store, path: &Path) {
+    for shelf in store.shelves() {
+        let Ok(below) = path.strip_prefix(shelf.root()) else {
+            continue;
+        };
+        match below.to_str().map(FolderPath::parse) {
+            Some(Ok(path)) => store.refresh(shelf, &path),
+            // A name that no address can have: let the folder around it be read again.
+            _ => {
+                let around = below.parent().and_then(Path::to_str).map(FolderPath::parse);
+                store.refresh(
+                    shelf,
+                    &around.and_then(Result::ok).unwrap_or(FolderPath::root()),
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! `/`, the pages' own files, and the documents.
+
+use crate::error::{Error, Result};
+use crate::http::{PublicErrors, send_bytes};
+use actix_web::http::header;
+use actix_web::web::Path;
+use actix_web::{HttpRequest, HttpResponse, get};
+use bytes::Bytes;
+use rust_embed::{EmbeddedFile, RustEmbed};
+use serde::Serialize;
+use std::borrow::Cow;
+use utoipa::ToSchema;
+use utoipa_actix_web::service_config::ServiceConfig;
+
+/// Nothing comes from elsewhere, nobody may frame it, and no script stands in the markup.
+const PAGE_POLICY: &str = "default-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; \
+    style-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'self'";
+
+const ASYNCAPI: &str = include_str!("../../openapi/asyncapi.yaml");
+
+#[derive(RustEmbed)]
+#[folder = "assets/"]
+struct Assets;
+
+pub(super) fn routes(config: &mut ServiceConfig<'_>) {
+    config.service(root).service(asset).service(asyncapi);
+}
+
+/// What programs get at `/`.
+#[derive(Serialize, ToSchema)]
+struct Greeting {
+    #[schema(example = "Welcome to SpellTable API")]
+    message: &'static str,
+}
+
+/// The start page for a browser, a greeting for programs.
+#[utoipa::path(tag = "server", responses(
+    (status = 200, content((Greeting = "application/json"), (String = "text/html"))), PublicErrors))]
+#[get("/")]
+async fn root(req: HttpRequest) -> Result<HttpResponse> {
+    let accept = req
+        .headers()
+        .get(header::ACCEPT)
+        .and_then(|a| a.to_str().ok());
+    if accept.is_some_and(|accept| accept.contains("text/html")) {
+        return page(&req, "index.html");
+    }
+    let message = "Welcome to SpellTable API";
+    Ok(HttpResponse::Ok()
+        .insert_header((header::VARY, "Accept"))
+        .json(Greeting { message }))
+}
+
+/// A file of the pages.
+#[utoipa::path(tag = "server", params(("path", description = "File name", example = "app.js")),
+    responses((status = 200, description = "The file", content_type = "text/javascript"),
+        (status = 304, description = "The client has it already"),
+        (status = 404, body = crate::error::ErrorBody), (status = 412, body = crate::error::ErrorBody), PublicErrors))]
+#[get("/ui/{path:.*}")]
+async fn asset(req: HttpRequest, path: Path<String>) -> Result<HttpResponse> {
+    page(&req, &path)
+}
+
+fn page(req: &HttpRequest, name: &str) -> Result<HttpResponse> {
+    let Some(file) = Assets::get(name) else {
+        return Err(Error::NotFound("Not Found".into()));
+    };
+    let media_type = mime_guess::from_path(name).first_or_octet_stream();
+    let media_type = match media_type.type_() {
+        mime_guess::mime::TEXT => format!("{media_type}; charset=utf-8"),
+        _ => media_type.to_string(),
+    };
+    let tag = tag(&file);
+    let bytes = match file.data {
+        Cow::Borrowed(bytes) => Bytes::from_static(bytes),
+        Cow::Owned(bytes) => Bytes::from(bytes),
+    };
+    let mut answer = send_bytes(req, &media_type, &tag, bytes)?;
+    let headers = answer.headers_mut();
+    let mut set = |name: &'static str, value: &'static str| {
+        headers.insert(
+            header::HeaderName::from_static(name),
+            header::HeaderValue::from_static(value),
+        );
+    };
+    set("content-security-policy", PAGE_POLICY);
+    set("cross-origin-opener-policy", "same-origin");
+    set("cross-origin-resource-policy", "same-site");
+    set("referrer-policy", "no-referrer");
+    set("vary", "Accept");
+    Ok(answer)
+}
+
+fn tag(file: &EmbeddedFile) -> String {
+    let hash = file.metadata.sha256_hash();
+    hash.iter()
+        .take(12)
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+/// The WebSocket messages, described in AsyncAPI.
+#[utoipa::path(tag = "server", responses((status = 200, description = "AsyncAPI document", content_type = "application/yaml"),
+    (status = 304, description = "The client has it already"), (status = 412, body = crate::error::ErrorBody), PublicErrors))]
+#[get("/asyncapi.yaml")]
+async fn asyncapi(req: HttpRequest) -> Result<HttpResponse> {
+    let tag = format!("{}-{}", env!("CARGO_PKG_VERSION"), ASYNCAPI.len());
+    send_bytes(
+        &req,
+        "application/yaml",
+        &tag,
+        Bytes::from_static(ASYNCAPI.as_bytes()),
+    )
+}

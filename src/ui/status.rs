@@ -1,0 +1,104 @@
+//! `/health`, `/limits`: what state the server is in, and how much it takes.
+
+use crate::error::Result;
+use crate::http::PublicErrors;
+use crate::json::MAX_DEPTH;
+use crate::library::Library;
+use actix_web::get;
+use actix_web::web::{Data, Json};
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_actix_web::service_config::ServiceConfig;
+
+pub(super) fn routes(config: &mut ServiceConfig<'_>) {
+    config.service(health).service(limits);
+}
+
+/// How the server is.
+#[derive(Serialize, ToSchema)]
+struct Health {
+    /// Always `ok` when there is an answer.
+    #[schema(example = "ok")]
+    status: &'static str,
+    #[schema(example = "0.1.0")]
+    version: &'static str,
+    /// Whether the folders are still being read for the first time.
+    scanning: bool,
+    maps: LibraryHealth,
+    scenes: LibraryHealth,
+    sounds: LibraryHealth,
+}
+
+/// What one library holds.
+#[derive(Serialize, ToSchema)]
+struct LibraryHealth {
+    files: usize,
+    folders: usize,
+    /// Files that are left out because they are broken, unreadable or lead elsewhere; the log
+    /// names them.
+    skipped: usize,
+}
+
+/// Says that the server is up, and what it has found.
+#[utoipa::path(tag = "server", responses((status = 200, body = Health), PublicErrors))]
+#[get("/health")]
+async fn health(library: Data<Library>) -> Json<Health> {
+    let shelves = library.store().shelves();
+    let of = |dir: &str| {
+        let shelf = shelves.iter().find(|shelf| shelf.kind().dir == dir);
+        let index = shelf.map(|shelf| shelf.index());
+        LibraryHealth {
+            files: index.as_ref().map_or(0, |index| index.count()),
+            folders: index.as_ref().map_or(0, |index| index.folders().len()),
+            skipped: index.as_ref().map_or(0, |index| index.skipped().len()),
+        }
+    };
+    Json(Health {
+        status: "ok",
+        version: env!("CARGO_PKG_VERSION"),
+        scanning: shelves.iter().any(|shelf| !shelf.is_scanned()),
+        maps: of("maps"),
+        scenes: of("scenes"),
+        sounds: of("sounds"),
+    })
+}
+
+/// Every limit that a client can run into, with its unit in the name.
+#[derive(Serialize, ToSchema)]
+struct LimitsBody {
+    image_bytes: u64,
+    /// Longest side of a picture.
+    image_side_pixels: u64,
+    image_pixels: u64,
+    sound_bytes: u64,
+    scene_bytes: u64,
+    /// Deepest nesting of a scene's lists and objects.
+    scene_depth_levels: usize,
+    frame_bytes: u64,
+    name_bytes: u64,
+    path_bytes: u64,
+    form_text_bytes: u64,
+    uploads_at_once: u16,
+    ranges_per_request: u64,
+}
+
+/// Lists the limits.
+#[utoipa::path(tag = "server", responses((status = 200, body = LimitsBody), PublicErrors))]
+#[get("/limits")]
+async fn limits(library: Data<Library>) -> Result<Json<LimitsBody>> {
+    let limits = &library.config.limits;
+    Ok(Json(LimitsBody {
+        image_bytes: limits.max_image,
+        image_side_pixels: 65_535,
+        image_pixels: 1_000_000_000,
+        sound_bytes: limits.max_sound,
+        scene_bytes: limits.max_scene,
+        scene_depth_levels: MAX_DEPTH,
+        frame_bytes: limits.max_frame,
+        name_bytes: 255,
+        path_bytes: 1024,
+        form_text_bytes: 4096,
+        uploads_at_once: limits.max_uploads,
+        ranges_per_request: 16,
+    }))
+}
