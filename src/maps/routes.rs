@@ -360,17 +360,17 @@ async fn move_to(
 
 /// Deletes a map and its side file.
 #[utoipa::path(tag = "maps",
-    params(("file_name", description = "Name, or the path percent-encoded; a bare name must be unique", example = "cave.png"), Exactly),
+    params(("path", description = "Name, or the path percent-encoded; a bare name must be unique", example = "cave.png"), Exactly),
     responses((status = 200, body = Message), (status = 404, body = crate::error::ErrorBody), WriteErrors))]
-#[delete("/maps/file/{file_name}")]
+#[delete("/maps/file/{path}")]
 async fn delete_map(
     library: Data<Library>,
-    file_name: Path<String>,
+    path: Path<String>,
     exactly: Query<Exactly>,
     _gm: Gm,
 ) -> Result<Json<Message>> {
     library.shelf(&MAPS).await?;
-    let name = file_name.into_inner();
+    let name = path.into_inner();
     let message = format!("Map '{name}' deleted successfully");
     let folder = exactly.into_inner().folder;
     library

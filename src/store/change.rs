@@ -112,9 +112,13 @@ impl Store {
         let mut pending = Vec::new();
         for entry in fs::read_dir(self.intents())? {
             let file = entry?.path();
-            if file.extension().is_none_or(|e| e != "json") {
-                fs::remove_file(&file)?; // written, but never named: the operation never counted
-                continue;
+            match file.extension().and_then(|e| e.to_str()) {
+                Some("json") => {}
+                Some("new") => {
+                    fs::remove_file(&file)?; // never named: the operation never counted
+                    continue;
+                }
+                _ => continue,
             }
             let intent: Intent = match serde_json::from_slice(&fs::read(&file)?) {
                 Ok(intent) => intent,

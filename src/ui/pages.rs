@@ -52,7 +52,7 @@ async fn root(req: HttpRequest) -> Result<HttpResponse> {
 }
 
 /// A file of the pages.
-#[utoipa::path(tag = "server", params(("path", description = "File name", example = "app.js")),
+#[utoipa::path(tag = "server", params(("path", description = "File name", example = "index.html")),
     responses((status = 200, description = "The file", content_type = "text/javascript"),
         (status = 304, description = "The client has it already"),
         (status = 404, body = crate::error::ErrorBody), (status = 412, body = crate::error::ErrorBody), PublicErrors))]

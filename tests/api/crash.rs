@@ -1,0 +1,180 @@
+//! kill -9 at any moment: what was acknowledged is there, what was begun is completed.
+
+use crate::support::{PATIENCE, PNG, start_in, write_file};
+use serde_json::json;
+use std::time::Instant;
+
+#[test]
+fn the_table_survives_a_power_cut_up_to_the_last_second() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut server = start_in(folder.path(), &[]);
+    let mut gm = server.websocket();
+    gm.hear();
+    gm.say(r#"{"type":"scene_update","scene":{"id":"live","n":1.50}}"#);
+    gm.hear();
+    let start = Instant::now();
+    while !server.path("scenes/current_scene.json").exists() {
+        assert!(start.elapsed() < PATIENCE);
+        std::thread::yield_now();
+    }
+    server.kill();
+    let server = start_in(folder.path(), &[]);
+    let mut gm = server.websocket();
+    gm.hear();
+    assert_eq!(
+        gm.hear(),
+        r#"{"type":"scene_update","scene":{"id":"live","n":1.50}}"#
+    );
+}
+
+#[test]
+fn stopping_saves_the_table_at_once_and_says_come_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut server = start_in(folder.path(), &[]);
+    let mut gm = server.websocket();
+    gm.hear();
+    for n in 0..50 {
+        gm.say(&format!(r#"{{"type":"scene_update","scene":{{"n":{n}}}}}"#));
+        gm.hear();
+    }
+    let start = Instant::now();
+    let id = std::thread::scope(|scope| {
+        let closing = scope.spawn(move || gm.close_code());
+        let code = server.terminate();
+        (code, closing.join().unwrap())
+    });
+    assert_eq!(id, (0, 1001));
+    assert!(start.elapsed().as_secs() < 5);
+    let saved = std::fs::read_to_string(folder.path().join("scenes/current_scene.json")).unwrap();
+    assert_eq!(saved, r#"{"n":49}"#);
+}
+
+#[test]
+fn a_rename_that_was_cut_short_is_completed_at_the_next_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    // As a power cut leaves it: the intent is written, the picture has moved, the rest has not.
+    write_file(root, "maps/new.png", PNG);
+    write_file(
+        root,
+        "maps/old.png.json",
+        br#"{"name":"old.png","folder":null,"data":{}}"#,
+    );
+    write_file(
+        root,
+        "scenes/s.json",
+        br#"{"id":"s","name":"S","maps":[{"name":"old.png"}]}"#,
+    );
+    write_file(
+        root,
+        "scenes/current_scene.json",
+        br#"{"maps":[{"name":"old.png"}],"activeMapId":"old.png"}"#,
+    );
+    write_file(
+        root,
+        ".tablekeep/tmp/staged1",
+        br#"{"name":"new.png","folder":null,"data":{}}"#,
+    );
+    write_file(
+        root,
+        ".tablekeep/tmp/staged2",
+        br#"{"id":"s","name":"S","maps":[{"name":"new.png"}]}"#,
+    );
+    write_file(root, ".tablekeep/tmp/left over", b"of an upload");
+    let intent = json!({
+        "steps": [
+            {"do": "rename", "shelf": "maps", "from": "old.png", "to": "new.png"},
+            {"do": "put", "shelf": "maps", "staged": "staged1", "path": "new.png.json"},
+            {"do": "remove", "shelf": "maps", "path": "old.png.json"},
+            {"do": "put", "shelf": "scenes", "staged": "staged2", "path": "s.json"},
+        ],
+        "note": {"map_moved": {"from": "old.png", "to": "new.png", "namesakes": ["old.png"]}},
+    });
+    write_file(
+        root,
+        ".tablekeep/intents/1.json",
+        intent.to_string().as_bytes(),
+    );
+    write_file(root, ".tablekeep/intents/2.new", b"{\"st");
+    write_file(root, ".tablekeep/intents/3.json", b"nonsense");
+    for _ in 0..2 {
+        let server = start_in(root, &[]);
+        assert_eq!(
+            server.get("/maps/list").text(),
+            r#"{"maps":[{"name":"new.png","folder":null}]}"#
+        );
+        assert_eq!(
+            server.get("/scenes/load/s").value()["maps"],
+            json!([{"name": "new.png"}])
+        );
+        let mut gm = server.websocket();
+        gm.hear();
+        assert_eq!(
+            gm.hear(),
+            r#"{"type":"scene_update","scene":{"maps":[{"name":"new.png"}],"activeMapId":"new.png"}}"#
+        );
+    }
+    let names = |dir: &str| -> Vec<_> {
+        let entries = std::fs::read_dir(root.join(dir)).unwrap();
+        entries
+            .map(|e| e.unwrap().file_name().into_string().unwrap())
+            .collect()
+    };
+    assert_eq!(names(".tablekeep/intents"), ["3.broken"]);
+    assert!(names(".tablekeep/tmp").is_empty());
+    assert!(!names("maps").contains(&"old.png.json".to_owned()));
+}
+
+#[test]
+fn what_was_acknowledged_is_there_after_kill_9() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut saved = Vec::new();
+    for round in 0..5 {
+        let mut server = start_in(folder.path(), &[]);
+        for n in 0..5 {
+            let name = format!("{round}-{n}.png");
+            server.upload_map("m", &name);
+            let scene = json!({"id": format!("{round}{n}"), "name": name, "maps": [{"name": name, "folder": "m"}]});
+            let id = server.post("/scenes/save", &scene).value()["id"]
+                .as_str()
+                .unwrap()
+                .to_owned();
+            let new_name = format!("r{name}");
+            assert_eq!(
+                server
+                    .put(
+                        &format!("/maps/rename/{name}"),
+                        &json!({"new_name": new_name})
+                    )
+                    .status,
+                200
+            );
+            saved.push((id, new_name));
+        }
+        server.kill();
+    }
+    let server = start_in(folder.path(), &[]);
+    for (id, map) in saved {
+        assert_eq!(
+            server.get(&format!("/scenes/load/{id}")).value()["maps"][0]["name"],
+            json!(map)
+        );
+        assert_eq!(server.get(&format!("/maps/file/m/{map}")).status, 200);
+    }
+}
+
+#[test]
+fn a_broken_current_scene_is_ignored_and_left_alone() {
+    for broken in [&b"[1,2]"[..], b"{\"a\":", b"\xff\xfe", b""] {
+        let folder = tempfile::tempdir().unwrap();
+        write_file(folder.path(), "scenes/current_scene.json", broken);
+        let server = start_in(folder.path(), &[]);
+        let mut viewer = server.websocket();
+        viewer.hear();
+        viewer.expect_silence();
+        assert_eq!(
+            std::fs::read(server.path("scenes/current_scene.json")).unwrap(),
+            broken
+        );
+    }
+}

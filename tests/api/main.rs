@@ -1,0 +1,18 @@
+//! The product over real sockets, against the real binary.
+
+#![allow(missing_docs, clippy::unwrap_used, reason = "tests")]
+
+mod access;
+mod audio;
+mod cors;
+mod crash;
+mod defects;
+mod disk;
+mod files;
+mod hostile;
+mod maps;
+mod openapi;
+mod scenes;
+mod spelltable_ws;
+mod startup;
+mod support;

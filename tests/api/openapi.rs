@@ -1,0 +1,85 @@
+//! The committed description is the true one.
+
+use crate::support::start;
+use serde_json::Value;
+use std::path::PathBuf;
+
+#[test]
+fn the_committed_document_is_what_the_routes_make() {
+    let made = tablekeep::server::api_document().unwrap();
+    let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("openapi/openapi.json");
+    if std::env::var_os("UPDATE_OPENAPI").is_some() {
+        std::fs::write(&file, &made).unwrap();
+    }
+    let committed = std::fs::read_to_string(&file).unwrap();
+    assert!(
+        made == committed,
+        "openapi/openapi.json is out of date: run UPDATE_OPENAPI=1 cargo test --test api openapi"
+    );
+}
+
+#[test]
+fn the_documents_and_the_viewer_are_served() {
+    let server = start();
+    let api = server.get("/openapi.json").value();
+    assert!(api["openapi"].as_str().unwrap().starts_with("3.1"));
+    assert_eq!(server.get("/docs").status, 307);
+    let page = server.get("/docs/");
+    assert_eq!(page.status, 200);
+    assert!(page.text().contains("swagger"));
+    // Everything that the page loads comes from here: it works without internet.
+    for quoted in page
+        .text()
+        .split('"')
+        .filter(|part| part.starts_with("http"))
+    {
+        panic!("the page loads {quoted}");
+    }
+    assert!(server.get("/docs/swagger-ui-bundle.js").body.len() > 100_000);
+    let asyncapi = server.get("/asyncapi.yaml");
+    assert!(asyncapi.text().starts_with("asyncapi: 3."));
+}
+
+#[test]
+fn every_documented_path_answers() {
+    let server = start();
+    let api = server.get("/openapi.json").value();
+    let mut count = 0;
+    for (path, item) in api["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            let mut path = path.clone();
+            for parameter in operation["parameters"].as_array().into_iter().flatten() {
+                let name = parameter["name"].as_str().unwrap();
+                let example = parameter["example"].as_str().unwrap_or("x");
+                path = path.replace(&format!("{{{name}}}"), example);
+            }
+            let answer = server.send(&method.to_uppercase(), &path, &[], b"");
+            assert!(answer.status < 500, "{method} {path}: {}", answer.text());
+            assert_ne!(answer.status, 405, "{method} {path}");
+            if answer.status == 404 {
+                assert_ne!(
+                    answer.text(),
+                    "{\"detail\":\"Not Found\"}",
+                    "{method} {path}"
+                );
+            }
+            count += 1;
+        }
+    }
+    assert!(count > 30, "only {count} operations");
+}
+
+#[test]
+fn every_error_answer_in_the_document_has_a_body() {
+    let api: Value = serde_json::from_str(tablekeep::server::OPENAPI).unwrap();
+    for (path, item) in api["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            for (status, answer) in operation["responses"].as_object().unwrap() {
+                if status.starts_with(['4', '5']) {
+                    let schema = &answer["content"]["application/json"]["schema"]["$ref"];
+                    assert!(schema.is_string(), "{method} {path} {status}");
+                }
+            }
+        }
+    }
+}

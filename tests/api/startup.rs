@@ -1,0 +1,241 @@
+//! What the person sees who starts it.
+
+use crate::support::{start, write_file};
+use std::io::Read;
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+fn run(flags: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_tablekeep"))
+        .args(flags)
+        .output()
+        .unwrap()
+}
+
+/// One sentence on standard error, and exit code 2.
+fn complaint(output: &Output) -> String {
+    assert_eq!(output.status.code(), Some(2));
+    assert!(output.stdout.is_empty());
+    let said = String::from_utf8_lossy(&output.stderr)
+        .trim_end()
+        .to_owned();
+    assert_eq!(said.lines().count(), 1, "{said}");
+    said
+}
+
+#[test]
+fn a_taken_port_is_one_sentence() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let addr = taken.local_addr().unwrap().to_string();
+    let said = complaint(&run(&[
+        "--listen",
+        &addr,
+        "--data-dir",
+        folder.path().to_str().unwrap(),
+    ]));
+    assert!(
+        said.contains("is taken") && said.contains("--listen"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_folder_that_cannot_be_used_is_one_sentence() {
+    let folder = tempfile::tempdir().unwrap();
+    write_file(folder.path(), "file", b"");
+    let file = folder.path().join("file");
+    let said = complaint(&run(&[
+        "--listen",
+        "127.0.0.1:0",
+        "--data-dir",
+        file.to_str().unwrap(),
+    ]));
+    assert!(
+        said.contains("--data-dir") && said.contains("file"),
+        "{said}"
+    );
+    let said = complaint(&run(&[
+        "--listen",
+        "127.0.0.1:0",
+        "--data-dir",
+        "/proc/nowhere",
+    ]));
+    assert!(said.contains("--data-dir"), "{said}");
+}
+
+#[test]
+fn bad_flags_say_what_was_expected() {
+    for (flag, value, expected) in [
+        ("--listen", "nonsense", "--listen"),
+        ("--gm-from", "10.0.0.0/99", "192.168.1.0/24"),
+        (
+            "--allow-origin",
+            "example.com/",
+            "https://table.example:3000",
+        ),
+        ("--max-image", "much", "64M"),
+        ("--access", "maybe", "closed"),
+        ("--log", "a=b=c", "--log"),
+        ("--nonsense", "x", "--nonsense"),
+    ] {
+        let output = run(&[flag, value]);
+        assert_eq!(output.status.code(), Some(2), "{flag}");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(said.contains(expected), "{said}");
+    }
+}
+
+#[test]
+fn help_and_version_are_for_reading() {
+    let help = run(&["--help"]);
+    let text = String::from_utf8(help.stdout).unwrap();
+    for word in [
+        "--listen",
+        "--data-dir",
+        "--access",
+        "--gm-from",
+        "TABLEKEEP_LISTEN",
+        "Limits",
+        "8010",
+    ] {
+        assert!(text.contains(word), "{word}");
+    }
+    assert!(text.lines().all(|line| line.chars().count() <= 100));
+    assert!(run(&["--version"]).stdout.starts_with(b"tablekeep "));
+}
+
+/// Starts with `flags`, waits for the banner, and returns it.
+fn banner(flags: &[&str], home: &Path, current: &Path) -> String {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_tablekeep"))
+        .args(flags)
+        .env("HOME", home)
+        .env_remove("XDG_DATA_HOME")
+        .current_dir(current)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stderr = child.stderr.take().unwrap();
+    let mut said = Vec::new();
+    let mut byte = [0];
+    while stderr.read(&mut byte).unwrap() == 1 {
+        said.push(byte[0]);
+        // The banner ends with an empty line.
+        if said.ends_with(b"\n\n") && said.windows(7).any(|w| w == b"  found") {
+            break;
+        }
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    String::from_utf8(said).unwrap()
+}
+
+#[test]
+fn the_first_lines_say_where_it_is_and_what_it_found() {
+    let folder = tempfile::tempdir().unwrap();
+    write_file(folder.path(), "data/scenes/broken.json", b"{");
+    write_file(folder.path(), "data/maps/a.png", b"x");
+    let data = folder.path().join("data");
+    let flags = [
+        "--listen",
+        "0.0.0.0:0",
+        "--loopback-gm",
+        "true",
+        "--data-dir",
+        data.to_str().unwrap(),
+    ];
+    let said = banner(&flags, folder.path(), folder.path());
+    for words in [
+        "on this machine",
+        "http://localhost:",
+        "on the network",
+        "data folder",
+        "the GM is whoever opens it on this machine",
+        "1 map, 0 scenes, 0 sounds (1 left out",
+    ] {
+        assert!(said.contains(words), "{words} not in {said}");
+    }
+    assert!(said.contains("broken.json"), "{said}");
+    let open = banner(
+        &[&flags[..], &["--access", "open"]].concat(),
+        folder.path(),
+        folder.path(),
+    );
+    assert!(open.contains("OPEN: everybody"), "{open}");
+    let nobody = [
+        "--listen",
+        "0.0.0.0:0",
+        "--loopback-gm",
+        "false",
+        "--data-dir",
+        data.to_str().unwrap(),
+    ];
+    assert!(banner(&nobody, folder.path(), folder.path()).contains("NOBODY can be GM"));
+}
+
+#[test]
+fn a_first_start_anywhere_has_the_demo_table() {
+    let home = tempfile::tempdir().unwrap();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let said = banner(&["--listen", "127.0.0.1:0"], home.path(), elsewhere.path());
+    assert!(said.contains("2 maps, 1 scene, 6 sounds"), "{said}");
+    assert!(
+        home.path()
+            .join(".local/share/tablekeep/maps/crypt.jpg")
+            .exists()
+    );
+    assert_eq!(std::fs::read_dir(elsewhere.path()).unwrap().count(), 0);
+    // In a folder with the three, that folder is the table.
+    for dir in ["maps", "scenes", "sounds"] {
+        std::fs::create_dir(elsewhere.path().join(dir)).unwrap();
+    }
+    let said = banner(&["--listen", "127.0.0.1:0"], home.path(), elsewhere.path());
+    assert!(said.contains("0 maps, 0 scenes, 0 sounds"), "{said}");
+}
+
+#[test]
+fn the_start_page_is_for_browsers_and_the_greeting_for_programs() {
+    let server = start();
+    assert_eq!(
+        server.get("/").text(),
+        r#"{"message":"Welcome to SpellTable API"}"#
+    );
+    let page = server.send(
+        "GET",
+        "/",
+        &[("accept", "text/html,application/xhtml+xml")],
+        b"",
+    );
+    assert!(
+        page.header("content-type")
+            .unwrap()
+            .starts_with("text/html")
+    );
+    assert!(
+        page.header("content-security-policy")
+            .unwrap()
+            .contains("frame-ancestors 'self'")
+    );
+    assert_eq!(
+        page.header("cross-origin-opener-policy"),
+        Some("same-origin")
+    );
+    let etag = page.header("etag").unwrap();
+    let again = server.send(
+        "GET",
+        "/",
+        &[("accept", "text/html"), ("if-none-match", etag)],
+        b"",
+    );
+    assert_eq!(again.status, 304);
+}
+
+#[test]
+fn nothing_more_is_printed_to_standard_output_than_the_address() {
+    let mut server = start();
+    server.get("/health");
+    assert_eq!(server.terminate(), 0);
+    assert_eq!(server.rest_of_output(), "");
+}
