@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::store::{AssetPath, Class, FolderPath, Format, Kind};
+use utoipa::ToSchema;
 
 /// Sounds: `sounds/loop/...` and `sounds/oneshot/...`, any depth.
 pub static SOUNDS: Kind = Kind {
@@ -31,7 +32,8 @@ fn classify(path: &AssetPath) -> Class {
 }
 
 /// What a sound is for: the first folder of its path.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ToSchema)]
+#[schema(rename_all = "lowercase")]
 pub enum Category {
     /// Music and ambience, repeated.
     Loop,

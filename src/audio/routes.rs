@@ -7,7 +7,7 @@ use crate::access::{Gm, Visitor};
 use crate::error::{Error, ErrorBody, Result};
 use crate::http::{
     Disposition, FileErrors, GmErrors, JsonBody, Message, Precondition, PublicErrors, UploadErrors,
-    UploadLimits, WriteErrors, receive,
+    UploadLimits, WriteErrors, docs, receive,
 };
 use crate::library::{FolderItem, Library, folders};
 use actix_web::web::{self, Data, Json, Path, Payload, Query};
@@ -112,12 +112,11 @@ async fn list_folders(library: Data<Library>, _gm: Gm) -> Result<Json<SoundFolde
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "describes a body that is read field by field")]
 struct NewSoundFolder {
-    /// `loop` or `oneshot`.
-    #[schema(example = "loop", pattern = "^(loop|oneshot)$")]
-    category: String,
-    #[schema(example = "Ambience", min_length = 1)]
+    category: Category,
+    #[schema(schema_with = docs::new_folder_schema)]
     folder_name: String,
     /// Path below the category; absent, `null` or empty for its top.
+    #[schema(schema_with = docs::folder_schema, required = false)]
     parent_folder: Option<String>,
 }
 
@@ -159,7 +158,7 @@ struct Recursive {
 
 /// Moves a folder to the trash.
 #[utoipa::path(tag = "audio",
-    params(("category", description = "`loop` or `oneshot`", example = "loop"), ("path", description = "Path below the category", example = "Ambience"), Recursive),
+    params(("category" = Category, Path, description = "`loop` or `oneshot`", example = "loop"), ("path", description = "Path below the category", example = "Ambience"), Recursive),
     responses((status = 200, body = Message), (status = 404, body = ErrorBody), WriteErrors))]
 #[delete("/audio/folder/{category}/{path:.*}")]
 async fn delete_folder(
@@ -185,10 +184,9 @@ struct SoundForm {
     /// mp3, ogg, opus, wav, flac, m4a or webm.
     #[schema(format = Binary)]
     file: String,
-    /// `loop` or `oneshot`.
-    #[schema(example = "loop")]
-    category: String,
+    category: Category,
     /// Path below the category, made when missing; empty or absent for its top.
+    #[schema(schema_with = docs::folder_schema, required = false)]
     folder: Option<String>,
 }
 
@@ -257,7 +255,7 @@ async fn upload(
 
 /// Sends a sound. Honours `Range` and conditions (RFC 9110), so that players can seek.
 #[utoipa::path(tag = "audio",
-    params(("category", description = "`loop` or `oneshot`", example = "loop"), ("path", description = "Path below the category", example = "Ambience/crypt-drips.ogg")),
+    params(("category" = Category, Path, description = "`loop` or `oneshot`", example = "loop"), ("path", description = "Path below the category", example = "Ambience/crypt-drips.ogg")),
     responses((status = 200, description = "The file", content_type = "audio/*"),
         (status = 206, description = "The ranges asked for", content_type = "audio/*"),
         (status = 304, description = "The client has it already"),
@@ -290,9 +288,17 @@ struct SoundChanged {
     url: String,
 }
 
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes a body that is read field by field")]
+struct NewSoundName {
+    /// The new file name, with its extension.
+    #[schema(schema_with = docs::sound_name_schema)]
+    new_name: String,
+}
+
 /// Renames a sound.
-#[utoipa::path(tag = "audio", request_body = crate::maps::NewFileName,
-    params(("category", description = "`loop` or `oneshot`", example = "loop"), ("path", description = "Path below the category", example = "crypt-drips.ogg")),
+#[utoipa::path(tag = "audio", request_body = NewSoundName,
+    params(("category" = Category, Path, description = "`loop` or `oneshot`", example = "loop"), ("path", description = "Path below the category", example = "crypt-drips.ogg")),
     responses((status = 200, body = SoundChanged), (status = 404, body = ErrorBody), WriteErrors))]
 #[put("/audio/rename/{category}/{path:.*}")]
 async fn rename(
@@ -324,16 +330,15 @@ async fn rename(
 #[expect(dead_code, reason = "describes a body that is read field by field")]
 struct MoveSound {
     /// Path below the category, made when missing; `null`, empty or absent for its top.
-    #[schema(example = "Ambience")]
+    #[schema(schema_with = docs::folder_schema, required = false)]
     folder: Option<String>,
-    /// `loop` or `oneshot`; absent or `null`: as it is.
-    #[schema(pattern = "^(loop|oneshot)$")]
-    category: Option<String>,
+    /// Absent or `null`: as it is.
+    category: Option<Category>,
 }
 
 /// Moves a sound to another folder or category.
 #[utoipa::path(tag = "audio", request_body = MoveSound,
-    params(("category", description = "`loop` or `oneshot`", example = "loop"), ("path", description = "Path below the category", example = "crypt-drips.ogg")),
+    params(("category" = Category, Path, description = "`loop` or `oneshot`", example = "loop"), ("path", description = "Path below the category", example = "crypt-drips.ogg")),
     responses((status = 200, body = SoundChanged), (status = 404, body = ErrorBody), WriteErrors))]
 #[put("/audio/move/{category}/{path:.*}")]
 async fn move_to(
@@ -366,7 +371,7 @@ async fn move_to(
 
 /// Deletes a sound.
 #[utoipa::path(tag = "audio",
-    params(("category", description = "`loop` or `oneshot`", example = "loop"), ("path", description = "Path below the category", example = "crypt-drips.ogg")),
+    params(("category" = Category, Path, description = "`loop` or `oneshot`", example = "loop"), ("path", description = "Path below the category", example = "crypt-drips.ogg")),
     responses((status = 200, body = Message), (status = 400, body = ErrorBody), (status = 404, body = ErrorBody), GmErrors))]
 #[delete("/audio/file/{category}/{path:.*}")]
 async fn delete_sound(

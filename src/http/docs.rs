@@ -2,7 +2,9 @@
 
 use crate::error::{ErrorBody, ValidationBody};
 use serde::Serialize;
+use serde_json::json;
 use std::collections::BTreeMap;
+use utoipa::openapi::schema::{ObjectBuilder, OneOfBuilder, Schema, SchemaType, Type};
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
 use utoipa::{IntoResponses, PartialSchema, ToSchema};
 
@@ -121,4 +123,83 @@ impl IntoResponses for UploadErrors {
         ]));
         all
     }
+}
+
+/// No separators, no control characters; see `NewName`.
+const PLAIN: &str = r"[^/\\:\x00-\x1f\x7f-\x9f]";
+/// The same for a last character.
+const LAST: &str = r"[^/\\:. \x00-\x1f\x7f-\x9f]";
+
+fn text(pattern: &str, example: &str, nullable: bool) -> Schema {
+    let types = if nullable {
+        SchemaType::from_iter([Type::String, Type::Null])
+    } else {
+        SchemaType::new(Type::String)
+    };
+    ObjectBuilder::new()
+        .schema_type(types)
+        .pattern(Some(pattern))
+        .examples([json!(example)])
+        .build()
+        .into()
+}
+
+fn folder_pattern() -> String {
+    format!(r"(?!\.){PLAIN}*{LAST}(/(?!\.){PLAIN}*{LAST})*")
+}
+
+/// A name for something new.
+pub fn name_schema() -> Schema {
+    text(&format!(r"^(?!\.){PLAIN}*{LAST}$"), "Act2", false)
+}
+
+/// A name or path for a new folder.
+pub fn new_folder_schema() -> Schema {
+    text(&format!("^{}$", folder_pattern()), "dungeons", false)
+}
+
+/// A folder; absent, `null` or empty for the root.
+pub fn folder_schema() -> Schema {
+    text(&format!("^({})?$", folder_pattern()), "dungeons", true)
+}
+
+/// A new file name that ends like a map's.
+pub fn map_name_schema() -> Schema {
+    let endings = "png|PNG|jpg|JPG|jpeg|JPEG|webp|gif|bmp|svg|avif|mp4|webm";
+    text(
+        &format!(r"^(?!\.){PLAIN}*\.({endings})$"),
+        "woods.png",
+        false,
+    )
+}
+
+/// A new file name that ends like a sound's.
+pub fn sound_name_schema() -> Schema {
+    let endings = "mp3|MP3|ogg|oga|opus|wav|WAV|flac|m4a|webm";
+    text(
+        &format!(r"^(?!\.){PLAIN}*\.({endings})$"),
+        "drips.ogg",
+        false,
+    )
+}
+
+/// What Python's validation takes for a boolean.
+pub fn boolean_schema() -> Schema {
+    let words = [
+        "true", "false", "True", "False", "yes", "no", "on", "off", "1", "0",
+    ];
+    OneOfBuilder::new()
+        .item(ObjectBuilder::new().schema_type(Type::Boolean))
+        .item(
+            ObjectBuilder::new()
+                .schema_type(Type::Integer)
+                .enum_values(Some([0, 1])),
+        )
+        .item(
+            ObjectBuilder::new()
+                .schema_type(Type::String)
+                .enum_values(Some(words)),
+        )
+        .build()
+        .into()
 }

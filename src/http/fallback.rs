@@ -33,10 +33,22 @@ impl RouteList {
     /// The methods of `path`, sorted, as `Allow` lists them; `None` when there is no such path.
     fn allow(&self, path: &str) -> Option<String> {
         let given: Vec<&str> = path.split('/').skip(1).collect();
-        let mut found: Vec<&str> = self
+        let mut fitting: Vec<_> = self
             .0
             .iter()
             .filter(|(segments, _)| fits(segments, &given))
+            .collect();
+        // A path with a word of its own is not somebody's id.
+        let words = |segments: &[Segment]| {
+            segments
+                .iter()
+                .filter(|s| matches!(s, Segment::Word(_)))
+                .count()
+        };
+        let most = fitting.iter().map(|(segments, _)| words(segments)).max();
+        fitting.retain(|(segments, _)| Some(words(segments)) == most);
+        let mut found: Vec<&str> = fitting
+            .iter()
             .flat_map(|(_, methods)| methods.split(", "))
             .collect();
         found.sort_unstable();

@@ -2,7 +2,7 @@
 
 mod body;
 mod cache;
-mod docs;
+pub mod docs;
 mod download;
 mod fallback;
 mod gate;

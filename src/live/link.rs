@@ -255,6 +255,40 @@ mod tests {
         assert_eq!((lanes.state.len(), lanes.state_bytes), (1, STATE_BYTES));
     }
 
+    #[tokio::test]
+    async fn d24_a_peer_that_has_gone_silent_is_pinged_and_then_given_up() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let addr = listener.local_addr().unwrap();
+        let (io, _peer) = tokio::join!(TcpStream::connect(addr), listener.accept());
+        let link = Link::new(ConnId(1), io.unwrap());
+        let now = Instant::now();
+        link.check(now + PING / 2);
+        assert_eq!((link.pinged.get(), link.ending()), (link.heard.get(), None));
+        link.check(now + PING * 2);
+        assert_eq!((link.pinged.get(), link.ending()), (now + PING * 2, None));
+        link.heard();
+        link.check(now + SILENCE - Duration::from_secs(1));
+        assert_eq!(link.ending(), None);
+        link.check(now + SILENCE * 2);
+        assert_eq!(link.ending(), Some(Ending::Drop("it answered no ping")));
+    }
+
+    #[tokio::test]
+    async fn too_much_that_must_not_be_dropped_ends_the_connection() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let addr = listener.local_addr().unwrap();
+        let (io, _peer) = tokio::join!(TcpStream::connect(addr), listener.accept());
+        let link = Link::new(ConnId(1), io.unwrap());
+        let large = "x".repeat(64 << 10);
+        let frame = Frame::text(&[large.as_bytes()]);
+        let sent = (0..1000).take_while(|_| {
+            link.offer(&frame, Lane::Control);
+            link.ending().is_none()
+        });
+        assert!(sent.count() < 999);
+        assert_eq!(link.ending(), Some(Ending::Close(1013, "too slow".into())));
+    }
+
     proptest! {
         #[test]
         fn bytes_taken_bit_by_bit_arrive_whole_and_in_order(

@@ -5,5 +5,5 @@ mod kind;
 mod routes;
 
 pub use kind::MAPS;
+pub(crate) use routes::NewFolder;
 pub use routes::routes;
-pub(crate) use routes::{NewFileName, NewFolder};

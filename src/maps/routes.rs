@@ -6,7 +6,7 @@ use crate::access::{Gm, Role, Visitor};
 use crate::error::{Error, Result};
 use crate::http::{
     Disposition, FileErrors, GmErrors, JsonBody, Message, Precondition, UploadErrors, UploadLimits,
-    WriteErrors, receive,
+    WriteErrors, docs, receive,
 };
 use crate::json::NodeKind;
 use crate::library::{FolderItem, Library, Wanted, folders, new_file, new_folder};
@@ -96,10 +96,10 @@ async fn list_folders(library: Data<Library>, _gm: Gm) -> Result<Json<MapFolders
 #[expect(dead_code, reason = "describes a body that is read field by field")]
 pub(crate) struct NewFolder {
     /// Name of the new folder.
-    #[schema(example = "dungeons", min_length = 1)]
+    #[schema(schema_with = docs::new_folder_schema)]
     folder_name: String,
     /// Path of the folder around it; absent, `null` or empty for the root.
-    #[schema(example = "")]
+    #[schema(schema_with = docs::folder_schema, required = false)]
     parent_folder: Option<String>,
 }
 
@@ -160,6 +160,7 @@ struct MapForm {
     #[schema(format = Binary)]
     file: String,
     /// Folder to put it in, made when missing; empty or absent for the root.
+    #[schema(schema_with = docs::folder_schema, required = false)]
     folder: Option<String>,
 }
 
@@ -251,7 +252,7 @@ async fn read(
 #[expect(dead_code, reason = "describes a body that is read field by field")]
 pub(crate) struct NewFileName {
     /// The new file name, with its extension.
-    #[schema(example = "woods.png", min_length = 1)]
+    #[schema(schema_with = docs::map_name_schema)]
     new_name: String,
 }
 
@@ -311,7 +312,7 @@ async fn announce(library: &Library, moved: Moved) -> Result<usize> {
 #[expect(dead_code, reason = "describes a body that is read field by field")]
 struct MoveTo {
     /// The folder, made when missing; absent, `null` or empty for the root.
-    #[schema(example = "dungeons")]
+    #[schema(schema_with = docs::folder_schema, required = false)]
     folder: Option<String>,
 }
 
@@ -384,9 +385,10 @@ async fn delete_map(
 #[expect(dead_code, reason = "describes a body that is read field by field")]
 struct MapData {
     /// File name of the map; it need not exist.
-    #[schema(example = "cave.png", min_length = 1)]
+    #[schema(schema_with = docs::name_schema)]
     name: String,
     /// Its folder; absent, `null` or empty for the root.
+    #[schema(schema_with = docs::folder_schema, required = false)]
     folder: Option<String>,
     /// Any object.
     #[schema(value_type = Object, example = json!({"position": {"x": 0, "y": 0}, "scale": 1}))]

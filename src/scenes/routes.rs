@@ -7,7 +7,7 @@ use crate::access::Gm;
 use crate::error::{Error, ErrorBody, Result};
 use crate::http::{
     Disposition, FileErrors, GmErrors, JsonBody, Message, Precondition, UploadErrors, UploadLimits,
-    WriteErrors, etag_of, receive,
+    WriteErrors, docs, etag_of, receive,
 };
 use crate::json::JsonText;
 use crate::library::{FolderItem, Library, folders};
@@ -53,6 +53,7 @@ pub(crate) struct SceneBody {
     id: String,
     name: String,
     /// Folder of the scene; `null`, empty or absent for the root.
+    #[schema(schema_with = docs::folder_schema, required = false)]
     folder: Option<String>,
     /// Maps in stacking order; `name` and `folder` say which file.
     #[schema(required = false)]
@@ -64,7 +65,7 @@ pub(crate) struct SceneBody {
     grid_settings: Value,
     #[schema(rename = "initiativeOrder", required = false)]
     initiative_order: Vec<serde_json::Map<String, Value>>,
-    #[schema(rename = "showCurrentPlayer", required = false)]
+    #[schema(rename = "showCurrentPlayer", schema_with = docs::boolean_schema, required = false)]
     show_current_player: bool,
     #[schema(required = false)]
     images: Vec<SceneImage>,
@@ -268,7 +269,7 @@ async fn delete_folder(
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "describes a body that is read field by field")]
 struct NewFolderName {
-    #[schema(example = "Act2", min_length = 1)]
+    #[schema(schema_with = docs::name_schema)]
     new_name: String,
 }
 

@@ -13,6 +13,9 @@ pub enum Class {
     Ignored,
 }
 
+/// Looks at a whole file; the error says why it is left out.
+pub type Inspect = fn(Vec<u8>) -> Result<(), String>;
+
 /// A library's row of data.
 #[derive(Debug)]
 pub struct Kind {
@@ -28,7 +31,7 @@ pub struct Kind {
     pub shows_folder: fn(&AssetPath) -> bool,
     /// Looks into a file before it is listed; the text says why it is left out. `None`: any
     /// readable file will do.
-    pub inspect: Option<fn(Vec<u8>) -> Result<(), String>>,
+    pub inspect: Option<Inspect>,
 }
 
 impl Kind {

@@ -53,7 +53,8 @@ async fn root(req: HttpRequest) -> Result<HttpResponse> {
 
 /// A file of the pages.
 #[utoipa::path(tag = "server", params(("path", description = "File name", example = "index.html")),
-    responses((status = 200, description = "The file", content_type = "text/javascript"),
+    responses((status = 200, description = "The file",
+            content((String = "text/html"), (String = "text/javascript"), (String = "text/css"), (String = "image/svg+xml"))),
         (status = 304, description = "The client has it already"),
         (status = 404, body = crate::error::ErrorBody), (status = 412, body = crate::error::ErrorBody), PublicErrors))]
 #[get("/ui/{path:.*}")]

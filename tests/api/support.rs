@@ -371,10 +371,13 @@ impl Socket {
 
     /// The next text message.
     pub fn hear(&mut self) -> String {
+        let start = Instant::now();
         loop {
             match self.0.read().unwrap() {
                 Message::Text(text) => return text.as_str().to_owned(),
-                Message::Ping(_) | Message::Pong(_) => {}
+                Message::Ping(_) | Message::Pong(_) => {
+                    assert!(start.elapsed() < PATIENCE, "nothing was said");
+                }
                 other => panic!("expected text, got {other:?}"),
             }
         }

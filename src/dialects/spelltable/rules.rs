@@ -301,7 +301,7 @@ mod tests {
             r#"{"type":"scene_update","scene":{"id":"a"}}"#.to_owned(),
         );
         let attempt = r#"{"type":"scene_update","scene":{"id":"b"}}"#;
-        assert_eq!(say(&mut table, TV, attempt), [truth.clone()]);
+        assert_eq!(say(&mut table, TV, attempt), std::slice::from_ref(&truth));
         assert_eq!(say(&mut table, TV, attempt), []);
         assert_eq!(say(&mut table, TV, r#"{"type":"blank_viewer"}"#), []);
         assert_eq!(
