@@ -42,6 +42,9 @@ use utoipa_swagger_ui::SwaggerUi;
 
 /// Connections that may wait to be accepted.
 const BACKLOG: i32 = 4096;
+/// A peer that leaves bytes unacknowledged, or its window closed, for this long has gone.
+#[cfg(target_os = "linux")]
+const STALLED: Duration = Duration::from_secs(120);
 /// How long running requests may take when the server stops.
 const DRAIN: Duration = Duration::from_secs(2);
 /// How often the trash is looked through.
@@ -176,6 +179,7 @@ impl Server {
                     .client_request_timeout(Duration::from_secs(10))
                     .client_disconnect_timeout(Duration::from_secs(1))
                     .on_connect_ext(|io: &TcpStream, extensions| {
+                        give_up_stalled(io);
                         if let (Ok(peer), Ok(local)) = (io.peer_addr(), io.local_addr()) {
                             extensions.insert(SocketAddrs { peer, local });
                         }
@@ -212,6 +216,14 @@ impl Server {
             eprintln!("{}", banner(&config, &policy, addr, &store));
         })?)
     }
+}
+
+/// actix waits for ever for a peer that stops taking a download; the system need not.
+fn give_up_stalled(io: &TcpStream) {
+    #[cfg(target_os = "linux")]
+    let _ = socket2::SockRef::from(io).set_tcp_user_timeout(Some(STALLED));
+    #[cfg(not(target_os = "linux"))]
+    let _ = io;
 }
 
 async fn drain(couriers: &Couriers, handle: &ServerHandle, keeper: &Keeper) {

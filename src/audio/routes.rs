@@ -67,7 +67,7 @@ async fn list(
     tags: Data<TagReader>,
     _visitor: Visitor,
 ) -> Result<Json<SoundList>> {
-    let shelf = library.complete_shelf(&SOUNDS).await?;
+    let shelf = library.shelf(&SOUNDS).await?;
     let (reader, store) = (tags.clone(), library.store().clone());
     let reading = web::block(move || reader.read_all(&store));
     // Goes on by itself when it takes longer.
@@ -96,7 +96,7 @@ struct SoundFolder {
 #[utoipa::path(tag = "audio", responses((status = 200, body = SoundFolders), GmErrors))]
 #[get("/audio/folders")]
 async fn list_folders(library: Data<Library>, _gm: Gm) -> Result<Json<SoundFolders>> {
-    let shelf = library.complete_shelf(&SOUNDS).await?;
+    let shelf = library.shelf(&SOUNDS).await?;
     let of = |category: Category| {
         let parent = |parent: &str| (!parent.is_empty()).then(|| parent.to_owned());
         let found = folders(shelf, &category.folder(), parent);

@@ -142,7 +142,7 @@ async fn save(
 #[utoipa::path(tag = "scenes", responses((status = 200, body = SceneList), GmErrors))]
 #[get("/scenes/list")]
 async fn list(library: Data<Library>, _gm: Gm) -> Result<HttpResponse> {
-    let shelf = library.complete_shelf(&SCENES).await?;
+    let shelf = library.shelf(&SCENES).await?;
     let folders = folders(shelf, &FolderPath::root(), str::to_owned);
     let folders = serde_json::to_string(&folders).map_err(std::io::Error::other)?;
     let body = library

@@ -276,17 +276,14 @@ impl Change<'_> {
         } else {
             None
         };
-        let outcome = intent
-            .steps
-            .iter()
-            .try_for_each(|step| self.store.perform(step));
+        let outcome = intent.steps.iter().enumerate().try_for_each(|(nth, step)| {
+            let done = self.store.perform(step);
+            done.map_err(|error| (nth, error))
+        });
         self.refresh(&intent.steps);
-        if let Err(error) = outcome {
-            // What was staged is still needed: the next start completes the operation.
-            if file.is_some() {
-                for staged in std::mem::take(&mut self.staged) {
-                    let _ = staged.into_temp_path().keep();
-                }
+        if let Err((nth, error)) = outcome {
+            if let Some(file) = file {
+                give_up(&file, nth);
             }
             return Err(error);
         }
@@ -382,6 +379,22 @@ impl Change<'_> {
             }
         }
     }
+}
+
+/// An operation failed at its step `nth` for a reason that nobody foresaw. It must not be done again
+/// at some later start, over what people have changed by then.
+fn give_up(intent: &std::path::Path, nth: usize) {
+    if nth == 0 {
+        let _ = remove_durably(intent);
+        return;
+    }
+    let aside = intent.with_extension("broken");
+    tracing::error!(
+        ?aside,
+        step = nth,
+        "an operation stopped half way; its steps are kept for a person to look at"
+    );
+    let _ = fs::rename(intent, aside);
 }
 
 /// Where a file is to go, its folders made.

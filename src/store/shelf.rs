@@ -15,6 +15,9 @@ use walkdir::WalkDir;
 /// Files to be looked into may be at most this large, in bytes: what a scene may be.
 const INSPECT_BYTES: u64 = 16 << 20;
 
+/// Why a folder is left out that the system does not let us read.
+const UNREADABLE: &str = "it cannot be read";
+
 /// One library's folder.
 pub struct Shelf {
     kind: &'static Kind,
@@ -24,7 +27,6 @@ pub struct Shelf {
     /// For short reads and updates only; never held while waiting.
     index: RwLock<Index>,
     scanned: AtomicBool,
-    unreadable: AtomicBool,
 }
 
 impl Shelf {
@@ -48,7 +50,6 @@ impl Shelf {
             private,
             index: RwLock::default(),
             scanned: AtomicBool::new(false),
-            unreadable: AtomicBool::new(false),
         })
     }
 
@@ -72,9 +73,10 @@ impl Shelf {
         self.scanned.load(Ordering::Acquire)
     }
 
-    /// Whether a part of the folder could not be read at the last scan.
+    /// Whether a folder could not be read, so that what is in it is missing from the index.
     pub fn is_unreadable(&self) -> bool {
-        self.unreadable.load(Ordering::Acquire)
+        let index = self.index();
+        index.skipped().values().any(|reason| reason == UNREADABLE)
     }
 
     /// A new file beside the library, invisible and gone when dropped; written, synced and then
@@ -169,7 +171,6 @@ impl Shelf {
     }
 
     pub(super) fn rescan(&self) {
-        self.unreadable.store(false, Ordering::Release);
         self.refresh(&FolderPath::root());
         self.scanned.store(true, Ordering::Release);
     }
@@ -223,7 +224,7 @@ impl Shelf {
                 Ok(step) => step,
                 Err(error) => {
                     if !error.io_error().is_some_and(is_absent) {
-                        self.note_unreadable(&error, &mut found);
+                        note_unreadable(&self.root, &error, &mut found);
                     }
                     continue;
                 }
@@ -246,16 +247,6 @@ impl Shelf {
             }
         }
         found
-    }
-
-    fn note_unreadable(&self, error: &walkdir::Error, found: &mut BTreeMap<FolderPath, Found>) {
-        self.unreadable.store(true, Ordering::Release);
-        let path = error
-            .path()
-            .and_then(|p| p.strip_prefix(&self.root).ok()?.to_str());
-        if let Some(Ok(path)) = path.map(FolderPath::parse) {
-            found.insert(path, Found::Skipped("it cannot be read".into()));
-        }
     }
 
     fn classify(&self, step: &walkdir::DirEntry, path: &AssetPath) -> Option<Found> {
@@ -316,6 +307,16 @@ impl Shelf {
             Err(e) if is_absent(&e) => Err(Error::NotFound(format!("{path} not found"))),
             Err(e) => Err(e.into()),
         }
+    }
+}
+
+/// Notes a folder that cannot be read.
+fn note_unreadable(root: &Path, error: &walkdir::Error, found: &mut BTreeMap<FolderPath, Found>) {
+    let path = error
+        .path()
+        .and_then(|p| p.strip_prefix(root).ok()?.to_str());
+    if let Some(Ok(path)) = path.map(FolderPath::parse) {
+        found.insert(path, Found::Skipped(UNREADABLE.into()));
     }
 }
 
