@@ -1,0 +1,182 @@
+import { encodePath } from "./format.js";
+
+/**
+ * @typedef {{ name: string, folder: string | null }} MapItem
+ * @typedef {{ name: string, path: string, parent: string | null, category?: Category }} Folder
+ * @typedef {"loop" | "oneshot"} Category
+ * @typedef {{ id: string, name: string, url: string, path: string, duration: number | null,
+ *   title: string | null, artist: string | null, bytes: number }} Sound
+ * @typedef {{ id: string, name: string, folder?: string | null, activeMapId?: string | null,
+ *   maps?: { name: string, folder?: string | null }[], initiativeOrder?: unknown[] }} Scene
+ * @typedef {{ files: number, folders: number, skipped: number }} LibraryHealth
+ * @typedef {{ status: string, version: string, scanning: boolean, maps: LibraryHealth,
+ *   scenes: LibraryHealth, sounds: LibraryHealth }} Health
+ */
+
+const UNREACHABLE = "The server does not answer. Is it still running?";
+
+/** The server said no, or (`status` 0) nothing at all. */
+export class ApiError extends Error {
+  /**
+   * @param {number} status
+   * @param {string} message a sentence for people
+   */
+  constructor(status, message) {
+    super(message);
+    this.status = status;
+  }
+}
+
+/** @returns {Promise<Health>} */
+export const health = () => call("GET", "/health");
+
+/** @returns {Promise<{ image_bytes: number, sound_bytes: number }>} */
+export const limits = () => call("GET", "/limits");
+
+/** @returns {Promise<MapItem[]>} */
+export const maps = async () => (await call("GET", "/maps/list")).maps;
+
+/** @returns {Promise<Folder[]>} */
+export const mapFolders = async () => (await call("GET", "/maps/folders")).folders;
+
+/** @param {string} path the new folder's, from the top */
+export const makeMapFolder = (path) => call("POST", "/maps/folder", folderBody(path));
+
+/**
+ * Where a map's file is.
+ *
+ * @param {{ name: string, folder?: string | null }} map
+ */
+export const mapUrl = ({ name, folder }) => `/maps/file/${encodePath(folder ?? "", name)}`;
+
+/** @param {MapItem} map */
+export const deleteMap = (map) => call("DELETE", `/maps/file/${exactly(map)}`);
+
+/**
+ * @param {MapItem} map
+ * @param {string} newName
+ * @returns {Promise<{ message: string, scenes_updated: number }>}
+ */
+export const renameMap = (map, newName) => call("PUT", `/maps/rename/${exactly(map)}`, { new_name: newName });
+
+/**
+ * The scenes that show a map.
+ *
+ * @param {MapItem} map
+ * @returns {Promise<{ id: string, name: string }[]>}
+ */
+export const mapUses = async ({ name, folder }) =>
+  (await call("GET", `/maps/uses/${encodePath(folder ?? "", name)}`)).scenes;
+
+/** @returns {Promise<{ scenes: Scene[], folders: Folder[] }>} */
+export const scenes = () => call("GET", "/scenes/list");
+
+/** @param {Scene} scene */
+export const deleteScene = (scene) => call("DELETE", `/scenes/${encodeURIComponent(scene.id)}`);
+
+/** @returns {Promise<Record<Category, Record<string, Sound[]>>>} */
+export const sounds = () => call("GET", "/audio/list");
+
+/** @returns {Promise<Folder[]>} */
+export const soundFolders = async () => (await call("GET", "/audio/folders")).folders;
+
+/**
+ * @param {Category} category
+ * @param {string} path the new folder's, from the category's top
+ */
+export const makeSoundFolder = (category, path) => call("POST", "/audio/folder", { category, ...folderBody(path) });
+
+/**
+ * @param {Category} category
+ * @param {Sound} sound
+ */
+export const deleteSound = (category, sound) => call("DELETE", `/audio/file/${encodePath(category, sound.path)}`);
+
+/**
+ * Sends a file. `fetch` cannot say how much of a body has gone out, hence the older interface.
+ *
+ * @param {string} path
+ * @param {Record<string, string>} fields
+ * @param {File} file
+ * @param {{ progress: (sent: number, total: number) => void, signal: AbortSignal }} options
+ * @returns {Promise<any>} the server's answer
+ */
+export function upload(path, fields, file, { progress, signal }) {
+  return new Promise((resolve, reject) => {
+    const form = new FormData();
+    for (const [name, value] of Object.entries(fields)) form.append(name, value);
+    form.append("file", file, file.name);
+    const request = new XMLHttpRequest();
+    request.upload.addEventListener("progress", (e) => progress(e.loaded, e.total));
+    request.addEventListener("load", () => {
+      const { status } = request;
+      if (status >= 200 && status < 300) resolve(parse(request.responseText));
+      else reject(new ApiError(status, sentence(status, parse(request.responseText))));
+    });
+    request.addEventListener("error", () => reject(new ApiError(0, "The connection broke before the file was stored.")));
+    request.addEventListener("abort", () => reject(signal.reason));
+    signal.addEventListener("abort", () => request.abort(), { once: true });
+    request.open("POST", path);
+    request.send(form);
+  });
+}
+
+/**
+ * @param {string} method
+ * @param {string} path
+ * @param {unknown} [body]
+ * @returns {Promise<any>}
+ */
+async function call(method, path, body) {
+  /** @type {RequestInit} */
+  const init = { method, headers: { accept: "application/json" }, cache: "no-cache" };
+  if (body !== undefined) {
+    init.headers = { accept: "application/json", "content-type": "application/json" };
+    init.body = JSON.stringify(body);
+  }
+  let answer;
+  let text;
+  try {
+    answer = await fetch(path, init);
+    text = await answer.text();
+  } catch {
+    throw new ApiError(0, UNREACHABLE);
+  }
+  const value = parse(text);
+  if (!answer.ok) throw new ApiError(answer.status, sentence(answer.status, value));
+  return value;
+}
+
+/** @param {MapItem} map the bare name may exist in several folders, so the folder goes along */
+function exactly({ name, folder }) {
+  return `${encodeURIComponent(name)}?folder=${encodeURIComponent(folder ?? "")}`;
+}
+
+/** @param {string} path */
+function folderBody(path) {
+  const segments = path.split("/").filter((segment) => segment !== "");
+  const name = segments.pop() ?? "";
+  return segments.length > 0 ? { folder_name: name, parent_folder: segments.join("/") } : { folder_name: name };
+}
+
+/** @param {string} text */
+function parse(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}
+
+/**
+ * What to tell the visitor about an error answer.
+ *
+ * @param {number} status
+ * @param {any} body
+ */
+function sentence(status, body) {
+  const detail = body?.detail;
+  const text = Array.isArray(detail) ? detail.map((problem) => problem?.msg).filter(Boolean).join("; ") : detail;
+  if (typeof text !== "string" || text === "") return `The server answered with error ${status}.`;
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}

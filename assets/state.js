@@ -1,0 +1,134 @@
+import { ApiError } from "./api.js";
+
+/** @typedef {"health" | "maps" | "scenes" | "sounds"} Part */
+
+/** How often the server is asked whether somebody changed the folders, in milliseconds. */
+const POLL = 10_000;
+/** The same while the server still reads its folders for the first time. */
+const POLL_SCANNING = 1_000;
+
+/**
+ * What the page knows of the server: the one truth. A `change` event names the part in `detail`.
+ */
+export class State extends EventTarget {
+  /** @type {import("./api.js").Health | null} */ health = null;
+  /** Whether the server answers. */ reachable = true;
+  /** Why this visitor may not see the libraries; empty for the GM. */ refusal = "";
+  /** Whether it is known what this visitor may do. */ asked = false;
+  /** @type {import("./api.js").MapItem[] | null} */ maps = null;
+  /** @type {string[]} */ mapFolders = [];
+  /** @type {import("./api.js").Scene[] | null} */ scenes = null;
+  /** @type {string[]} */ sceneFolders = [];
+  /** @type {Record<import("./api.js").Category, Record<string, import("./api.js").Sound[]>> | null} */ sounds = null;
+  /** @type {Record<import("./api.js").Category, string[]>} */ soundFolders = { loop: [], oneshot: [] };
+  /** What went wrong with each part, in words. @type {Partial<Record<Part, string>>} */ errors = {};
+  #api;
+  /** What each part counted when it was loaded last. @type {Partial<Record<Part, string>>} */ #counts = {};
+
+  /** @param {typeof import("./api.js")} api */
+  constructor(api) {
+    super();
+    this.#api = api;
+  }
+
+  /** Whether this visitor may change things. */
+  get isGm() {
+    return this.asked && this.refusal === "";
+  }
+
+  /** Loads everything, and keeps looking while the page is seen. @param {AbortSignal} signal */
+  watch(signal) {
+    let timer = 0;
+    const look = async () => {
+      clearTimeout(timer);
+      if (document.visibilityState === "hidden") return;
+      await this.refreshHealth();
+      if (!signal.aborted) timer = setTimeout(look, this.health?.scanning ? POLL_SCANNING : POLL);
+    };
+    document.addEventListener("visibilitychange", look, { signal });
+    signal.addEventListener("abort", () => clearTimeout(timer));
+    look();
+  }
+
+  /** Asks how the server is; what has other counts than last time is loaded again. */
+  async refreshHealth() {
+    try {
+      this.health = await this.#api.health();
+      this.reachable = true;
+    } catch (error) {
+      this.reachable = !(error instanceof ApiError && error.status === 0);
+    }
+    this.#changed("health");
+    if (!this.reachable || !this.health) return;
+    // The maps tell whether this visitor may ask for the rest at all.
+    if (this.#isStale("maps")) await this.#loadMaps();
+    const scenes = this.#isStale("scenes") && this.refusal === "";
+    await Promise.all([scenes && this.#loadScenes(), this.#isStale("sounds") && this.#loadSounds()]);
+  }
+
+  /** Loads a part again that was changed from here. @param {Exclude<Part, "health">} part */
+  async reload(part) {
+    delete this.#counts[part];
+    await this.refreshHealth();
+  }
+
+  /** @param {Exclude<Part, "health">} part */
+  #isStale(part) {
+    const counts = JSON.stringify([this.health?.scanning, this.health?.[part]]);
+    const stale = counts !== this.#counts[part];
+    this.#counts[part] = counts;
+    return stale;
+  }
+
+  async #loadMaps() {
+    await this.#load("maps", async () => {
+      const maps = await this.#api.maps();
+      this.mapFolders = (await this.#api.mapFolders()).map((folder) => folder.path);
+      this.maps = maps;
+    });
+  }
+
+  async #loadScenes() {
+    await this.#load("scenes", async () => {
+      const { scenes, folders } = await this.#api.scenes();
+      this.scenes = scenes;
+      this.sceneFolders = folders.map((folder) => folder.path);
+    });
+  }
+
+  async #loadSounds() {
+    await this.#load("sounds", async () => {
+      // Everybody may list sounds; their folders are for the GM, who alone fills them.
+      const [sounds, folders] = await Promise.all([this.#api.sounds(), this.refusal === "" ? this.#api.soundFolders() : []]);
+      this.sounds = sounds;
+      const of = (/** @type {string} */ category) =>
+        folders.filter((folder) => folder.category === category).map((folder) => folder.path);
+      this.soundFolders = { loop: of("loop"), oneshot: of("oneshot") };
+    });
+  }
+
+  /**
+   * @param {Part} part
+   * @param {() => Promise<void>} load
+   */
+  async #load(part, load) {
+    try {
+      await load();
+      delete this.errors[part];
+      if (part === "maps") [this.asked, this.refusal] = [true, ""];
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      const refused = error.status === 403 || error.status === 401;
+      if (part === "maps" && refused) [this.asked, this.refusal] = [true, error.message];
+      if (refused) delete this.errors[part];
+      else this.errors[part] = error.message;
+      if (!refused && part !== "health") delete this.#counts[part];
+    }
+    this.#changed(part);
+  }
+
+  /** @param {Part} part */
+  #changed(part) {
+    this.dispatchEvent(new CustomEvent("change", { detail: part }));
+  }
+}
