@@ -73,7 +73,7 @@ pub struct Config {
         long,
         env = "TABLEKEEP_LOG",
         value_name = "FILTER",
-        default_value = "info"
+        default_value = "info,actix_server=warn"
     )]
     pub log: String,
 
