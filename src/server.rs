@@ -6,7 +6,7 @@ use crate::banner::banner;
 use crate::config::Config;
 use crate::dialects::spelltable::{ClientMessage, SpellTable, Wire};
 use crate::error::{Error, ErrorBody, Result, ValidationBody};
-use crate::http::{RouteList, fallback, gate, send_bytes};
+use crate::http::{Registrar, RouteList, fallback, gate, send_bytes};
 use crate::library::Library;
 use crate::live::{
     Couriers, Keeper, RoomHandle, open_room, refuse, serve, start_courier, switch_protocols,
@@ -38,6 +38,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 use utoipa::OpenApi;
 use utoipa_actix_web::AppExt;
+use utoipa_actix_web::service_config::ServiceConfig;
 use utoipa_swagger_ui::SwaggerUi;
 
 /// Connections that may wait to be accepted.
@@ -77,14 +78,14 @@ pub fn api_document() -> Result<String> {
     let (_, api) = App::new()
         .into_utoipa_app()
         .openapi(ApiInfo::openapi())
-        .configure(routes)
+        .configure(|config: &mut ServiceConfig<'_>| routes(config))
         .split_for_parts();
     let mut text = api.to_pretty_json().map_err(std::io::Error::other)?;
     text.push('\n');
     Ok(text)
 }
 
-fn routes(config: &mut utoipa_actix_web::service_config::ServiceConfig<'_>) {
+fn routes(config: &mut impl Registrar) {
     maps::routes(config);
     scenes::routes(config);
     audio::routes(config);
@@ -99,6 +100,7 @@ struct Shared {
     tags: Data<TagReader>,
     policy: Data<Policy>,
     config: Data<Config>,
+    routes: Data<RouteList>,
     couriers: Couriers,
     room: RoomHandle<ClientMessage>,
 }
@@ -139,6 +141,7 @@ impl Server {
             tags: Data::new(TagReader::default()),
             policy: Data::new(Policy::new(&config)),
             config: Data::new(config),
+            routes: Data::new(RouteList::of(OPENAPI)),
             couriers,
             room,
         };
@@ -369,17 +372,14 @@ fn app(
         InitError = (),
     > + use<>,
 > {
-    let (app, api) = App::new()
-        .into_utoipa_app()
-        .openapi(ApiInfo::openapi())
+    App::new()
         .configure(routes)
-        .split_for_parts();
-    app.app_data(shared.library.clone())
+        .app_data(shared.library.clone())
         .app_data(shared.aliases.clone())
         .app_data(shared.tags.clone())
         .app_data(shared.policy.clone())
         .app_data(shared.config.clone())
-        .app_data(Data::new(RouteList::new(&api)))
+        .app_data(shared.routes.clone())
         .app_data(web::QueryConfig::default().error_handler(|error, _| {
             Error::Invalid(format!("the query cannot be read: {error}")).into()
         }))

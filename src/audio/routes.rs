@@ -6,8 +6,8 @@ use super::tags::{self, TagReader};
 use crate::access::{Gm, Visitor};
 use crate::error::{Error, ErrorBody, Result};
 use crate::http::{
-    Disposition, FileErrors, GmErrors, JsonBody, Message, Precondition, PublicErrors, UploadErrors,
-    UploadLimits, WriteErrors, docs, receive,
+    Disposition, FileErrors, GmErrors, JsonBody, Message, Precondition, PublicErrors, Registrar,
+    UploadErrors, UploadLimits, WriteErrors, docs, receive,
 };
 use crate::library::{FolderItem, Library, folders};
 use actix_web::web::{self, Data, Json, Path, Payload, Query};
@@ -17,13 +17,12 @@ use serde::{Deserialize, Serialize, Serializer};
 use std::time::Duration;
 use tokio::time::timeout;
 use utoipa::{IntoParams, ToSchema};
-use utoipa_actix_web::service_config::ServiceConfig;
 
 /// How long the list waits for tags; what is not read by then comes with the next list.
 const TAGS: Duration = Duration::from_millis(300);
 
 /// All routes of this library.
-pub fn routes(config: &mut ServiceConfig<'_>) {
+pub fn routes(config: &mut impl Registrar) {
     config
         .service(list)
         .service(list_folders)

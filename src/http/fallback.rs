@@ -3,10 +3,21 @@
 use crate::error::{Error, Result};
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
-use utoipa::openapi::{OpenApi, PathItem};
+use serde_json::Value;
+use std::sync::OnceLock;
 
 /// All documented routes, to tell "no such path" from "not with this method".
-pub struct RouteList(Vec<(Vec<Segment>, String)>);
+///
+/// Read from the API's description when it is first needed.
+pub struct RouteList {
+    document: &'static str,
+    routes: OnceLock<Vec<Route>>,
+}
+
+struct Route {
+    segments: Vec<Segment>,
+    methods: Vec<&'static str>,
+}
 
 enum Segment {
     Word(String),
@@ -17,44 +28,56 @@ enum Segment {
 }
 
 impl RouteList {
-    /// From the API's description.
-    pub fn new(api: &OpenApi) -> Self {
-        let routes = api.paths.paths.iter().map(|(path, item)| {
-            let segments = path.split('/').skip(1).map(|segment| match segment {
-                "{path}" => Segment::Rest,
-                _ if segment.starts_with('{') => Segment::Any,
-                word => Segment::Word(word.to_owned()),
-            });
-            (segments.collect(), methods(item))
+    /// From the API's description, an OpenAPI document.
+    pub fn of(document: &'static str) -> Self {
+        Self {
+            document,
+            routes: OnceLock::new(),
+        }
+    }
+
+    fn read(&self) -> Vec<Route> {
+        let document: Value = serde_json::from_str(self.document).unwrap_or_default();
+        let paths = document["paths"].as_object().into_iter().flatten();
+        let routes = paths.map(|(path, item)| Route {
+            segments: segments(path),
+            methods: methods(item),
         });
-        Self(routes.collect())
+        routes.collect()
     }
 
     /// The methods of `path`, sorted, as `Allow` lists them; `None` when there is no such path.
     fn allow(&self, path: &str) -> Option<String> {
         let given: Vec<&str> = path.split('/').skip(1).collect();
-        let mut fitting: Vec<_> = self
-            .0
-            .iter()
-            .filter(|(segments, _)| fits(segments, &given))
-            .collect();
+        let routes = self.routes.get_or_init(|| self.read());
+        let fitting = || routes.iter().filter(|route| fits(&route.segments, &given));
         // A path with a word of its own is not somebody's id.
-        let words = |segments: &[Segment]| {
-            segments
+        let words = |route: &Route| {
+            let words = route
+                .segments
                 .iter()
-                .filter(|s| matches!(s, Segment::Word(_)))
-                .count()
+                .filter(|s| matches!(s, Segment::Word(_)));
+            words.count()
         };
-        let most = fitting.iter().map(|(segments, _)| words(segments)).max();
-        fitting.retain(|(segments, _)| Some(words(segments)) == most);
-        let mut found: Vec<&str> = fitting
-            .iter()
-            .flat_map(|(_, methods)| methods.split(", "))
+        let most = fitting().map(words).max()?;
+        let mut found: Vec<&str> = fitting()
+            .filter(|route| words(route) == most)
+            .flat_map(|route| &route.methods)
+            .copied()
             .collect();
         found.sort_unstable();
         found.dedup();
-        (!found.is_empty()).then(|| found.join(", "))
+        Some(found.join(", "))
     }
+}
+
+fn segments(path: &str) -> Vec<Segment> {
+    let segments = path.split('/').skip(1).map(|segment| match segment {
+        "{path}" => Segment::Rest,
+        _ if segment.starts_with('{') => Segment::Any,
+        word => Segment::Word(word.to_owned()),
+    });
+    segments.collect()
 }
 
 fn fits(segments: &[Segment], given: &[&str]) -> bool {
@@ -67,24 +90,19 @@ fn fits(segments: &[Segment], given: &[&str]) -> bool {
     }
 }
 
-fn methods(item: &PathItem) -> String {
-    let mut names = Vec::new();
-    if item.get.is_some() {
-        names.extend(["GET", "HEAD"]);
-    }
-    let others = [
-        ("DELETE", &item.delete),
-        ("PATCH", &item.patch),
-        ("POST", &item.post),
-        ("PUT", &item.put),
+fn methods(item: &Value) -> Vec<&'static str> {
+    let known = [
+        ("delete", "DELETE"),
+        ("get", "GET"),
+        ("get", "HEAD"),
+        ("patch", "PATCH"),
+        ("post", "POST"),
+        ("put", "PUT"),
     ];
-    names.extend(
-        others
-            .iter()
-            .filter(|(_, operation)| operation.is_some())
-            .map(|(name, _)| name),
-    );
-    names.join(", ")
+    let documented = known
+        .into_iter()
+        .filter(|(name, _)| item.get(name).is_some());
+    documented.map(|(_, method)| method).collect()
 }
 
 /// Answers what no route takes.

@@ -7,6 +7,7 @@ mod download;
 mod fallback;
 mod gate;
 mod precondition;
+mod registrar;
 mod upload;
 
 pub use body::{Fields, JsonBody};
@@ -16,4 +17,5 @@ pub use download::{Disposition, etag_of, send_bytes, send_file};
 pub use fallback::{RouteList, fallback};
 pub use gate::{IsHead, gate};
 pub use precondition::Precondition;
+pub use registrar::Registrar;
 pub use upload::{UploadLimits, UploadSlots, Uploaded, receive};

@@ -5,8 +5,8 @@ use super::kind::MAPS;
 use crate::access::{Gm, Role, Visitor};
 use crate::error::{Error, Result};
 use crate::http::{
-    Disposition, FileErrors, GmErrors, JsonBody, Message, Precondition, UploadErrors, UploadLimits,
-    WriteErrors, docs, receive,
+    Disposition, FileErrors, GmErrors, JsonBody, Message, Precondition, Registrar, UploadErrors,
+    UploadLimits, WriteErrors, docs, receive,
 };
 use crate::json::NodeKind;
 use crate::library::{FolderItem, Library, Wanted, folders, new_file, new_folder};
@@ -16,10 +16,9 @@ use actix_web::{HttpRequest, HttpResponse, delete, get, post, put};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
-use utoipa_actix_web::service_config::ServiceConfig;
 
 /// All routes of this library.
-pub fn routes(config: &mut ServiceConfig<'_>) {
+pub fn routes(config: &mut impl Registrar) {
     config
         .service(list)
         .service(list_folders)

@@ -6,8 +6,8 @@ use super::kind::SCENES;
 use crate::access::Gm;
 use crate::error::{Error, ErrorBody, Result};
 use crate::http::{
-    Disposition, FileErrors, GmErrors, JsonBody, Message, Precondition, UploadErrors, UploadLimits,
-    WriteErrors, docs, etag_of, receive,
+    Disposition, FileErrors, GmErrors, JsonBody, Message, Precondition, Registrar, UploadErrors,
+    UploadLimits, WriteErrors, docs, etag_of, receive,
 };
 use crate::json::JsonText;
 use crate::library::{FolderItem, Library, folders};
@@ -20,10 +20,9 @@ use actix_web::{HttpRequest, HttpResponse, delete, get, post, put};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
-use utoipa_actix_web::service_config::ServiceConfig;
 
 /// All routes of this library; those with a word of their own before those with an id.
-pub fn routes(config: &mut ServiceConfig<'_>) {
+pub fn routes(config: &mut impl Registrar) {
     config
         .service(save)
         .service(list)

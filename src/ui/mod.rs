@@ -3,10 +3,10 @@
 mod pages;
 mod status;
 
-use utoipa_actix_web::service_config::ServiceConfig;
+use crate::http::Registrar;
 
 /// Pages, documents, health and limits.
-pub fn routes(config: &mut ServiceConfig<'_>) {
+pub fn routes(config: &mut impl Registrar) {
     pages::routes(config);
     status::routes(config);
 }

@@ -1,7 +1,7 @@
 //! `/`, the pages' own files, and the documents.
 
 use crate::error::{Error, Result};
-use crate::http::{PublicErrors, send_bytes};
+use crate::http::{PublicErrors, Registrar, send_bytes};
 use actix_web::http::header;
 use actix_web::web::Path;
 use actix_web::{HttpRequest, HttpResponse, get};
@@ -10,7 +10,6 @@ use rust_embed::{EmbeddedFile, RustEmbed};
 use serde::Serialize;
 use std::borrow::Cow;
 use utoipa::ToSchema;
-use utoipa_actix_web::service_config::ServiceConfig;
 
 /// Nothing comes from elsewhere, nobody may frame it, and no script stands in the markup.
 const PAGE_POLICY: &str = "default-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; \
@@ -22,7 +21,7 @@ const ASYNCAPI: &str = include_str!("../../openapi/asyncapi.yaml");
 #[folder = "assets/"]
 struct Assets;
 
-pub(super) fn routes(config: &mut ServiceConfig<'_>) {
+pub(super) fn routes(config: &mut impl Registrar) {
     config.service(root).service(asset).service(asyncapi);
 }
 

@@ -1,16 +1,15 @@
 //! `/health`, `/limits`: what state the server is in, and how much it takes.
 
 use crate::error::Result;
-use crate::http::PublicErrors;
+use crate::http::{PublicErrors, Registrar};
 use crate::json::MAX_DEPTH;
 use crate::library::Library;
 use actix_web::get;
 use actix_web::web::{Data, Json};
 use serde::Serialize;
 use utoipa::ToSchema;
-use utoipa_actix_web::service_config::ServiceConfig;
 
-pub(super) fn routes(config: &mut ServiceConfig<'_>) {
+pub(super) fn routes(config: &mut impl Registrar) {
     config.service(health).service(limits);
 }
 
