@@ -86,10 +86,11 @@ pub fn api_document() -> Result<String> {
 }
 
 fn routes(config: &mut impl Registrar) {
-    maps::routes(config);
-    scenes::routes(config);
-    audio::routes(config);
+    // In the order in which the router looks: what is asked for most comes first.
     ui::routes(config);
+    maps::routes(config);
+    audio::routes(config);
+    scenes::routes(config);
 }
 
 /// What every worker shares.

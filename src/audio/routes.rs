@@ -6,8 +6,8 @@ use super::tags::{self, TagReader};
 use crate::access::{Gm, Visitor};
 use crate::error::{Error, ErrorBody, Result};
 use crate::http::{
-    Disposition, FileErrors, GmErrors, JsonBody, Message, Precondition, PublicErrors, Registrar,
-    UploadErrors, UploadLimits, WriteErrors, docs, receive,
+    Disposition, FileErrors, FilesBelow, GmErrors, JsonBody, Message, Precondition, PublicErrors,
+    Registrar, Tail, UploadErrors, UploadLimits, WriteErrors, docs, receive,
 };
 use crate::library::{FolderItem, Library, folders};
 use actix_web::web::{self, Data, Json, Path, Payload, Query};
@@ -24,12 +24,16 @@ const TAGS: Duration = Duration::from_millis(300);
 /// All routes of this library.
 pub fn routes(config: &mut impl Registrar) {
     config
+        .service(FilesBelow::new(
+            "/audio/file",
+            __path_read,
+            web::get().to(read),
+        ))
         .service(list)
         .service(list_folders)
         .service(make_folder)
         .service(delete_folder)
         .service(upload)
-        .service(read)
         .service(rename)
         .service(move_to)
         .service(delete_sound);
@@ -253,22 +257,21 @@ async fn upload(
 }
 
 /// Sends a sound. Honours `Range` and conditions (RFC 9110), so that players can seek.
-#[utoipa::path(tag = "audio",
+#[utoipa::path(get, path = "/audio/file/{category}/{path}", tag = "audio",
     params(("category" = Category, Path, description = "`loop` or `oneshot`", example = "loop"), ("path", description = "Path below the category", example = "Ambience/crypt-drips.ogg")),
     responses((status = 200, description = "The file", content_type = "audio/*"),
         (status = 206, description = "The ranges asked for", content_type = "audio/*"),
         (status = 304, description = "The client has it already"),
         (status = 400, body = ErrorBody), FileErrors))]
-#[get("/audio/file/{category}/{path:.*}")]
 async fn read(
     library: Data<Library>,
-    path: Path<(String, String)>,
+    Tail(path): Tail,
     req: HttpRequest,
     _visitor: Visitor,
 ) -> Result<HttpResponse> {
-    let (category, path) = path.into_inner();
-    let category = Category::parse(&category)?;
-    let found = catalogue::find(library.shelf(&SOUNDS).await?, category, &path)?;
+    let (category, path) = path.split_once('/').unwrap_or((&path, ""));
+    let category = Category::parse(category)?;
+    let found = catalogue::find(library.shelf(&SOUNDS).await?, category, path)?;
     match library
         .send(&req, &SOUNDS, &found, Disposition::Sounds)
         .await

@@ -6,8 +6,10 @@ pub mod docs;
 mod download;
 mod fallback;
 mod gate;
+mod multipart;
 mod precondition;
 mod registrar;
+mod tail;
 mod upload;
 
 pub use body::{Fields, JsonBody};
@@ -18,4 +20,5 @@ pub use fallback::{RouteList, fallback};
 pub use gate::{IsHead, gate};
 pub use precondition::Precondition;
 pub use registrar::Registrar;
+pub use tail::{FilesBelow, Tail};
 pub use upload::{UploadLimits, UploadSlots, Uploaded, receive};

@@ -1,22 +1,18 @@
 //! Multipart forms with one file, streamed to disk in constant memory.
 //!
 //! The file goes to a temporary file in the target's own file system while it arrives, so that a
-//! rename puts it in place. Own reading of the fields, because actix-multipart's `TempFile` uses
-//! the system's folder for temporary files and takes twice the CPU (one small write per chunk).
+//! rename puts it in place.
 
-use super::body::{STALL, claimed_length, cut_short};
+use super::body::claimed_length;
+use super::multipart::Form;
 use crate::error::{Error, Problem, Result};
 use crate::store::{Format, Shelf};
-use actix_multipart::{Field, Multipart, MultipartError};
-use actix_web::http::header;
 use actix_web::{HttpRequest, web};
-use futures_util::StreamExt;
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::io::Write;
 use tempfile::NamedTempFile;
 use tokio::sync::{Semaphore, SemaphorePermit};
-use tokio::time::timeout;
 
 /// Bytes that are collected before they are written: one buffer fills while the other is written.
 const BUFFER_BYTES: usize = 1 << 20;
@@ -86,46 +82,36 @@ pub async fn receive(
         what: limits.what,
         limit_bytes: limits.max_bytes,
     };
-    let kind = req.headers().get(header::CONTENT_TYPE);
-    let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    if !kind.to_ascii_lowercase().starts_with("multipart/form-data") {
+    let Some(mut form) = Form::new(req.headers(), payload)? else {
         return Err(missing_file());
-    }
+    };
     if claimed_length(req).is_some_and(|claimed| claimed > limits.max_bytes + FORM_BYTES) {
         return Err(too_large());
     }
     let _slot = slots.take().await?;
-    let mut form = Multipart::new(req.headers(), payload);
     let mut texts = HashMap::new();
     let mut file = None;
     let mut fields = 0;
-    while let Some(field) = timeout(STALL, form.next()).await.map_err(|_| stalled())? {
-        let field = field.map_err(explain)?;
+    while let Some(part) = form.next_part().await? {
         fields += 1;
         if fields > MAX_FIELDS {
             return Err(Error::Invalid(format!(
                 "a form may have at most {MAX_FIELDS} fields"
             )));
         }
-        let name = field.name().unwrap_or_default().to_owned();
-        let disposition = field.content_disposition();
-        let file_name = disposition.and_then(|d| {
-            let plain = d.get_filename().map(str::to_owned);
-            plain.or_else(|| String::from_utf8(d.get_filename_ext()?.value.clone()).ok())
-        });
-        match file_name {
-            Some(given) if name == "file" && file.is_none() => {
-                let (bytes, head) = save(field, shelf, limits.max_bytes, &too_large).await?;
+        match part.file_name {
+            Some(given) if part.name == "file" && file.is_none() => {
+                let (bytes, head) = save(&mut form, shelf, limits.max_bytes, &too_large).await?;
                 // Browsers write a double quote as %22 (WHATWG, multipart/form-data encoding).
                 file = Some((given.replace("%22", "\""), bytes, head));
             }
-            Some(_) => skip(field, limits.max_bytes, &too_large).await?,
+            Some(_) => skip(&mut form, limits.max_bytes, &too_large).await?,
             None => {
-                let text = read_text(field, &name).await?;
-                if name == "file" {
+                let text = read_text(&mut form, &part.name).await?;
+                if part.name == "file" {
                     return Err(text_for_file(&text).into());
                 }
-                texts.insert(name, text);
+                texts.insert(part.name, text);
             }
         }
     }
@@ -155,7 +141,7 @@ pub async fn receive(
 
 /// Streams a field into a temporary file, two buffers in turn.
 async fn save(
-    mut field: Field,
+    form: &mut Form,
     shelf: &Shelf,
     max_bytes: u64,
     too_large: &impl Fn() -> Error,
@@ -167,8 +153,7 @@ async fn save(
     let mut writing = None;
     let mut total = 0u64;
     loop {
-        let chunk = timeout(STALL, field.next()).await.map_err(|_| stalled())?;
-        let chunk = chunk.transpose().map_err(explain)?;
+        let chunk = form.next_chunk().await?;
         if let Some(chunk) = &chunk {
             total += chunk.len() as u64;
             if total > max_bytes {
@@ -213,10 +198,10 @@ async fn finish(
     Ok((Some(file), buffer))
 }
 
-async fn skip(mut field: Field, max_bytes: u64, too_large: &impl Fn() -> Error) -> Result<()> {
+async fn skip(form: &mut Form, max_bytes: u64, too_large: &impl Fn() -> Error) -> Result<()> {
     let mut total = 0;
-    while let Some(chunk) = timeout(STALL, field.next()).await.map_err(|_| stalled())? {
-        total += chunk.map_err(explain)?.len() as u64;
+    while let Some(chunk) = form.next_chunk().await? {
+        total += chunk.len() as u64;
         if total > max_bytes {
             return Err(too_large());
         }
@@ -224,10 +209,10 @@ async fn skip(mut field: Field, max_bytes: u64, too_large: &impl Fn() -> Error) 
     Ok(())
 }
 
-async fn read_text(mut field: Field, name: &str) -> Result<String> {
+async fn read_text(form: &mut Form, name: &str) -> Result<String> {
     let mut bytes = Vec::new();
-    while let Some(chunk) = timeout(STALL, field.next()).await.map_err(|_| stalled())? {
-        bytes.extend_from_slice(&chunk.map_err(explain)?);
+    while let Some(chunk) = form.next_chunk().await? {
+        bytes.extend_from_slice(&chunk);
         if bytes.len() > TEXT_BYTES {
             return Err(Error::Invalid(format!(
                 "a text field may have at most {TEXT_BYTES} bytes"
@@ -282,17 +267,6 @@ fn text_for_file(text: &str) -> Problem {
             json!(text),
         )
     }
-}
-
-fn explain(error: MultipartError) -> Error {
-    match error {
-        MultipartError::BoundaryMissing => Error::Invalid("Missing boundary in multipart.".into()),
-        _ => cut_short(),
-    }
-}
-
-fn stalled() -> Error {
-    Error::Invalid("the upload stopped coming".into())
 }
 
 fn gone() -> Error {

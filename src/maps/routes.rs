@@ -5,13 +5,13 @@ use super::kind::MAPS;
 use crate::access::{Gm, Role, Visitor};
 use crate::error::{Error, Result};
 use crate::http::{
-    Disposition, FileErrors, GmErrors, JsonBody, Message, Precondition, Registrar, UploadErrors,
-    UploadLimits, WriteErrors, docs, receive,
+    Disposition, FileErrors, FilesBelow, GmErrors, JsonBody, Message, Precondition, Registrar,
+    Tail, UploadErrors, UploadLimits, WriteErrors, docs, receive,
 };
 use crate::json::NodeKind;
 use crate::library::{FolderItem, Library, Wanted, folders, new_file, new_folder};
 use crate::store::{AssetPath, FolderPath};
-use actix_web::web::{Data, Json, Path, Payload, Query};
+use actix_web::web::{self, Data, Json, Path, Payload, Query};
 use actix_web::{HttpRequest, HttpResponse, delete, get, post, put};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -20,12 +20,16 @@ use utoipa::{IntoParams, ToSchema};
 /// All routes of this library.
 pub fn routes(config: &mut impl Registrar) {
     config
+        .service(FilesBelow::new(
+            "/maps/file",
+            __path_read,
+            web::get().to(read),
+        ))
         .service(list)
         .service(list_folders)
         .service(make_folder)
         .service(delete_folder)
         .service(upload)
-        .service(read)
         .service(rename)
         .service(move_to)
         .service(delete_map)
@@ -219,14 +223,13 @@ async fn upload(
 /// The path as it is, or else the first map anywhere with the same name: scenes keep an old folder
 /// after a move. Honours `Range` and conditions (RFC 9110). Who is not the GM gets the maps that
 /// the table's scene shows.
-#[utoipa::path(tag = "maps", params(("path", description = "Folder and name", example = "dungeons/level1/crypt.png")),
+#[utoipa::path(get, path = "/maps/file/{path}", tag = "maps", params(("path", description = "Folder and name", example = "dungeons/level1/crypt.png")),
     responses((status = 200, description = "The file", content_type = "image/*"),
         (status = 206, description = "The ranges asked for", content_type = "image/*"),
         (status = 304, description = "The client has it already"), FileErrors))]
-#[get("/maps/file/{path:.*}")]
 async fn read(
     library: Data<Library>,
-    path: Path<String>,
+    Tail(path): Tail,
     req: HttpRequest,
     visitor: Visitor,
 ) -> Result<HttpResponse> {

@@ -7,6 +7,6 @@ use crate::http::Registrar;
 
 /// Pages, documents, health and limits.
 pub fn routes(config: &mut impl Registrar) {
-    pages::routes(config);
     status::routes(config);
+    pages::routes(config);
 }

@@ -1,9 +1,9 @@
 //! `/`, the pages' own files, and the documents.
 
 use crate::error::{Error, Result};
-use crate::http::{PublicErrors, Registrar, send_bytes};
+use crate::http::{FilesBelow, PublicErrors, Registrar, Tail, send_bytes};
 use actix_web::http::header;
-use actix_web::web::Path;
+use actix_web::web;
 use actix_web::{HttpRequest, HttpResponse, get};
 use bytes::Bytes;
 use rust_embed::{EmbeddedFile, RustEmbed};
@@ -22,7 +22,10 @@ const ASYNCAPI: &str = include_str!("../../openapi/asyncapi.yaml");
 struct Assets;
 
 pub(super) fn routes(config: &mut impl Registrar) {
-    config.service(root).service(asset).service(asyncapi);
+    config
+        .service(root)
+        .service(FilesBelow::new("/ui", __path_asset, web::get().to(asset)))
+        .service(asyncapi);
 }
 
 /// What programs get at `/`.
@@ -51,13 +54,12 @@ async fn root(req: HttpRequest) -> Result<HttpResponse> {
 }
 
 /// A file of the pages.
-#[utoipa::path(tag = "server", params(("path", description = "File name", example = "index.html")),
+#[utoipa::path(get, path = "/ui/{path}", tag = "server", params(("path", description = "File name", example = "index.html")),
     responses((status = 200, description = "The file",
             content((String = "text/html"), (String = "text/javascript"), (String = "text/css"), (String = "image/svg+xml"))),
         (status = 304, description = "The client has it already"),
         (status = 404, body = crate::error::ErrorBody), (status = 412, body = crate::error::ErrorBody), PublicErrors))]
-#[get("/ui/{path:.*}")]
-async fn asset(req: HttpRequest, path: Path<String>) -> Result<HttpResponse> {
+async fn asset(req: HttpRequest, Tail(path): Tail) -> Result<HttpResponse> {
     page(&req, &path)
 }
 
