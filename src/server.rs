@@ -6,7 +6,7 @@ use crate::banner::banner;
 use crate::config::Config;
 use crate::dialects::spelltable::{ClientMessage, SpellTable, Wire};
 use crate::error::{Error, ErrorBody, Result, ValidationBody};
-use crate::http::{Registrar, RouteList, fallback, gate, send_bytes};
+use crate::http::{Registrar, RouteList, fallback, gate, send_document};
 use crate::library::Library;
 use crate::live::{
     Couriers, Keeper, RoomHandle, open_room, refuse, serve, start_courier, switch_protocols,
@@ -25,13 +25,13 @@ use actix_web::http::header;
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, Data};
 use actix_web::{App, HttpRequest, HttpResponse, ResponseError};
-use bytes::Bytes;
 use etcetera::AppStrategy;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::convert::Infallible;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
@@ -398,13 +398,7 @@ fn app(
 }
 
 async fn openapi(req: HttpRequest) -> Result<HttpResponse> {
-    let tag = format!("{}-{}", env!("CARGO_PKG_VERSION"), OPENAPI.len());
-    send_bytes(
-        &req,
-        "application/json",
-        &tag,
-        Bytes::from_static(OPENAPI.as_bytes()),
-    )
+    send_document(&req, "application/json", OPENAPI)
 }
 
 async fn to_docs() -> HttpResponse {
@@ -428,11 +422,12 @@ async fn upgrade(
         .copied()
         .unwrap_or_else(SocketAddrs::unknown);
     let verdict = shared.policy.judge(req.head(), addrs);
-    let role = match verdict
-        .map(|verdict| verdict.role)
-        .and_then(|role| check_upgrade(&req).map(|()| role))
-    {
-        Ok(role) => role,
+    let admitted = verdict.and_then(|verdict| {
+        check_upgrade(&req)?;
+        Ok((verdict.role, Place::take(&shared.config)?))
+    });
+    let (role, place) = match admitted {
+        Ok(admitted) => admitted,
         Err(error) => {
             let status = error.status_code();
             let reason = status.canonical_reason().unwrap_or_default();
@@ -459,8 +454,41 @@ async fn upgrade(
     let room = shared.room.clone();
     drop(shared);
     // A task of its own, so that the HTTP dispatcher and its buffers are freed.
-    actix_rt::spawn(serve(io, already, role, room, Wire::default(), max_frame));
+    actix_rt::spawn(async move {
+        let _place = place;
+        serve(io, already, role, room, Wire::default(), max_frame).await;
+    });
     Ok(())
+}
+
+/// One of the WebSockets that may be open at the same time; given back when dropped.
+struct Place;
+
+/// Open WebSockets of the whole process.
+static SOCKETS: AtomicUsize = AtomicUsize::new(0);
+
+impl Place {
+    fn take(config: &Config) -> Result<Self> {
+        let limit = config
+            .limits
+            .max_connections
+            .saturating_mul(config.workers());
+        // Taken first, so that the look and the count are one.
+        let place = Self;
+        if SOCKETS.fetch_add(1, Ordering::Relaxed) >= limit {
+            drop(place);
+            let text =
+                format!("{limit} connections are open, which is the limit (--max-connections)");
+            return Err(Error::Unavailable(text));
+        }
+        Ok(place)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        SOCKETS.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 fn check_upgrade(req: &Request) -> Result<()> {

@@ -31,15 +31,16 @@ const VIRTUAL: [&str; 16] = [
 /// What this machine is called and where it is reached.
 pub struct Machine {
     names: HashSet<String>,
+    /// Names that lead here by somebody else's doing, such as a tunnel's.
+    further: HashSet<String>,
     addresses: RwLock<(Instant, HashSet<IpAddr>)>,
 }
 
 impl Machine {
     /// Looks the names up; `further` are more, as browsers send them in `Host`.
     pub fn new(further: &[String]) -> Self {
-        let mut names: HashSet<String> = further.iter().map(|n| n.to_ascii_lowercase()).collect();
-        names.insert("localhost".into());
-        names.insert("tablekeep.local".into());
+        let further = further.iter().map(|n| n.to_ascii_lowercase()).collect();
+        let mut names = HashSet::from(["localhost".to_owned(), "tablekeep.local".to_owned()]);
         let host = gethostname::gethostname()
             .to_string_lossy()
             .to_ascii_lowercase();
@@ -51,14 +52,21 @@ impl Machine {
         }
         Self {
             names,
+            further,
             addresses: RwLock::new((Instant::now(), addresses())),
         }
     }
 
-    /// Whether `name` is one of this server's names.
+    /// Whether `name` is one of this machine's own names.
     pub fn has_name(&self, name: &str) -> bool {
         let name = name.trim_end_matches('.').to_ascii_lowercase();
         self.names.contains(&name) || name.ends_with(".localhost")
+    }
+
+    /// Whether the server answers under `name`: one of its own, or one that it was told.
+    pub fn answers_to(&self, name: &str) -> bool {
+        let plain = name.trim_end_matches('.').to_ascii_lowercase();
+        self.has_name(name) || self.further.contains(&plain)
     }
 
     /// Whether `ip` is this machine.

@@ -72,7 +72,7 @@ impl Policy {
     pub fn judge(&self, head: &RequestHead, addrs: SocketAddrs) -> Result<Verdict> {
         let host = host_of(head).ok_or_else(|| self.misdirected("(none)"))?;
         let host_ip = as_ip(host);
-        if host_ip.is_none() && !self.machine.has_name(host) {
+        if host_ip.is_none() && !self.machine.answers_to(host) {
             return Err(self.misdirected(host));
         }
         let trusted = self.is_trusted(head, host);
@@ -83,7 +83,10 @@ impl Policy {
                 "pages of {origin} may not use this server; start it with --allow-origin {origin} to allow them"
             )));
         }
-        let own_host = host_ip.is_none_or(|ip| self.machine.has_address(ip));
+        let own_host = match host_ip {
+            Some(ip) => self.machine.has_address(ip),
+            None => self.machine.has_name(host),
+        };
         let role = if trusted && self.is_gm(head, addrs, own_host) {
             Role::Gm
         } else {
@@ -123,7 +126,7 @@ impl Policy {
         let same = host_header(head).is_some_and(|host| from.eq_ignore_ascii_case(host));
         same || self.is_loopback_name(name)
             || as_ip(name).is_some_and(|ip| self.machine.has_address(ip))
-            || (self.machine.has_name(name) && name.eq_ignore_ascii_case(host))
+            || (self.machine.answers_to(name) && name.eq_ignore_ascii_case(host))
             || self
                 .allow_origin
                 .iter()

@@ -3,6 +3,7 @@
 use super::kind::{Category, SOUNDS};
 use super::tags::{TagReader, Tags};
 use crate::error::{Error, Result};
+use crate::http::Precondition;
 use crate::library::{new_file, new_folder};
 use crate::store::{AssetPath, Entry, FolderPath, NewName, Shelf, Store};
 use serde::Serialize;
@@ -202,9 +203,16 @@ fn relocate(
     Ok(to)
 }
 
-pub(super) fn delete(store: &Store, category: Category, raw: &str) -> Result<()> {
+pub(super) fn delete(
+    store: &Store,
+    category: Category,
+    raw: &str,
+    condition: &Precondition,
+) -> Result<()> {
     let mut change = store.change();
-    let path = find(change.shelf(&SOUNDS), category, raw)?;
+    let shelf = change.shelf(&SOUNDS);
+    let path = find(shelf, category, raw)?;
+    condition.check(shelf.stamp(&path).ok().as_ref())?;
     change.remove(&SOUNDS, path);
     change.apply().map(drop)
 }

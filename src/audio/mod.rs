@@ -4,6 +4,7 @@ mod catalogue;
 mod kind;
 mod routes;
 mod tags;
+mod webm;
 
 pub use kind::SOUNDS;
 pub use routes::routes;

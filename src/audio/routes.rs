@@ -374,18 +374,19 @@ async fn move_to(
 /// Deletes a sound.
 #[utoipa::path(tag = "audio",
     params(("category" = Category, Path, description = "`loop` or `oneshot`", example = "loop"), ("path", description = "Path below the category", example = "crypt-drips.ogg")),
-    responses((status = 200, body = Message), (status = 400, body = ErrorBody), (status = 404, body = ErrorBody), GmErrors))]
+    responses((status = 200, body = Message), (status = 400, body = ErrorBody), (status = 412, body = crate::error::ErrorBody), (status = 404, body = ErrorBody), GmErrors))]
 #[delete("/audio/file/{category}/{path:.*}")]
 async fn delete_sound(
     library: Data<Library>,
     path: Path<(String, String)>,
+    condition: Precondition,
     _gm: Gm,
 ) -> Result<Json<Message>> {
     let (category, path) = path.into_inner();
     let category = Category::parse(&category)?;
     library.shelf(&SOUNDS).await?;
     library
-        .run(move |store| catalogue::delete(store, category, &path))
+        .run(move |store| catalogue::delete(store, category, &path, &condition))
         .await?;
     Ok(Json(Message::new("Audio file deleted successfully")))
 }

@@ -1,15 +1,15 @@
 //! What is written inside sound files: duration, title, artist.
 //!
-//! Read lazily, once per file and change, by lofty; WebM, which lofty does not know, by matroska.
+//! Read lazily, once per file and change, by lofty; WebM, which lofty does not know, by `webm`.
 
 use super::kind::SOUNDS;
+use super::webm;
 use crate::store::{AssetPath, Entry, Store};
 use lofty::config::ParseOptions;
 use lofty::file::{AudioFile, TaggedFileExt};
 use lofty::probe::Probe;
 use lofty::tag::Accessor;
 use std::collections::HashMap;
-use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -76,7 +76,7 @@ impl TagReader {
 pub fn read(path: &Path) -> Tags {
     // Strange files must not end the thread, whatever the libraries make of them.
     let tags = catch_unwind(AssertUnwindSafe(|| {
-        read_with_lofty(path).or_else(|| read_webm(path))
+        read_with_lofty(path).or_else(|| webm::read(path))
     }));
     tags.ok().flatten().unwrap_or_default()
 }
@@ -95,22 +95,13 @@ fn read_with_lofty(path: &Path) -> Option<Tags> {
     })
 }
 
-fn read_webm(path: &Path) -> Option<Tags> {
-    let file = matroska::Matroska::open(File::open(path).ok()?).ok()?;
-    Some(Tags {
-        duration: file.info.duration.and_then(|d| seconds(d.as_secs_f64())),
-        title: file.info.title.as_deref().and_then(short),
-        artist: None,
-    })
-}
-
 /// Milliseconds are enough; nothing is as good as not known.
-fn seconds(seconds: f64) -> Option<f64> {
+pub(super) fn seconds(seconds: f64) -> Option<f64> {
     let rounded = (seconds * 1000.0).round() / 1000.0;
     (rounded.is_finite() && rounded > 0.0).then_some(rounded)
 }
 
-fn short(text: &str) -> Option<String> {
+pub(super) fn short(text: &str) -> Option<String> {
     let text: String = text.trim().chars().take(MAX_TEXT).collect();
     (!text.is_empty()).then_some(text)
 }

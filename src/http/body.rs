@@ -17,6 +17,9 @@ use std::time::Duration;
 /// A client that sends nothing for this long has gone.
 pub(super) const STALL: Duration = Duration::from_secs(60);
 
+/// Longer values are not quoted back in an error.
+const MAX_QUOTED_BYTES: usize = 64 << 10;
+
 /// Room for a first allocation, whatever the client claims.
 const FIRST_BYTES: usize = 64 << 10;
 
@@ -51,7 +54,7 @@ impl JsonBody {
         let object = self.json("dict_type", MESSAGE)?.root();
         if object.kind() != NodeKind::Object {
             let loc = vec!["body".into()];
-            return Err(Problem::new("dict_type", loc, MESSAGE, object.to_value()).into());
+            return Err(Problem::new("dict_type", loc, MESSAGE, short(object)).into());
         }
         Ok(Fields {
             object,
@@ -131,6 +134,14 @@ fn is_json(req: &HttpRequest) -> bool {
         .is_some_and(|subtype| subtype == "json" || subtype.ends_with("+json"))
 }
 
+/// What is quoted back to the client, unless it is long.
+fn short(value: Node<'_>) -> Value {
+    match value.raw().len() {
+        0..=MAX_QUOTED_BYTES => value.to_value(),
+        _ => json!("(too long to repeat)"),
+    }
+}
+
 /// Takes members out of an object and collects what is wrong with them.
 pub struct Fields<'a> {
     object: Node<'a>,
@@ -192,12 +203,12 @@ impl<'a> Fields<'a> {
     fn missing(&mut self, name: &str) {
         let loc = vec!["body".into(), name.into()];
         self.problems
-            .push(Problem::missing(loc, self.object.to_value()));
+            .push(Problem::missing(loc, short(self.object)));
     }
 
     fn wrong(&mut self, name: &str, kind: &'static str, msg: &str, value: Node<'_>) {
         let loc = vec!["body".into(), name.into()];
         self.problems
-            .push(Problem::new(kind, loc, msg, value.to_value()));
+            .push(Problem::new(kind, loc, msg, short(value)));
     }
 }

@@ -14,7 +14,8 @@ use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter};
 use std::fs::File;
 use std::io::Read;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// What an entry costs besides its bytes.
 const ENTRY_BYTES: u64 = 512;
@@ -56,6 +57,28 @@ impl Weighter<Key, Arc<Cached>> for Weigh {
 pub struct FileCache {
     files: Cache<Key, Arc<Cached>, Weigh>,
     max_file: u64,
+    /// Bytes in memory, those included that left the cache while somebody downloads them.
+    held: Arc<AtomicU64>,
+    max_held: u64,
+}
+
+/// A file's bytes, counted while anybody holds them.
+struct Held {
+    bytes: Vec<u8>,
+    held: Arc<AtomicU64>,
+}
+
+impl AsRef<[u8]> for Held {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.held
+            .fetch_sub(self.bytes.len() as u64, Ordering::Relaxed);
+    }
 }
 
 impl FileCache {
@@ -76,6 +99,8 @@ impl FileCache {
                 DefaultLifecycle::default(),
             ),
             max_file: capacity / 4,
+            held: Arc::default(),
+            max_held: capacity + capacity / 2,
         }
     }
 
@@ -87,8 +112,11 @@ impl FileCache {
         }
         let load = async {
             let (file, stamp) = shelf.open_file(path)?;
-            let max_file = self.max_file;
-            let loaded = web::block(move || load(file, stamp, max_file)).await;
+            // Slow downloads hold what has left the cache: then further files come from disk.
+            let room = self.held.load(Ordering::Relaxed) + stamp.bytes <= self.max_held;
+            let max_file = if room { self.max_file } else { 0 };
+            let held = self.held.clone();
+            let loaded = web::block(move || load(file, stamp, max_file, held)).await;
             let loaded =
                 loaded.map_err(|_| Error::Unavailable("the server is shutting down".into()))??;
             Ok::<_, Error>(Arc::new(loaded))
@@ -97,7 +125,12 @@ impl FileCache {
     }
 }
 
-fn load(mut file: File, stamp: Stamp, max_file: u64) -> std::io::Result<Cached> {
+fn load(
+    mut file: File,
+    stamp: Stamp,
+    max_file: u64,
+    held: Arc<AtomicU64>,
+) -> std::io::Result<Cached> {
     let whole = stamp.bytes <= max_file;
     let wanted = if whole {
         stamp.bytes
@@ -111,7 +144,8 @@ fn load(mut file: File, stamp: Stamp, max_file: u64) -> std::io::Result<Cached> 
     let format = Format::of(&bytes[..bytes.len().min(Format::HEAD_BYTES)]);
     // Somebody is writing to it in place: serve what is there, keep nothing.
     let content = if whole && bytes.len() as u64 == stamp.bytes {
-        Content::Memory(Bytes::from(bytes))
+        held.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        Content::Memory(Bytes::from_owner(Held { bytes, held }))
     } else {
         Content::Disk
     };
@@ -127,5 +161,8 @@ fn load(mut file: File, stamp: Stamp, max_file: u64) -> std::io::Result<Cached> 
 
 /// A date as HTTP writes it, in whole seconds.
 pub(super) fn http_date(time: SystemTime) -> String {
+    // HTTP has no dates before 1970 or after 9999; a disk may.
+    let last = UNIX_EPOCH + Duration::from_secs(253_402_300_799);
+    let time = time.clamp(UNIX_EPOCH, last);
     actix_web::http::header::HttpDate::from(time).to_string()
 }

@@ -14,6 +14,7 @@ use bytes::Bytes;
 use futures_util::stream;
 use std::collections::VecDeque;
 use std::fs::File;
+use std::hash::{DefaultHasher, Hasher};
 use std::io::{Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::pin::Pin;
@@ -56,11 +57,17 @@ pub async fn send_file(
     path: &AssetPath,
     disposition: Disposition,
 ) -> Result<HttpResponse> {
-    let file = cache.get(shelf, path).await?;
+    let mut file = cache.get(shelf, path).await?;
+    let mut source = source(&file, shelf, path)?;
+    while source.is_none() {
+        // Replaced between two looks: the newer one, then.
+        file = cache.get(shelf, path).await?;
+        source = self::source(&file, shelf, path)?;
+    }
     let size = file.stamp.bytes;
     let state = Validators {
         etag: &file.etag,
-        modified: file.stamp.modified,
+        modified: Some(file.stamp.modified),
     };
     let mut answer = match state.check(req.headers())? {
         Outcome::NotModified => {
@@ -106,19 +113,23 @@ pub async fn send_file(
             multipart(&mut answer, several, size, media_type)
         }
     };
-    let body = match &file.content {
-        Content::Memory(bytes) => Source::Memory(bytes.clone()),
+    let Some(source) = source else {
+        return Err(Error::Unavailable(format!(
+            "{path} is being replaced, try again"
+        )));
+    };
+    Ok(source.respond(answer, segments))
+}
+
+/// Where the bytes come from; `None` when the file has been replaced meanwhile.
+fn source(file: &Cached, shelf: &Shelf, path: &AssetPath) -> Result<Option<Source>> {
+    Ok(match &file.content {
+        Content::Memory(bytes) => Some(Source::Memory(bytes.clone())),
         Content::Disk => {
             let (open, stamp) = shelf.open_file(path)?;
-            if stamp != file.stamp {
-                return Err(Error::Unavailable(format!(
-                    "{path} is being replaced, try again"
-                )));
-            }
-            Source::Disk(Some(open))
+            (stamp == file.stamp).then_some(Source::Disk(Some(open)))
         }
-    };
-    Ok(body.respond(answer, segments))
+    })
 }
 
 const CORP: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
@@ -141,7 +152,7 @@ pub fn send_bytes(
         .map_err(|e| Error::Internal(std::io::Error::other(e)))?;
     let state = Validators {
         etag: &etag,
-        modified: UNIX_EPOCH,
+        modified: None,
     };
     let mut answer = match state.check(req.headers())? {
         Outcome::NotModified => HttpResponse::NotModified(),
@@ -157,6 +168,18 @@ pub fn send_bytes(
     Ok(answer.body(bytes))
 }
 
+/// Sends one of the documents that are part of the program.
+pub fn send_document(
+    req: &HttpRequest,
+    media_type: &str,
+    text: &'static str,
+) -> Result<HttpResponse> {
+    let mut hasher = DefaultHasher::new();
+    hasher.write(text.as_bytes());
+    let tag = format!("{:x}", hasher.finish());
+    send_bytes(req, media_type, &tag, Bytes::from_static(text.as_bytes()))
+}
+
 /// The strong entity tag of a file, quotes included.
 pub fn etag_of(stamp: &Stamp) -> String {
     format!("\"{}\"", stamp.tag())
@@ -164,7 +187,8 @@ pub fn etag_of(stamp: &Stamp) -> String {
 
 struct Validators<'a> {
     etag: &'a HeaderValue,
-    modified: SystemTime,
+    /// `None` for what has no date.
+    modified: Option<SystemTime>,
 }
 
 enum Outcome {
@@ -190,6 +214,7 @@ impl Validators<'_> {
                 return failed("If-Match");
             }
         } else if let Some(since) = parse::<IfUnmodifiedSince>(headers)
+            && self.modified.is_some()
             && !self.not_after(since.0)
         {
             return failed("If-Unmodified-Since");
@@ -217,7 +242,8 @@ impl Validators<'_> {
 
     /// Whether the file was last changed at or before `date`, in whole seconds.
     fn not_after(&self, date: HttpDate) -> bool {
-        seconds(self.modified) <= seconds(date.into())
+        let modified = self.modified.map_or(u64::MAX, seconds);
+        modified <= seconds(date.into())
     }
 
     /// Whether ranges apply: no `If-Range`, or one that names exactly this content.
@@ -229,10 +255,12 @@ impl Validators<'_> {
             Some(IfRange::EntityTag(tag)) => tag.strong_eq(&self.tag()),
             Some(IfRange::Date(date)) => {
                 // A date is a strong validator only when the file was quiet for a second.
-                let age = SystemTime::now()
-                    .duration_since(self.modified)
-                    .unwrap_or_default();
-                age > Duration::from_secs(1) && http_date(self.modified) == date.to_string()
+                self.modified.is_some_and(|modified| {
+                    let age = SystemTime::now()
+                        .duration_since(modified)
+                        .unwrap_or_default();
+                    age > Duration::from_secs(1) && http_date(modified) == date.to_string()
+                })
             }
             None => false,
         }
@@ -278,7 +306,12 @@ fn wanted_ranges(
     if !state.ranges_apply(headers) {
         return Ok(None);
     }
-    let Ok(RangeHeader::Bytes(specs)) = value.to_str().unwrap_or_default().parse() else {
+    let Ok(RangeHeader::Bytes(specs)) = value
+        .to_str()
+        .unwrap_or_default()
+        .to_ascii_lowercase()
+        .parse()
+    else {
         // Another unit, or nothing that can be understood: as if it were not there.
         return Ok(None);
     };

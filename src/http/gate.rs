@@ -174,7 +174,11 @@ fn cors_headers(headers: &HeaderMap, verdict: Verdict) -> Vec<(HeaderName, Heade
 
 fn add(headers: &mut HeaderMap, cors: Vec<(HeaderName, HeaderValue)>) {
     for (name, value) in cors {
-        headers.insert(name, value);
+        if name == header::VARY {
+            headers.append(name, value);
+        } else {
+            headers.insert(name, value);
+        }
     }
 }
 

@@ -15,7 +15,7 @@ mod upload;
 pub use body::{Fields, JsonBody};
 pub use cache::FileCache;
 pub use docs::{FileErrors, GmErrors, Message, PublicErrors, UploadErrors, WriteErrors};
-pub use download::{Disposition, etag_of, send_bytes, send_file};
+pub use download::{Disposition, etag_of, send_bytes, send_document, send_file};
 pub use fallback::{RouteList, fallback};
 pub use gate::{IsHead, gate};
 pub use precondition::Precondition;

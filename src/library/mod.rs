@@ -19,6 +19,8 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 use utoipa::ToSchema;
 
+/// Pause between attempts to write the table's scene to a full disk.
+const RETRY: Duration = Duration::from_secs(2);
 /// How long a request waits for the first scan.
 const FIRST_SCAN: Duration = Duration::from_secs(20);
 
@@ -142,7 +144,13 @@ impl Library {
         scenes: usize,
     ) -> Result<usize> {
         let live = self.table.map_moved(map_move).await?;
-        self.run(|_| intent.finish()).await?;
+        if let Err(error) = self.table.flush().await {
+            // The intent stays until the table's scene is written, so the move counts all the same.
+            tracing::warn!(%error, "the table's scene follows a moved map once it can be written: {error}");
+            actix_web::rt::spawn(finish_later(self.table.clone(), intent));
+        } else {
+            self.run(|_| intent.finish()).await?;
+        }
         Ok(scenes + usize::from(live))
     }
 
@@ -160,6 +168,16 @@ impl Library {
             written.as_str() == asked
                 || Wanted::Searched(&written).find(shelf).as_ref() == Some(found)
         })
+    }
+}
+
+async fn finish_later(table: TableHandle, intent: PendingIntent) {
+    while table.flush().await.is_err() {
+        tokio::time::sleep(RETRY).await;
+    }
+    let finished = web::block(move || intent.finish()).await;
+    if let Ok(Err(error)) = finished {
+        tracing::warn!(%error, "an operation that is done could not be forgotten: {error}");
     }
 }
 

@@ -55,7 +55,7 @@ pub async fn serve<D: Dialect>(
     }
     let mut connection = Connection {
         link: registered.0.clone(),
-        reader: Reader::new(already, max_frame),
+        reader: Reader::new(already, max_frame, role < Role::Gm),
         room,
         dialect,
     };

@@ -11,8 +11,9 @@ use actix_http::ws::{Codec, Frame, Item, ProtocolError};
 use bytes::{Bytes, BytesMut};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Bytes of all unfinished large messages together, over all connections.
-const UNFINISHED_BYTES: usize = 256 << 20;
+/// Bytes that have arrived of all unfinished large messages of players together. Players may not
+/// write anyway; the GM's messages are not counted, so that nobody can stop the GM with theirs.
+const UNFINISHED_BYTES: usize = 64 << 20;
 /// Messages up to this size are not counted.
 const SMALL_BYTES: usize = 64 << 10;
 
@@ -41,18 +42,21 @@ pub(super) struct Reader {
     limit: usize,
     /// The parts of a message that comes in several frames, and whether it is text.
     parts: Option<(BytesMut, bool)>,
+    counted: bool,
     reserved: Reservation,
 }
 
 impl Reader {
     /// `already` was read together with the handshake.
-    pub fn new(already: BytesMut, limit: u64) -> Self {
+    /// `counted` bounds what it holds together with all others.
+    pub fn new(already: BytesMut, limit: u64, counted: bool) -> Self {
         let limit = usize::try_from(limit).unwrap_or(usize::MAX / 2);
         Self {
             bytes: already,
             codec: Codec::new().max_size(limit),
             limit,
             parts: None,
+            counted,
             reserved: Reservation(0),
         }
     }
@@ -74,7 +78,8 @@ impl Reader {
                 let reason = format!("a message may have at most {} bytes", self.limit);
                 return Err(Violation(CloseCode::TooBig, reason));
             }
-            if !header.control && total > SMALL_BYTES && !self.reserved.grow_to(total) {
+            let here = unfinished + self.bytes.len();
+            if self.counted && here > SMALL_BYTES && !self.reserved.grow_to(here) {
                 let reason = "too many large messages at once".to_owned();
                 return Err(Violation(CloseCode::TryLater, reason));
             }
@@ -220,7 +225,7 @@ mod tests {
     }
 
     fn read(bytes: &[u8]) -> Reader {
-        Reader::new(BytesMut::from(bytes), 1000)
+        Reader::new(BytesMut::from(bytes), 1000, true)
     }
 
     #[test]

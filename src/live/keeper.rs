@@ -81,14 +81,17 @@ impl Keeper {
     pub async fn flush(&self) -> Result<()> {
         let wanted = self.latest.borrow().number;
         let mut written = self.written.clone();
+        let mut retried = false;
         loop {
             let (number, good) = *written.borrow_and_update();
-            if number >= wanted {
+            if number >= wanted && (good || retried) {
                 return match good {
                     true => Ok(()),
                     false => Err(Error::DiskFull),
                 };
             }
+            // The last attempt may have been a while ago: there may be room by now.
+            retried |= number >= wanted;
             self.hurry.notify_one();
             if written.changed().await.is_err() {
                 return Err(Error::Unavailable("the server is shutting down".into()));

@@ -55,18 +55,18 @@ impl TableHandle {
         self.document.borrow().clone()
     }
 
-    /// Lets the table follow a map, tells everyone, and waits until that is on disk. Returns
-    /// whether the table's scene showed the map.
+    /// Lets the table follow a map and tells everyone. Returns whether the table's scene showed it.
     pub async fn map_moved(&self, map_move: MapMove) -> Result<bool> {
         let stopping = || Error::Unavailable("the server is shutting down".into());
         let (reply, answer) = oneshot::channel();
         let fact = Fact::MapMoved { map_move, reply };
         self.facts.send(fact).await.map_err(|_| stopping())?;
-        let changed = answer.await.map_err(|_| stopping())?;
-        if changed {
-            self.keeper.flush().await?;
-        }
-        Ok(changed)
+        answer.await.map_err(|_| stopping())
+    }
+
+    /// Waits until the table's scene is on disk.
+    pub async fn flush(&self) -> Result<()> {
+        self.keeper.flush().await
     }
 }
 

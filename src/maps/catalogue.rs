@@ -1,12 +1,15 @@
 //! What can be done to maps on disk. Everything here blocks.
 
 use crate::error::{Error, Result};
+use crate::http::Precondition;
 use crate::json::{JsonText, NodeKind, ObjectEdit, Splices, quote};
 use crate::library::{Wanted, new_folder};
 use crate::maps::MAPS;
 use crate::model::MapMove;
 use crate::scenes::SCENES;
-use crate::store::{AssetPath, Change, FolderPath, NewName, PendingIntent, Shelf, Store};
+use crate::store::{
+    AssetPath, Change, FolderPath, NewName, PathError, PendingIntent, Shelf, Store,
+};
 use bytes::Bytes;
 use serde_json::json;
 
@@ -38,8 +41,9 @@ pub(super) fn find(shelf: &Shelf, name: &str, folder: Option<&str>) -> Result<As
 }
 
 /// The side file of a map.
-fn side_file(map: &AssetPath) -> Result<AssetPath> {
-    Ok(map.folder().join(&format!("{}.json", map.name()))?)
+fn side_file(map: &AssetPath) -> Option<AssetPath> {
+    // A name that is too long with the ending has none.
+    map.folder().join(&format!("{}.json", map.name())).ok()
 }
 
 pub(super) fn rename(
@@ -88,18 +92,17 @@ fn relocate(mut change: Change<'_>, from: AssetPath, to: AssetPath) -> Result<Mo
         )));
     }
     let namesakes = shelf.index().named(from.name()).to_vec();
-    let side = side_file(&from)?;
-    let side_text = shelf.read(&side).ok();
+    let sides = side_file(&from).zip(side_file(&to));
+    let sides = sides.and_then(|(old, new)| Some((shelf.read(&old).ok()?, old, new)));
     let map_move = MapMove {
         from: from.clone(),
         to: to.clone(),
         namesakes,
     };
     change.rename(&MAPS, from, to.clone());
-    if let Some(text) = side_text {
-        let text = moved_side_file(text, &to);
-        change.write(&MAPS, side_file(&to)?, &text)?;
-        change.remove(&MAPS, side);
+    if let Some((text, old, new)) = sides {
+        change.write(&MAPS, new, &moved_side_file(text, &to))?;
+        change.remove(&MAPS, old);
     }
     let followers: Vec<_> = scenes_naming(change.shelf(&SCENES), &map_move)
         .filter_map(|(path, scene)| Some((path, map_move.rewrite(&scene)?)))
@@ -156,7 +159,12 @@ fn moved_side_file(text: Vec<u8>, to: &AssetPath) -> Vec<u8> {
     splices.apply(&json).as_str().as_bytes().to_vec()
 }
 
-pub(super) fn delete(store: &Store, name: &str, folder: Option<&str>) -> Result<()> {
+pub(super) fn delete(
+    store: &Store,
+    name: &str,
+    folder: Option<&str>,
+    condition: &Precondition,
+) -> Result<()> {
     let mut change = store.change();
     let shelf = change.shelf(&MAPS);
     let path = find(shelf, name, folder)?;
@@ -174,11 +182,12 @@ pub(super) fn delete(store: &Store, name: &str, folder: Option<&str>) -> Result<
             )));
         }
     }
-    let side = side_file(&path)?;
-    if shelf.exists(&side) {
+    condition.check(shelf.stamp(&path).ok().as_ref())?;
+    let side = side_file(&path).filter(|side| shelf.exists(side));
+    change.remove(&MAPS, path);
+    if let Some(side) = side {
         change.remove(&MAPS, side);
     }
-    change.remove(&MAPS, path);
     change.apply().map(drop)
 }
 
@@ -245,7 +254,8 @@ pub(super) fn store_data(
         "{{\"name\":{},\"folder\":{folder},\"data\":{data}}}",
         quote(name)
     );
-    change.write(&MAPS, side_file(&map)?, text.as_bytes())?;
+    let side = side_file(&map).ok_or(PathError::TooLong)?;
+    change.write(&MAPS, side, text.as_bytes())?;
     change.apply().map(drop)
 }
 
@@ -253,7 +263,7 @@ pub(super) fn store_data(
 pub(super) fn read_data(store: &Store, name: &str, folder: Option<&str>) -> Result<String> {
     let shelf = store.shelf(&MAPS);
     let map = find(shelf, name, folder)?;
-    let stored = shelf.read(&side_file(&map)?).ok();
+    let stored = side_file(&map).and_then(|side| shelf.read(&side).ok());
     if let Some(text) = stored.and_then(|text| JsonText::parse(Bytes::from(text)).ok()) {
         return Ok(text.as_str().to_owned());
     }

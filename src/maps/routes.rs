@@ -10,7 +10,7 @@ use crate::http::{
 };
 use crate::json::NodeKind;
 use crate::library::{FolderItem, Library, Wanted, folders, new_file, new_folder};
-use crate::store::{AssetPath, FolderPath};
+use crate::store::{AssetPath, FolderPath, Store};
 use actix_web::web::{self, Data, Json, Path, Payload, Query};
 use actix_web::{HttpRequest, HttpResponse, delete, get, post, put};
 use serde::{Deserialize, Serialize};
@@ -240,14 +240,27 @@ async fn read(
     if visitor.role < Role::Gm && !library.is_shown(shelf, asked.as_str(), &found) {
         return Err(missing());
     }
-    match library
+    let sent = library
+        .send(&req, &MAPS, &found, Disposition::Pictures)
+        .await;
+    let Err(Error::NotFound(_)) = sent else {
+        return sent;
+    };
+    // On its way to another name or folder, or deleted by hand a moment ago.
+    library
+        .run(|store| {
+            drop(store.change());
+            Ok(())
+        })
+        .await?;
+    let found = Wanted::Searched(&asked).find(shelf).ok_or_else(missing)?;
+    library
         .send(&req, &MAPS, &found, Disposition::Pictures)
         .await
-    {
-        // Deleted by hand a moment ago.
-        Err(Error::NotFound(_)) => Err(missing()),
-        sent => sent,
-    }
+        .map_err(|error| match error {
+            Error::NotFound(_) => missing(),
+            other => other,
+        })
 }
 
 #[derive(ToSchema)]
@@ -292,11 +305,11 @@ async fn rename(
     let old_name = file_name.into_inner();
     let (old, new) = (old_name.clone(), new_name.clone());
     let folder = exactly.into_inner().folder;
-    let moved = library
-        .run(move |store| catalogue::rename(store, &old, folder.as_deref(), &new))
-        .await?;
-    let new_name = moved.map_move.to.name().to_owned();
-    let scenes_updated = announce(&library, moved).await?;
+    let work = move |store: &Store| {
+        let moved = catalogue::rename(store, &old, folder.as_deref(), &new)?;
+        Ok(Some(moved))
+    };
+    let scenes_updated = relocate(library, work).await?;
     let message = format!("Map renamed from '{old_name}' to '{new_name}'");
     Ok(Json(Renamed {
         message,
@@ -304,10 +317,23 @@ async fn rename(
     }))
 }
 
-async fn announce(library: &Library, moved: Moved) -> Result<usize> {
-    library
-        .announce(moved.map_move, moved.intent, moved.scenes)
-        .await
+/// Moves files, then lets the table follow, whether or not the client is still there to hear of it.
+async fn relocate(
+    library: Data<Library>,
+    work: impl FnOnce(&Store) -> Result<Option<Moved>> + Send + 'static,
+) -> Result<usize> {
+    let whole = actix_web::rt::spawn(async move {
+        match library.run(work).await? {
+            Some(moved) => {
+                library
+                    .announce(moved.map_move, moved.intent, moved.scenes)
+                    .await
+            }
+            None => Ok(0),
+        }
+    });
+    let stopping = |_| Error::Unavailable("the server is shutting down".into());
+    whole.await.map_err(stopping)?
 }
 
 #[derive(ToSchema)]
@@ -348,13 +374,9 @@ async fn move_to(
     let name = file_name.into_inner();
     let message = format!("Map '{name}' moved successfully");
     let from = exactly.into_inner().folder;
-    let moved = library
-        .run(move |store| catalogue::move_to(store, &name, from.as_deref(), folder.as_deref()))
-        .await?;
-    let scenes_updated = match moved {
-        Some(moved) => announce(&library, moved).await?,
-        None => 0,
-    };
+    let work =
+        move |store: &Store| catalogue::move_to(store, &name, from.as_deref(), folder.as_deref());
+    let scenes_updated = relocate(library, work).await?;
     Ok(Json(MapMoved {
         message,
         scenes_updated,
@@ -364,12 +386,13 @@ async fn move_to(
 /// Deletes a map and its side file.
 #[utoipa::path(tag = "maps",
     params(("path", description = "Name, or the path percent-encoded; a bare name must be unique", example = "cave.png"), Exactly),
-    responses((status = 200, body = Message), (status = 404, body = crate::error::ErrorBody), WriteErrors))]
+    responses((status = 200, body = Message), (status = 412, body = crate::error::ErrorBody), (status = 404, body = crate::error::ErrorBody), WriteErrors))]
 #[delete("/maps/file/{path}")]
 async fn delete_map(
     library: Data<Library>,
     path: Path<String>,
     exactly: Query<Exactly>,
+    condition: Precondition,
     _gm: Gm,
 ) -> Result<Json<Message>> {
     library.shelf(&MAPS).await?;
@@ -377,7 +400,7 @@ async fn delete_map(
     let message = format!("Map '{name}' deleted successfully");
     let folder = exactly.into_inner().folder;
     library
-        .run(move |store| catalogue::delete(store, &name, folder.as_deref()))
+        .run(move |store| catalogue::delete(store, &name, folder.as_deref(), &condition))
         .await?;
     Ok(Json(Message::new(message)))
 }

@@ -6,6 +6,8 @@ use crate::store::{AssetPath, FolderPath};
 use serde_json::{Value, json};
 use std::borrow::Cow;
 
+/// More problems than this are not listed.
+const MAX_PROBLEMS: usize = 100;
 /// Larger bodies are not quoted back in the `input` of an error.
 const MAX_QUOTED_BYTES: usize = 64 << 10;
 
@@ -68,6 +70,9 @@ pub fn problems(scene: Node<'_>) -> Vec<Problem> {
     for name in ["maps", "initiativeOrder", "images"] {
         let list = scene.get(name).into_iter().flat_map(|list| list.elements());
         for (position, element) in list.enumerate() {
+            if found.len() >= MAX_PROBLEMS {
+                return found;
+            }
             let loc = || vec!["body".into(), name.into(), Value::from(position)];
             if element.kind() != NodeKind::Object {
                 found.push(Complaint::Object.problem(loc(), quoted(element)));

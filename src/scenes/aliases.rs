@@ -29,10 +29,16 @@ impl Aliases {
     pub fn open(file: PathBuf) -> Self {
         let known = match fs::read(&file) {
             Ok(bytes) => serde_json::from_slice(&bytes).unwrap_or_else(|error| {
-                tracing::warn!(%error, "the list of scene aliases cannot be read and starts anew: {error}");
+                tracing::error!(%error, "the list of scene aliases is broken and put aside: {error}");
+                let _ = fs::rename(&file, file.with_extension("broken"));
                 BTreeMap::new()
             }),
-            Err(_) => BTreeMap::new(),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => BTreeMap::new(),
+            Err(error) => {
+                tracing::error!(%error, "the list of scene aliases cannot be read and is put aside: {error}");
+                let _ = fs::rename(&file, file.with_extension("unreadable"));
+                BTreeMap::new()
+            }
         };
         Self {
             file,
@@ -76,6 +82,7 @@ impl Aliases {
             draft.write_all(&serde_json::to_vec(&changed).map_err(std::io::Error::other)?)?;
             draft.as_file().sync_all()?;
             draft.persist(&self.file).map_err(|e| e.error)?;
+            fs::File::open(self.file.with_file_name(""))?.sync_all()?;
             *known = changed;
         }
         Ok(())

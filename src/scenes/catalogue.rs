@@ -14,7 +14,13 @@ use uuid::Uuid;
 
 /// Finds a scene by its id or by another id that a page knows it by.
 fn find(shelf: &Shelf, aliases: &Aliases, id: &str) -> Result<AssetPath> {
-    let by_id = |id: &str| shelf.index().named(&format!("{id}.json")).first().cloned();
+    let by_id = |id: &str| {
+        let index = shelf.index();
+        let spellings = ["json", "JSON", "Json"].map(|ending| format!("{id}.{ending}"));
+        spellings
+            .iter()
+            .find_map(|name| index.named(name).first().cloned())
+    };
     by_id(id)
         .or_else(|| by_id(&aliases.resolve(id)?))
         .ok_or_else(|| Error::NotFound("Scene not found".into()))
@@ -26,12 +32,18 @@ fn read(shelf: &Shelf, path: &AssetPath) -> Result<JsonText> {
         Error::NotFound(_) => broken(),
         other => other,
     })?;
-    JsonText::parse(Bytes::from(bytes)).map_err(|_| broken())
+    let scene = JsonText::parse(Bytes::from(bytes)).map_err(|_| broken())?;
+    match scene.root().kind() {
+        NodeKind::Object => Ok(scene),
+        _ => Err(broken()),
+    }
 }
 
 /// All scenes as pages expect them; one that broke since the last look is left out.
 pub(super) fn list(store: &Store) -> Vec<JsonText> {
-    let shelf = store.shelf(&SCENES);
+    // Not while something moves: what is on its way is in neither place.
+    let quiet = store.change();
+    let shelf = quiet.shelf(&SCENES);
     let paths: Vec<_> = shelf
         .index()
         .assets()
@@ -44,10 +56,16 @@ pub(super) fn list(store: &Store) -> Vec<JsonText> {
 }
 
 pub(super) fn load(store: &Store, aliases: &Aliases, id: &str) -> Result<(JsonText, Stamp)> {
-    let shelf = store.shelf(&SCENES);
-    let path = find(shelf, aliases, id)?;
-    let stamp = shelf.stamp(&path)?;
-    Ok((relocate(&read(shelf, &path)?, &path), stamp))
+    let load = |shelf: &Shelf| {
+        let path = find(shelf, aliases, id)?;
+        let stamp = shelf.stamp(&path)?;
+        Ok((relocate(&read(shelf, &path)?, &path), stamp))
+    };
+    match load(store.shelf(&SCENES)) {
+        // It may be on its way to another folder.
+        Err(Error::NotFound(_)) => load(store.change().shelf(&SCENES)),
+        loaded => loaded,
+    }
 }
 
 /// The folder that a scene says it is in.
@@ -107,9 +125,12 @@ pub(super) fn update(
             )));
         }
         text = move_images(&mut change, &from, &folder, &text)?;
+    }
+    // The new file is there before the old one goes.
+    change.write(&SCENES, to.clone(), text.as_str().as_bytes())?;
+    if to != from {
         change.remove(&SCENES, from);
     }
-    change.write(&SCENES, to, text.as_str().as_bytes())?;
     change.apply().map(drop)
 }
 
@@ -165,17 +186,27 @@ fn own_images(shelf: &Shelf, scene_path: &AssetPath, scene: &JsonText) -> Vec<As
     own
 }
 
-pub(super) fn delete(store: &Store, aliases: &Aliases, id: &str) -> Result<()> {
+pub(super) fn delete(
+    store: &Store,
+    aliases: &Aliases,
+    id: &str,
+    condition: &Precondition,
+) -> Result<()> {
     let mut change = store.change();
     let shelf = change.shelf(&SCENES);
     let path = find(shelf, aliases, id)?;
+    condition.check(shelf.stamp(&path).ok().as_ref())?;
     let images = read(shelf, &path).map(|scene| own_images(shelf, &path, &scene));
+    change.remove(&SCENES, path.clone());
     for image in images.unwrap_or_default() {
         change.remove(&SCENES, image);
     }
-    change.remove(&SCENES, path.clone());
     change.apply()?;
-    aliases.forget(path.stem())
+    if let Err(error) = aliases.forget(path.stem()) {
+        // The scene is gone; its other ids lead nowhere and do no harm.
+        tracing::warn!(%error, "the aliases of a deleted scene are still listed: {error}");
+    }
+    Ok(())
 }
 
 pub(super) fn make_folder(store: &Store, raw: &str) -> Result<()> {

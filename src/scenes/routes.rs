@@ -210,16 +210,21 @@ async fn update(
 
 /// Deletes a saved scene and the images that only it has.
 #[utoipa::path(tag = "scenes", params(("scene_id", description = "Id, or the id that a page saved it with", example = "6f1c6f2e-8a3e-4b58-9c43-0d4a1b1f7f10")),
-    responses((status = 200, body = Message), (status = 404, body = ErrorBody), GmErrors))]
+    responses((status = 200, body = Message), (status = 412, body = crate::error::ErrorBody), (status = 404, body = ErrorBody), GmErrors))]
 #[delete("/scenes/{scene_id}")]
 async fn delete_scene(
     library: Data<Library>,
     aliases: Data<Aliases>,
     scene_id: Path<String>,
+    condition: Precondition,
     _gm: Gm,
 ) -> Result<Json<Message>> {
+    if scene_id.as_str() == "folder" {
+        // `/scenes/folder/` without a folder: the original deleted everything then.
+        return Err(Error::NotFound("Folder not found".into()));
+    }
     run(&library, &aliases, move |store, aliases| {
-        catalogue::delete(store, aliases, &scene_id)
+        catalogue::delete(store, aliases, &scene_id, &condition)
     })
     .await?;
     Ok(Json(Message::new("Scene deleted successfully")))

@@ -67,10 +67,20 @@ pub struct PendingIntent {
 }
 
 impl PendingIntent {
-    /// The note has been acted on, durably: forget the operation. Blocks.
+    /// The note, and every earlier one, has been acted on, durably: forget them. Blocks.
     pub fn finish(self) -> Result<()> {
-        remove_durably(&self.file)?;
-        Ok(())
+        let around = self.file.with_file_name("");
+        for entry in fs::read_dir(around)? {
+            let other = entry?.path();
+            if other.extension().is_some_and(|e| e == "done") && other < self.file {
+                let _ = fs::remove_file(other);
+            }
+        }
+        match remove_durably(&self.file) {
+            // A later one has forgotten this one, too.
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(()),
+            removed => Ok(removed?),
+        }
     }
 }
 
@@ -99,7 +109,7 @@ impl Store {
     /// Reads parts of the disk again, as the watcher asks.
     pub(super) fn refresh(&self, shelf: &Shelf, path: &FolderPath) {
         let _guard = self.lock();
-        shelf.refresh(path);
+        shelf.refresh_all(std::slice::from_ref(path));
     }
 
     fn intents(&self) -> PathBuf {
@@ -110,10 +120,13 @@ impl Store {
     pub(super) fn recover(&self) -> Result<Vec<PendingIntent>> {
         make_dirs(&self.intents())?;
         let mut pending = Vec::new();
-        for entry in fs::read_dir(self.intents())? {
-            let file = entry?.path();
+        // Their names begin with the time: what came first is completed first.
+        let entries = fs::read_dir(self.intents())?.map(|entry| entry.map(|e| e.path()));
+        let mut files = entries.collect::<std::io::Result<Vec<_>>>()?;
+        files.sort();
+        for file in files {
             match file.extension().and_then(|e| e.to_str()) {
-                Some("json") => {}
+                Some("json" | "done") => {}
                 Some("new") => {
                     fs::remove_file(&file)?; // never named: the operation never counted
                     continue;
@@ -132,8 +145,10 @@ impl Store {
                 steps = intent.steps.len(),
                 "completing an operation that was cut short"
             );
-            for step in &intent.steps {
-                self.perform(step)?;
+            if file.extension().is_some_and(|e| e == "json") {
+                for step in &intent.steps {
+                    self.perform(step)?;
+                }
             }
             match intent.note {
                 Some(note) => pending.push(PendingIntent { file, note }),
@@ -266,7 +281,9 @@ impl Change<'_> {
         for step in &self.steps {
             self.check(step)?;
         }
-        let recorded = self.steps.len() > 1 || self.note.is_some();
+        // Deletions stand alone, so that a full disk can be emptied.
+        let only_removes = self.steps.iter().all(|s| matches!(s, Step::Remove { .. }));
+        let recorded = (self.steps.len() > 1 && !only_removes) || self.note.is_some();
         let intent = Intent {
             steps: std::mem::take(&mut self.steps),
             note: self.note.take(),
@@ -284,17 +301,31 @@ impl Change<'_> {
         if let Err((nth, error)) = outcome {
             if let Some(file) = file {
                 give_up(&file, nth);
+                if nth > 0 {
+                    // Kept with the steps, for the person who looks at them.
+                    self.keep_staged();
+                }
             }
             return Err(error);
         }
-        for staged in std::mem::take(&mut self.staged) {
-            // It has moved to its place: there is nothing left to delete.
-            let _ = staged.into_temp_path().keep();
-        }
+        // What was staged has moved to its place: there is nothing left to delete.
+        self.keep_staged();
         match (file, intent.note) {
-            (Some(file), Some(note)) => Ok(Some(PendingIntent { file, note })),
+            (Some(file), Some(note)) => {
+                // From here on only the note is left to do, also after a crash.
+                let done = file.with_extension("done");
+                fs::rename(&file, &done)?;
+                sync_parent(&done)?;
+                Ok(Some(PendingIntent { file: done, note }))
+            }
             (Some(file), None) => remove_durably(&file).map(|()| None).map_err(Into::into),
             (None, _) => Ok(None),
+        }
+    }
+
+    fn keep_staged(&mut self) {
+        for staged in std::mem::take(&mut self.staged) {
+            let _ = staged.into_temp_path().keep();
         }
     }
 
@@ -332,7 +363,9 @@ impl Change<'_> {
 
     fn record(&self, intent: &Intent) -> Result<PathBuf> {
         let dir = self.store.intents();
-        let id = Uuid::new_v4();
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let now = now.map_or(0, |age| age.as_nanos());
+        let id = format!("{now:024}-{}", Uuid::new_v4().simple());
         let (draft, file) = (
             dir.join(format!("{id}.new")),
             dir.join(format!("{id}.json")),
@@ -352,31 +385,53 @@ impl Change<'_> {
         Ok(file)
     }
 
+    /// Lets each index follow in one go: readers see it as it was or as it is.
     fn refresh(&self, steps: &[Step]) {
-        for step in steps {
-            let (shelf, paths) = match step {
-                // Parents may be new as well, so the topmost folder is looked at whole when the
-                // index does not know the direct one.
-                Step::Put { shelf, path, .. } | Step::MakeFolder { shelf, path } => {
-                    (shelf, vec![path])
-                }
-                Step::Rename { shelf, from, to } => (shelf, vec![from, to]),
-                Step::Remove { shelf, path } | Step::Trash { shelf, path, .. } => {
-                    (shelf, vec![path])
-                }
-            };
-            let Ok(shelf) = self.store.shelf_named(shelf) else {
+        for shelf in &self.store.shelves {
+            let paths = steps.iter().filter(|step| step.shelf() == shelf.kind().dir);
+            let paths: Vec<_> = paths.flat_map(Step::paths).collect();
+            if paths.is_empty() {
                 continue;
-            };
-            for path in paths {
-                let mut known = path.folder();
-                let mut look_at: FolderPath = path.clone().into();
-                while !shelf.index().has_folder(&known) {
-                    look_at = known.clone();
-                    known = known.parent();
-                }
-                shelf.refresh(&look_at);
             }
+            let look_at: Vec<_> = paths
+                .into_iter()
+                .map(|path| topmost_new(shelf, path))
+                .collect();
+            shelf.refresh_all(&look_at);
+        }
+    }
+}
+
+/// `path`, or the outermost folder around it that the index does not know yet.
+fn topmost_new(shelf: &Shelf, path: &AssetPath) -> FolderPath {
+    let index = shelf.index();
+    let mut known = path.folder();
+    let mut look_at: FolderPath = path.clone().into();
+    while !index.has_folder(&known) {
+        look_at = known.clone();
+        known = known.parent();
+    }
+    look_at
+}
+
+impl Step {
+    fn shelf(&self) -> &str {
+        match self {
+            Self::MakeFolder { shelf, .. }
+            | Self::Put { shelf, .. }
+            | Self::Rename { shelf, .. }
+            | Self::Remove { shelf, .. }
+            | Self::Trash { shelf, .. } => shelf,
+        }
+    }
+
+    fn paths(&self) -> Vec<&AssetPath> {
+        match self {
+            Self::MakeFolder { path, .. }
+            | Self::Put { path, .. }
+            | Self::Remove { path, .. }
+            | Self::Trash { path, .. } => vec![path],
+            Self::Rename { from, to, .. } => vec![from, to],
         }
     }
 }

@@ -12,8 +12,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tempfile::NamedTempFile;
 use walkdir::WalkDir;
 
-/// Files to be looked into may be at most this large, in bytes: what a scene may be.
-const INSPECT_BYTES: u64 = 16 << 20;
+/// Files to be looked into may be at most this large, in bytes: far more than a scene may have.
+const INSPECT_BYTES: u64 = 256 << 20;
 
 /// Why a folder is left out that the system does not let us read.
 const UNREADABLE: &str = "it cannot be read";
@@ -34,7 +34,7 @@ impl Shelf {
         let root = data.join(kind.dir);
         fs::create_dir_all(&root)?;
         let root = root.canonicalize()?;
-        let private = if same_disk(&root, data)? {
+        let private = if same_disk(&root, &data.join(PRIVATE_DIR))? {
             data.join(PRIVATE_DIR)
         } else {
             root.join(PRIVATE_DIR)
@@ -130,7 +130,15 @@ impl Shelf {
     /// Reads a file whole. Blocks. `NotFound` when it is not there.
     pub fn read(&self, path: &AssetPath) -> Result<Vec<u8>> {
         self.check_no_link(&path.folder())?;
-        match fs::read(path.below(&self.root)) {
+        let file = path.below(&self.root);
+        if file.is_symlink()
+            && !file
+                .canonicalize()
+                .is_ok_and(|to| to.starts_with(&self.root))
+        {
+            return Err(Error::NotFound(format!("{path} not found")));
+        }
+        match fs::read(file) {
             Ok(bytes) => Ok(bytes),
             Err(e) if is_absent(&e) => Err(Error::NotFound(format!("{path} not found"))),
             Err(e) => Err(e.into()),
@@ -171,15 +179,27 @@ impl Shelf {
     }
 
     pub(super) fn rescan(&self) {
-        self.refresh(&FolderPath::root());
+        self.refresh_all(&[FolderPath::root()]);
         self.scanned.store(true, Ordering::Release);
     }
 
-    /// Reads `path` and everything below it again. The store's lock must be held.
-    pub(super) fn refresh(&self, path: &FolderPath) {
-        let found = self.look(path);
+    /// Reads these paths and everything below them again, and lets the index follow in one go. The
+    /// store's lock must be held.
+    pub(super) fn refresh_all(&self, paths: &[FolderPath]) {
+        let found: Vec<_> = paths.iter().map(|path| (path, self.look(path))).collect();
         let mut index = self.index.write().unwrap_or_else(PoisonError::into_inner);
-        let known = index.forget(path);
+        for (path, found) in found {
+            let known = index.forget(path);
+            self.take_over(&mut index, found, &known);
+        }
+    }
+
+    fn take_over(
+        &self,
+        index: &mut Index,
+        found: BTreeMap<FolderPath, Found>,
+        known: &BTreeMap<String, String>,
+    ) {
         for (path, what) in found {
             match what {
                 Found::Folder => index.insert_folder(path),
@@ -216,9 +236,7 @@ impl Shelf {
         let walk = WalkDir::new(self.root.join(path.as_str()))
             .min_depth(usize::from(path.is_root()))
             .into_iter()
-            .filter_entry(|e| {
-                e.depth() == 0 || !e.file_name().as_encoded_bytes().starts_with(b".")
-            });
+            .filter_entry(|e| e.depth() == 0 || is_ours(e.file_name()));
         for step in walk {
             let step = match step {
                 Ok(step) => step,
@@ -310,6 +328,11 @@ impl Shelf {
     }
 }
 
+/// Hidden names are nobody's assets, nor is what a file system check leaves behind.
+fn is_ours(name: &std::ffi::OsStr) -> bool {
+    !name.as_encoded_bytes().starts_with(b".") && name != "lost+found"
+}
+
 /// Notes a folder that cannot be read.
 fn note_unreadable(root: &Path, error: &walkdir::Error, found: &mut BTreeMap<FolderPath, Found>) {
     let path = error
@@ -390,13 +413,14 @@ fn read_at_most(path: &Path, limit: u64) -> Result<Vec<u8>, String> {
     Ok(bytes)
 }
 
-#[cfg(unix)]
+/// Whether a file can be renamed from one folder to the other. Tried, because two mounts of one
+/// disk look like one disk and still refuse it.
 fn same_disk(a: &Path, b: &Path) -> std::io::Result<bool> {
-    use std::os::unix::fs::MetadataExt;
-    Ok(fs::metadata(a)?.dev() == fs::metadata(b)?.dev())
-}
-
-#[cfg(not(unix))]
-fn same_disk(a: &Path, b: &Path) -> std::io::Result<bool> {
-    Ok(a.starts_with(b))
+    let file = NamedTempFile::with_prefix_in(".tablekeep-", b)?;
+    let there = a.join(file.path().file_name().unwrap_or_default());
+    match fs::rename(file.path(), &there) {
+        Ok(()) => fs::remove_file(&there).map(|()| true),
+        Err(e) if e.kind() == std::io::ErrorKind::CrossesDevices => Ok(false),
+        Err(e) => Err(e),
+    }
 }

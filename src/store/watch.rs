@@ -5,8 +5,8 @@ use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// Events that may wait; beyond this everything is read again.
@@ -20,14 +20,12 @@ const RESCAN_UNWATCHED: Duration = Duration::from_secs(10);
 
 enum News {
     Changed(PathBuf),
-    Lost,
     Stop,
 }
 
 /// The thread that scans once and then follows the disk; ends when dropped.
 pub struct Watcher {
     news: SyncSender<News>,
-    thread: Option<JoinHandle<()>>,
 }
 
 impl Watcher {
@@ -38,46 +36,47 @@ impl Watcher {
     ) -> std::io::Result<Self> {
         let (news, inbox) = sync_channel(QUEUE);
         let sender = news.clone();
-        let thread = std::thread::Builder::new()
+        std::thread::Builder::new()
             .name("disk".into())
             .spawn(move || {
                 // Watch first: what happens during the scan is then seen by either.
-                let watch = watch(&store, sender);
+                let lost = Arc::new(AtomicBool::new(false));
+                let watch = watch(&store, sender, lost.clone());
                 store.scan();
                 scanned();
-                follow(&store, &inbox, watch.is_some());
+                follow(&store, &inbox, &lost, watch.is_some());
             })?;
-        Ok(Self {
-            news,
-            thread: Some(thread),
-        })
+        Ok(Self { news })
     }
 }
 
 impl Drop for Watcher {
     fn drop(&mut self) {
-        let _ = self.news.send(News::Stop);
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
+        // Not waited for: a first scan of a slow disk must not hold up the end.
+        let _ = self.news.try_send(News::Stop);
     }
 }
 
-fn watch(store: &Store, news: SyncSender<News>) -> Option<RecommendedWatcher> {
-    let handler = move |event: notify::Result<notify::Event>| match event {
-        Ok(event) if matches!(event.kind, EventKind::Access(_)) => {}
-        Ok(event) => {
-            let lost = event.need_rescan();
-            for path in event.paths {
-                // A full queue has room again only after a rescan, which sees this too.
-                let _ = news.try_send(News::Changed(path));
+fn watch(
+    store: &Store,
+    news: SyncSender<News>,
+    lost: Arc<AtomicBool>,
+) -> Option<RecommendedWatcher> {
+    let handler = move |event: notify::Result<notify::Event>| {
+        let lose = || lost.store(true, Ordering::Release);
+        match event {
+            Ok(event) if matches!(event.kind, EventKind::Access(_)) => {}
+            Ok(event) => {
+                if event.need_rescan() {
+                    lose();
+                }
+                for path in event.paths {
+                    if news.try_send(News::Changed(path)).is_err() {
+                        lose();
+                    }
+                }
             }
-            if lost {
-                let _ = news.try_send(News::Lost);
-            }
-        }
-        Err(_) => {
-            let _ = news.try_send(News::Lost);
+            Err(_) => lose(),
         }
     };
     let config = notify::Config::default().with_follow_symlinks(false);
@@ -97,27 +96,26 @@ fn watch(store: &Store, news: SyncSender<News>) -> Option<RecommendedWatcher> {
     }
 }
 
-fn follow(store: &Store, inbox: &Receiver<News>, watched: bool) {
+fn follow(store: &Store, inbox: &Receiver<News>, lost: &AtomicBool, watched: bool) {
     let pause = if watched { RESCAN } else { RESCAN_UNWATCHED };
     let mut due = Instant::now() + pause;
     loop {
         let mut changed = BTreeSet::new();
-        let mut all = false;
         match inbox.recv_timeout(due.saturating_duration_since(Instant::now())) {
             Ok(News::Changed(path)) => drop(changed.insert(path)),
-            Ok(News::Lost) | Err(RecvTimeoutError::Timeout) => all = true,
+            Err(RecvTimeoutError::Timeout) => lost.store(true, Ordering::Release),
             Ok(News::Stop) | Err(RecvTimeoutError::Disconnected) => return,
         }
         let collected = Instant::now() + COLLECT;
         loop {
             match inbox.recv_timeout(collected.saturating_duration_since(Instant::now())) {
                 Ok(News::Changed(path)) => drop(changed.insert(path)),
-                Ok(News::Lost) => all = true,
                 Ok(News::Stop) => return,
                 Err(_) => break,
             }
         }
-        if all || changed.len() >= QUEUE {
+        // What did not fit into the queue is seen by reading everything again.
+        if lost.swap(false, Ordering::AcqRel) {
             store.scan();
             due = Instant::now() + pause;
         } else {

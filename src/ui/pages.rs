@@ -1,7 +1,7 @@
 //! `/`, the pages' own files, and the documents.
 
 use crate::error::{Error, Result};
-use crate::http::{FilesBelow, PublicErrors, Registrar, Tail, send_bytes};
+use crate::http::{FilesBelow, PublicErrors, Registrar, Tail, send_bytes, send_document};
 use actix_web::http::header;
 use actix_web::web;
 use actix_web::{HttpRequest, HttpResponse, get};
@@ -106,11 +106,5 @@ fn tag(file: &EmbeddedFile) -> String {
     (status = 304, description = "The client has it already"), (status = 412, body = crate::error::ErrorBody), PublicErrors))]
 #[get("/asyncapi.yaml")]
 async fn asyncapi(req: HttpRequest) -> Result<HttpResponse> {
-    let tag = format!("{}-{}", env!("CARGO_PKG_VERSION"), ASYNCAPI.len());
-    send_bytes(
-        &req,
-        "application/yaml",
-        &tag,
-        Bytes::from_static(ASYNCAPI.as_bytes()),
-    )
+    send_document(&req, "application/yaml", ASYNCAPI)
 }

@@ -109,6 +109,7 @@ fn every_route_has_a_row_and_every_row_a_route() {
 #[case::a_foreign_image_tag(&[], &[("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "no-cors")], 403)]
 #[case::a_rebound_name(&[], &[("host", "evil.example")], 421)]
 #[case::somebody_elses_address(&[], &[("host", "198.51.100.7")], 403)]
+#[case::by_a_tunnels_name(&["--allow-host", "table.example"], &[("host", "table.example:80")], 403)]
 #[case::open_but_a_foreign_page(&["--access", "open"], &[("origin", "https://evil.example")], 403)]
 fn only_the_gm_gets_past_a_gms_row(
     #[case] flags: &[&str],
@@ -132,7 +133,6 @@ fn only_the_gm_gets_past_a_gms_row(
 #[case::a_page_of_this_machine(&[], &[("origin", "http://localhost:3000")])]
 #[case::in_open_mode(&["--access", "open", "--loopback-gm", "false"], &[("x-forwarded-for", "10.0.0.1")])]
 #[case::from_a_named_network(&["--gm-from", "127.0.0.0/8", "--loopback-gm", "false"], &[])]
-#[case::by_a_further_name(&["--allow-host", "table.example"], &[("host", "table.example:80")])]
 #[case::from_an_allowed_origin_in_open_mode(&["--access", "open", "--allow-origin", "https://t.example"], &[("origin", "https://t.example")])]
 fn the_gm_gets_past_every_row(#[case] flags: &[&str], #[case] headers: &[(&str, &str)]) {
     let server = start_with(flags);

@@ -178,3 +178,62 @@ fn a_broken_current_scene_is_ignored_and_left_alone() {
         );
     }
 }
+
+#[test]
+fn an_operation_that_is_done_is_never_done_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    // The files were renamed and named back by hand; only telling the table was left to do.
+    write_file(root, "maps/old.png", PNG);
+    write_file(
+        root,
+        "scenes/current_scene.json",
+        br#"{"maps":[{"name":"old.png"}]}"#,
+    );
+    let intent = json!({
+        "steps": [{"do": "rename", "shelf": "maps", "from": "old.png", "to": "new.png"}],
+        "note": {"map_moved": {"from": "x.png", "to": "y.png", "namesakes": ["x.png"]}},
+    });
+    write_file(
+        root,
+        ".tablekeep/intents/1.done",
+        intent.to_string().as_bytes(),
+    );
+    let server = start_in(root, &[]);
+    assert_eq!(
+        server.get("/maps/list").text(),
+        r#"{"maps":[{"name":"old.png","folder":null}]}"#
+    );
+    let start = Instant::now();
+    while server.path(".tablekeep/intents/1.done").exists() {
+        assert!(start.elapsed() < PATIENCE);
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn a_rename_whose_client_has_gone_is_finished_all_the_same() {
+    use std::io::Write;
+    let folder = tempfile::tempdir().unwrap();
+    let server = start_in(folder.path(), &[]);
+    for round in 0..10 {
+        let (old, new) = (format!("{round}.png"), format!("n{round}.png"));
+        server.upload_map("", &old);
+        let body = json!({"new_name": new}).to_string();
+        let mut stream = std::net::TcpStream::connect(server.addr).unwrap();
+        write!(stream, "PUT /maps/rename/{old} HTTP/1.1\r\nhost: {}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}", server.addr, body.len()).unwrap();
+        while server.path(&format!("maps/{old}")).exists() {
+            std::thread::yield_now();
+        }
+        drop(stream);
+    }
+    let start = Instant::now();
+    while std::fs::read_dir(server.path(".tablekeep/intents"))
+        .unwrap()
+        .count()
+        > 0
+    {
+        assert!(start.elapsed() < PATIENCE);
+        std::thread::yield_now();
+    }
+}

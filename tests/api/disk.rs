@@ -223,3 +223,106 @@ fn a_second_server_is_kept_out_of_the_folder() {
         "{said}"
     );
 }
+
+#[test]
+fn a_full_disk_can_be_emptied() {
+    let disk = SmallDisk::mount("2m");
+    let server = start_in(disk.0.path(), &[]);
+    server.upload_map("", "a.png");
+    server.post("/maps/data", &json!({"name": "a.png", "data": {}}));
+    while std::fs::write(
+        server.path(&format!("filler{}", server.get("/health").body.len())),
+        vec![0; 4 << 20],
+    )
+    .is_ok()
+    {}
+    assert_eq!(server.delete("/maps/file/a.png").status, 200);
+    assert!(!server.path("maps/a.png").exists() && !server.path("maps/a.png.json").exists());
+}
+
+#[test]
+fn a_file_from_before_1970_is_served() {
+    let folder = tempfile::tempdir().unwrap();
+    write_file(folder.path(), "maps/old.png", PNG);
+    let file = std::fs::File::options()
+        .write(true)
+        .open(folder.path().join("maps/old.png"))
+        .unwrap();
+    let old = std::time::UNIX_EPOCH - std::time::Duration::from_secs(400 * 86_400);
+    file.set_modified(old).unwrap();
+    let server = start_in(folder.path(), &[]);
+    let answer = server.get("/maps/file/old.png");
+    assert_eq!(
+        (answer.status, answer.header("last-modified")),
+        (200, Some("Thu, 01 Jan 1970 00:00:00 GMT"))
+    );
+}
+
+#[test]
+fn the_longest_names_can_be_deleted_again() {
+    let server = start();
+    let name = format!("{}.png", "a".repeat(251));
+    server.upload_map("", &name);
+    let new = format!("{}.png", "b".repeat(251));
+    assert_eq!(
+        server
+            .put(&format!("/maps/rename/{name}"), &json!({"new_name": new}))
+            .status,
+        200
+    );
+    assert_eq!(server.get(&format!("/maps/data/{new}")).status, 200);
+    assert_eq!(server.delete(&format!("/maps/file/{new}")).status, 200);
+}
+
+#[test]
+fn a_library_on_a_mount_of_its_own_works() {
+    let disk = SmallDisk::mount("2m");
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("scenes")).unwrap();
+    symlink(disk.0.path(), folder.path().join("maps")).unwrap();
+    let server = start_in(folder.path(), &[]);
+    server.upload_map("w", "a.png");
+    assert_eq!(
+        server
+            .put("/maps/rename/a.png", &json!({"new_name": "b.png"}))
+            .status,
+        200
+    );
+    assert_eq!(server.delete("/maps/folder/w").status, 200);
+    assert!(disk.0.path().join(".tablekeep/trash").is_dir());
+}
+
+#[test]
+fn thousands_of_files_at_once_are_all_noticed() {
+    let server = start();
+    for n in 0..6000 {
+        server.put_file(&format!("maps/{}/{n}.png", n % 7), PNG);
+    }
+    server.wait_for("/health", |health| health["maps"]["files"] == 6000);
+}
+
+#[test]
+fn lists_are_whole_while_a_map_moves() {
+    let server = start();
+    for name in ["a.png", "b.png"] {
+        server.upload_map("", name);
+    }
+    std::thread::scope(|scope| {
+        let moving = scope.spawn(|| {
+            for n in 0..30 {
+                let folder = if n % 2 == 0 { json!("w") } else { json!(null) };
+                assert_eq!(
+                    server
+                        .put("/maps/move/a.png", &json!({ "folder": folder }))
+                        .status,
+                    200
+                );
+            }
+        });
+        while !moving.is_finished() {
+            let list = server.get("/maps/list").value();
+            assert_eq!(list["maps"].as_array().unwrap().len(), 2, "{list}");
+            assert_eq!(server.get("/maps/file/a.png").status, 200);
+        }
+    });
+}

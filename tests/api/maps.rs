@@ -299,4 +299,11 @@ fn a_condition_stops_a_blind_overwrite() {
     assert_eq!(upload("if-match", "\"other\""), 412);
     assert_eq!(upload("if-match", &etag), 200);
     assert_eq!(upload("if-match", &etag), 412);
+    let delete = |value: &str| {
+        server
+            .send("DELETE", "/maps/file/a.png", &[("if-match", value)], b"")
+            .status
+    };
+    assert_eq!(delete(&etag), 412);
+    assert_eq!(delete("*"), 200);
 }

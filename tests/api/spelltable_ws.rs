@@ -301,3 +301,42 @@ fn a_player_watches_and_changes_nothing() {
     let mut other = greeted(&server);
     other.expect_silence();
 }
+
+#[test]
+fn half_sent_messages_of_players_do_not_stop_the_gm() {
+    let server = start();
+    let mut gm = greeted(&server);
+    let mut header = vec![0x81, 0xff];
+    header.extend((16u64 << 20).to_be_bytes());
+    header.extend([0; 5]);
+    let players: Vec<_> = (0..40)
+        .map(|_| {
+            let mut player = server
+                .websocket_with(&[("x-forwarded-for", "10.0.0.1")])
+                .unwrap();
+            player.0.get_mut().write_all(&header).unwrap();
+            player
+        })
+        .collect();
+    let pad = "x".repeat(200 << 10);
+    gm.say(&format!(
+        r#"{{"type":"scene_update","scene":{{"pad":"{pad}"}}}}"#
+    ));
+    assert!(gm.hear().len() > 200 << 10);
+    drop(players);
+}
+
+#[test]
+fn sockets_are_counted() {
+    let server = start_with(&["--max-connections", "2"]);
+    let open: Vec<_> = (0..4).map(|_| greeted(&server)).collect();
+    match server.websocket_with(&[]) {
+        Err(tungstenite::Error::Http(answer)) => assert_eq!(answer.status(), 503),
+        other => panic!("{:?}", other.map(|_| "connected")),
+    }
+    drop(open);
+    let start = Instant::now();
+    while server.websocket_with(&[]).is_err() {
+        assert!(start.elapsed() < PATIENCE);
+    }
+}

@@ -187,6 +187,12 @@ fn a_first_start_anywhere_has_the_demo_table() {
             .exists()
     );
     assert_eq!(std::fs::read_dir(elsewhere.path()).unwrap().count(), 0);
+    // What somebody has changed stays, also when a folder is missing.
+    let own = home.path().join(".local/share/tablekeep");
+    std::fs::write(own.join("maps/crypt.jpg"), b"mine").unwrap();
+    std::fs::remove_dir_all(own.join("sounds")).unwrap();
+    banner(&["--listen", "127.0.0.1:0"], home.path(), elsewhere.path());
+    assert_eq!(std::fs::read(own.join("maps/crypt.jpg")).unwrap(), b"mine");
     // In a folder with the three, that folder is the table.
     for dir in ["maps", "scenes", "sounds"] {
         std::fs::create_dir(elsewhere.path().join(dir)).unwrap();
