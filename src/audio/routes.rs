@@ -258,7 +258,7 @@ async fn upload(
 
 /// Sends a sound. Honours `Range` and conditions (RFC 9110), so that players can seek.
 #[utoipa::path(get, path = "/audio/file/{category}/{path}", tag = "audio",
-    params(("category" = Category, Path, description = "`loop` or `oneshot`", example = "loop"), ("path", description = "Path below the category", example = "Ambience/crypt-drips.ogg")),
+    params(("category" = Category, Path, description = "`loop` or `oneshot`", example = "loop"), ("path" = String, Path, description = "Path below the category", example = "Ambience/crypt-drips.ogg")),
     responses((status = 200, description = "The file", content_type = "audio/*"),
         (status = 206, description = "The ranges asked for", content_type = "audio/*"),
         (status = 304, description = "The client has it already"),

@@ -223,7 +223,7 @@ async fn upload(
 /// The path as it is, or else the first map anywhere with the same name: scenes keep an old folder
 /// after a move. Honours `Range` and conditions (RFC 9110). Who is not the GM gets the maps that
 /// the table's scene shows.
-#[utoipa::path(get, path = "/maps/file/{path}", tag = "maps", params(("path", description = "Folder and name", example = "dungeons/level1/crypt.png")),
+#[utoipa::path(get, path = "/maps/file/{path}", tag = "maps", params(("path" = String, Path, description = "Folder and name", example = "dungeons/level1/crypt.png")),
     responses((status = 200, description = "The file", content_type = "image/*"),
         (status = 206, description = "The ranges asked for", content_type = "image/*"),
         (status = 304, description = "The client has it already"), FileErrors))]

@@ -54,7 +54,7 @@ async fn root(req: HttpRequest) -> Result<HttpResponse> {
 }
 
 /// A file of the pages.
-#[utoipa::path(get, path = "/ui/{path}", tag = "server", params(("path", description = "File name", example = "index.html")),
+#[utoipa::path(get, path = "/ui/{path}", tag = "server", params(("path" = String, Path, description = "File name", example = "index.html")),
     responses((status = 200, description = "The file",
             content((String = "text/html"), (String = "text/javascript"), (String = "text/css"), (String = "image/svg+xml"))),
         (status = 304, description = "The client has it already"),
