@@ -75,11 +75,15 @@ impl Form {
 
     /// Reads more. Fails at the end of the request: every form ends with a delimiter.
     async fn more(&mut self) -> Result<()> {
-        let chunk = timeout(STALL, self.payload.next()).await;
-        let chunk = chunk.map_err(|_| Error::Invalid("the upload stopped coming".into()))?;
-        let chunk = chunk.ok_or_else(cut_short)?.map_err(|_| cut_short())?;
+        let chunk = self.receive().await?;
         self.read.extend_from_slice(&chunk);
         Ok(())
+    }
+
+    async fn receive(&mut self) -> Result<Bytes> {
+        let chunk = timeout(STALL, self.payload.next()).await;
+        let chunk = chunk.map_err(|_| Error::Invalid("the upload stopped coming".into()))?;
+        chunk.ok_or_else(cut_short)?.map_err(|_| cut_short())
     }
 
     /// The next part; skips what is left of the one before.
@@ -140,14 +144,37 @@ impl Form {
                 self.state = State::Between;
                 return Ok((!last.is_empty()).then_some(last));
             }
-            // The end of what was read may be the start of the delimiter.
-            let sure = self.read.len().saturating_sub(needle - 1);
+            let sure = self.read.len() - self.unsure(&self.read);
             if sure > 0 {
                 return Ok(Some(self.read.split_to(sure).freeze()));
             }
-            self.more().await?;
+            if !self.read.is_empty() {
+                self.more().await?;
+                continue;
+            }
+            // The usual case: what arrives is passed on without a copy.
+            let mut chunk = self.receive().await?;
+            if self.delimiter.find(&chunk).is_some() {
+                self.read.extend_from_slice(&chunk);
+                continue;
+            }
+            let rest = chunk.split_off(chunk.len() - self.unsure(&chunk));
+            self.read.extend_from_slice(&rest);
+            if !chunk.is_empty() {
+                return Ok(Some(chunk));
+            }
         }
         Ok(None)
+    }
+
+    /// How many bytes at the end may be the start of a delimiter.
+    fn unsure(&self, bytes: &[u8]) -> usize {
+        let needle = self.delimiter.needle();
+        let tail = &bytes[bytes.len().saturating_sub(needle.len() - 1)..];
+        memchr::memchr_iter(needle[0], tail)
+            .map(|at| tail.len() - at)
+            .find(|length| needle.starts_with(&tail[tail.len() - length..]))
+            .unwrap_or(0)
     }
 }
 
