@@ -11,15 +11,18 @@ use ipnet::IpNet;
 use std::net::{IpAddr, SocketAddr};
 
 /// Headers that proxies and tunnels add: whoever is behind one does not sit at this machine.
-const FORWARDED: [&str; 7] = [
-    "forwarded",
-    "x-forwarded-for",
-    "x-forwarded-host",
-    "x-forwarded-proto",
-    "x-forwarded-port",
-    "x-real-ip",
-    "via",
+const FORWARDED: [HeaderName; 7] = [
+    header::FORWARDED,
+    HeaderName::from_static("x-forwarded-for"),
+    HeaderName::from_static("x-forwarded-host"),
+    HeaderName::from_static("x-forwarded-proto"),
+    HeaderName::from_static("x-forwarded-port"),
+    HeaderName::from_static("x-real-ip"),
+    header::VIA,
 ];
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
+const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 
 /// Both ends of a connection, kept with it when it is accepted.
 #[derive(Clone, Copy, Debug)]
@@ -106,11 +109,11 @@ impl Policy {
     /// Whether the page behind this request, if any, may use the server.
     fn is_trusted(&self, head: &RequestHead, host: &str) -> bool {
         let Some(origin) = head.headers.get(header::ORIGIN) else {
-            let fetch = |name: &'static str| text(&head.headers, HeaderName::from_static(name));
-            let from_elsewhere = fetch("sec-fetch-site") == Some("cross-site");
+            let fetch = |name: HeaderName| text(&head.headers, name);
+            let from_elsewhere = fetch(SEC_FETCH_SITE) == Some("cross-site");
             // Following a link from another site to a page of ours is fine.
-            let opens_page = fetch("sec-fetch-mode") == Some("navigate")
-                && fetch("sec-fetch-dest") == Some("document")
+            let opens_page = fetch(SEC_FETCH_MODE) == Some("navigate")
+                && fetch(SEC_FETCH_DEST) == Some("document")
                 && is_safe(&head.method);
             return !from_elsewhere || opens_page;
         };
@@ -144,11 +147,7 @@ impl Policy {
         if self.open {
             return true;
         }
-        if !own_host
-            || FORWARDED
-                .iter()
-                .any(|name| head.headers.contains_key(*name))
-        {
+        if !own_host || FORWARDED.iter().any(|name| head.headers.contains_key(name)) {
             return false;
         }
         let peer = addrs.peer.ip().to_canonical();
@@ -280,7 +279,16 @@ mod tests {
             role(&policy, &[localhost], from("192.168.1.5", "192.168.1.5")),
             Role::Gm
         );
-        for name in FORWARDED {
+        let forwarded = [
+            "forwarded",
+            "x-forwarded-for",
+            "x-forwarded-host",
+            "x-forwarded-proto",
+            "x-forwarded-port",
+            "x-real-ip",
+            "via",
+        ];
+        for name in forwarded {
             assert_eq!(
                 role(&policy, &[localhost, (name, "x")], here),
                 Role::Player,

@@ -128,7 +128,7 @@ pub async fn receive(
             limits.takes
         )));
     };
-    let file = web::block(move || check_picture(&file, format).map(|()| file))
+    let file = web::block(move || check_picture(&file, format, &head).map(|()| file))
         .await
         .map_err(|_| gone())??;
     Ok(Uploaded {
@@ -226,7 +226,7 @@ async fn read_text(form: &mut Form, name: &str) -> Result<String> {
 }
 
 /// Reads the header only: nobody's picture is decoded here.
-fn check_picture(file: &NamedTempFile, format: Format) -> Result<()> {
+fn check_picture(file: &NamedTempFile, format: Format, head: &[u8]) -> Result<()> {
     let is_picture = matches!(
         format,
         Format::Png | Format::Jpeg | Format::Webp | Format::Gif | Format::Bmp | Format::Avif
@@ -238,6 +238,9 @@ fn check_picture(file: &NamedTempFile, format: Format) -> Result<()> {
     let Ok(size) = imagesize::size(file.path()) else {
         return Ok(());
     };
+    if !has_size(format, head) {
+        return Ok(());
+    }
     if size.width > MAX_SIDE || size.height > MAX_SIDE || size.width * size.height > MAX_PIXELS {
         return Err(Problem {
             ctx: Some(json!({ "width": size.width, "height": size.height })),
@@ -251,6 +254,16 @@ fn check_picture(file: &NamedTempFile, format: Format) -> Result<()> {
         .into());
     }
     Ok(())
+}
+
+/// Whether the size really stands where it is looked for: the parser takes any bytes there.
+fn has_size(format: Format, head: &[u8]) -> bool {
+    match format {
+        Format::Png => head.get(12..16) == Some(b"IHDR"),
+        // The known lengths of a bitmap's second header.
+        Format::Bmp => matches!(head.get(14), Some(12 | 40 | 52 | 56 | 64 | 108 | 124)),
+        _ => true,
+    }
 }
 
 fn missing_file() -> Error {

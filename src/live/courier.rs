@@ -24,7 +24,6 @@ pub(super) enum Parcel {
     /// From now on this connection is a member: it gets what is for all.
     Admit(RoomId, ConnId),
     Deliver(RoomId, To, Lane, Frame),
-    Close(ConnId, CloseCode, &'static str),
     /// The server stops: close every connection of this worker.
     CloseAll,
 }
@@ -122,11 +121,6 @@ impl Local {
                     if to != To::AllBut(link.id) {
                         link.offer(&frame, lane);
                     }
-                }
-            }
-            Parcel::Close(conn, code, reason) => {
-                if let Some(link) = self.links.get(&conn) {
-                    link.end(Ending::Close(code as u16, reason.to_owned()));
                 }
             }
             Parcel::CloseAll => {

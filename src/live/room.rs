@@ -185,9 +185,6 @@ impl<R: Rules> Room<R> {
                 }
             }
         }
-        for (conn, code, reason) in out.closes {
-            self.post(conn, Parcel::Close(conn, code, reason)).await;
-        }
     }
 
     async fn post(&self, conn: ConnId, parcel: Parcel) {

@@ -1,6 +1,6 @@
 //! What a room's messages mean is decided by its rules: a plain struct, no sockets, no async.
 
-use super::{CloseCode, Frame};
+use super::Frame;
 use crate::access::Role;
 use crate::json::JsonText;
 use crate::model::MapMove;
@@ -45,8 +45,6 @@ pub enum Lane {
 pub struct Outgoing {
     /// Frames, in order.
     pub deliveries: Vec<(To, Lane, Frame)>,
-    /// Connections to be closed, after the deliveries.
-    pub closes: Vec<(ConnId, CloseCode, &'static str)>,
     /// The table's document, when it changed: it will be written to disk.
     pub document: Option<JsonText>,
 }
