@@ -22,7 +22,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Most ranges of one request; more are answered with the whole file.
-const MAX_RANGES: usize = 16;
+pub const MAX_RANGES: usize = 16;
 /// A body up to this size is handed over in one piece.
 const ONE_PIECE: usize = 256 << 10;
 /// Larger ones in pieces of this size: few system calls, and the dispatcher keeps its buffer, which it

@@ -17,16 +17,16 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 /// Bytes that are collected before they are written: one buffer fills while the other is written.
 const BUFFER_BYTES: usize = 1 << 20;
 /// Longest text field of a form.
-const TEXT_BYTES: usize = 4 << 10;
+pub const TEXT_BYTES: usize = 4 << 10;
 /// Fields of a form, beyond which nobody means well.
 const MAX_FIELDS: usize = 32;
 /// Room for the form around the file, when the claimed length is compared with the limit.
 const FORM_BYTES: u64 = 64 << 10;
 
 /// Largest side of a picture, in pixels.
-const MAX_SIDE: usize = 65_535;
+pub const MAX_SIDE: usize = 65_535;
 /// Most pixels of a picture.
-const MAX_PIXELS: usize = 1_000_000_000;
+pub const MAX_PIXELS: usize = 1_000_000_000;
 
 /// What an upload may be.
 pub struct UploadLimits {

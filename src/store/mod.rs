@@ -17,7 +17,7 @@ mod watch;
 pub use change::{Change, PendingIntent};
 pub use index::{Entry, Index};
 pub use kind::{Class, Kind};
-pub use path::{AssetPath, FolderPath, NewName, PathError};
+pub use path::{AssetPath, FolderPath, MAX_NAME_BYTES, MAX_PATH_BYTES, NewName, PathError};
 pub use shelf::{Shelf, Stamp};
 pub use signature::Format;
 pub use watch::Watcher;

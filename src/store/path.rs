@@ -9,9 +9,9 @@ use std::sync::Arc;
 use unicode_normalization::{UnicodeNormalization, is_nfc};
 
 /// Longest path below a library's root, in bytes.
-const MAX_PATH_BYTES: usize = 1024;
+pub const MAX_PATH_BYTES: usize = 1024;
 /// Longest single name, in bytes: what common file systems take.
-const MAX_NAME_BYTES: usize = 255;
+pub const MAX_NAME_BYTES: usize = 255;
 
 /// Why a text is no path, or no name for a new file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -1,9 +1,10 @@
 //! `/health`, `/limits`: what state the server is in, and how much it takes.
 
 use crate::error::Result;
-use crate::http::{PublicErrors, Registrar};
+use crate::http::{MAX_PIXELS, MAX_RANGES, MAX_SIDE, PublicErrors, Registrar, TEXT_BYTES};
 use crate::json::MAX_DEPTH;
 use crate::library::Library;
+use crate::store::{MAX_NAME_BYTES, MAX_PATH_BYTES};
 use actix_web::get;
 use actix_web::web::{Data, Json};
 use serde::Serialize;
@@ -67,18 +68,18 @@ async fn health(library: Data<Library>) -> Json<Health> {
 struct LimitsBody {
     image_bytes: u64,
     /// Longest side of a picture.
-    image_side_pixels: u64,
-    image_pixels: u64,
+    image_side_pixels: usize,
+    image_pixels: usize,
     sound_bytes: u64,
     scene_bytes: u64,
     /// Deepest nesting of a scene's lists and objects.
     scene_depth_levels: usize,
     frame_bytes: u64,
-    name_bytes: u64,
-    path_bytes: u64,
-    form_text_bytes: u64,
+    name_bytes: usize,
+    path_bytes: usize,
+    form_text_bytes: usize,
     uploads_at_once: u16,
-    ranges_per_request: u64,
+    ranges_per_request: usize,
 }
 
 /// Lists the limits.
@@ -88,16 +89,16 @@ async fn limits(library: Data<Library>) -> Result<Json<LimitsBody>> {
     let limits = &library.config.limits;
     Ok(Json(LimitsBody {
         image_bytes: limits.max_image,
-        image_side_pixels: 65_535,
-        image_pixels: 1_000_000_000,
+        image_side_pixels: MAX_SIDE,
+        image_pixels: MAX_PIXELS,
         sound_bytes: limits.max_sound,
         scene_bytes: limits.max_scene,
         scene_depth_levels: MAX_DEPTH,
         frame_bytes: limits.max_frame,
-        name_bytes: 255,
-        path_bytes: 1024,
-        form_text_bytes: 4096,
+        name_bytes: MAX_NAME_BYTES,
+        path_bytes: MAX_PATH_BYTES,
+        form_text_bytes: TEXT_BYTES,
         uploads_at_once: limits.max_uploads,
-        ranges_per_request: 16,
+        ranges_per_request: MAX_RANGES,
     }))
 }
