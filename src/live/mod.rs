@@ -12,6 +12,7 @@
 //! | courier -> connection | two lanes, see [`Lane`] | scenes: the newest wins; the rest: closed with 1013 | it comes back; nobody else notices |
 //! | connection -> socket | 10 s without a byte taken | disconnected | a stalled peer must not hold memory |
 
+mod committer;
 mod connection;
 mod courier;
 mod frame;
@@ -22,6 +23,7 @@ mod link;
 mod room;
 mod rules;
 
+pub use committer::{CommitError, Committer, MAX_WAITING_BYTES};
 pub use connection::{Dialect, serve};
 pub use courier::{Couriers, start_courier};
 pub use frame::{CloseCode, Frame, refuse, switch_protocols};

@@ -8,6 +8,8 @@
 mod disk;
 mod format;
 #[cfg(test)]
+pub(super) mod sim;
+#[cfg(test)]
 mod tests;
 
 pub use disk::{Disk, Files, Medium};
