@@ -3,6 +3,7 @@
 //! The map of the house, lowest floor first; arrows go down only:
 //!
 //! - [`error`], [`json`], [`config`]: words that everybody uses.
+//! - [`table`]: the rules of the game table, such as its dice.
 //! - [`store`]: files on disk, atomic and indexed. [`model`]: what is known of a scene.
 //! - [`access`]: who is asking. [`http`]: manners of all routes.
 //! - [`live`]: rooms, order, sockets. [`library`]: the verbs of all libraries.
@@ -26,5 +27,6 @@ pub mod model;
 pub mod scenes;
 pub mod server;
 pub mod store;
+pub mod table;
 pub mod telemetry;
 pub mod ui;
