@@ -64,6 +64,10 @@ pub struct Config {
     #[arg(long, env = "TABLEKEEP_WORKERS", value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256), hide_short_help = true)]
     pub workers: Option<u16>,
 
+    /// Let everybody read GET /metrics and GET /readyz, not only the GM
+    #[arg(long, env = "TABLEKEEP_METRICS_OPEN", hide_short_help = true)]
+    pub metrics_open: bool,
+
     /// Print a QR code of the network address at start
     #[arg(long, env = "TABLEKEEP_QR", value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set)]
     pub qr: bool,

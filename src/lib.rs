@@ -3,7 +3,7 @@
 //! The map of the house, lowest floor first; arrows go down only:
 //!
 //! - [`error`], [`json`], [`config`]: words that everybody uses.
-//! - [`table`]: the rules of the game table, such as its dice.
+//! - [`metrics`]: what is counted. [`table`]: the rules of the game table, such as its dice.
 //! - [`store`]: files on disk, atomic and indexed. [`model`]: what is known of a scene.
 //! - [`access`]: who is asking. [`http`]: manners of all routes.
 //! - [`live`]: rooms, order, sockets. [`library`]: the verbs of all libraries.
@@ -23,6 +23,7 @@ pub mod json;
 pub mod library;
 pub mod live;
 pub mod maps;
+pub mod metrics;
 pub mod model;
 pub mod scenes;
 pub mod server;

@@ -4,6 +4,7 @@ use crate::access::{Policy, SocketAddrs};
 use crate::audio::{self, SOUNDS, TagReader};
 use crate::banner::banner;
 use crate::config::Config;
+use crate::demo;
 use crate::dialects::spelltable::{ClientMessage, SpellTable, Wire};
 use crate::error::{Error, ErrorBody, Result, ValidationBody};
 use crate::http::{Registrar, RouteList, fallback, gate, send_document};
@@ -12,10 +13,11 @@ use crate::live::{
     Couriers, Keeper, RoomHandle, open_room, refuse, serve, start_courier, switch_protocols,
 };
 use crate::maps::{self, MAPS};
+use crate::metrics::Metrics;
 use crate::model::MapMove;
 use crate::scenes::{self, Aliases, SCENES, read_current, write_current};
 use crate::store::{PendingIntent, Store, Watcher};
-use crate::{demo, ui};
+use crate::ui::{self, Readiness};
 use actix_codec::Framed;
 use actix_http::{HttpMessage, HttpService, Request, h1, ws};
 use actix_server::ServerHandle;
@@ -102,6 +104,8 @@ struct Shared {
     policy: Data<Policy>,
     config: Data<Config>,
     routes: Data<RouteList>,
+    metrics: Data<Metrics>,
+    readiness: Data<Readiness>,
     couriers: Couriers,
     room: RoomHandle<ClientMessage>,
 }
@@ -143,6 +147,8 @@ impl Server {
             policy: Data::new(Policy::new(&config)),
             config: Data::new(config),
             routes: Data::new(RouteList::of(OPENAPI)),
+            metrics: Data::new(Metrics::new()),
+            readiness: Data::new(Readiness::default()),
             couriers,
             room,
         };
@@ -381,6 +387,8 @@ fn app(
         .app_data(shared.policy.clone())
         .app_data(shared.config.clone())
         .app_data(shared.routes.clone())
+        .app_data(shared.metrics.clone())
+        .app_data(shared.readiness.clone())
         .app_data(web::QueryConfig::default().error_handler(|error, _| {
             Error::Invalid(format!("the query cannot be read: {error}")).into()
         }))

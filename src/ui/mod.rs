@@ -1,12 +1,16 @@
 //! The browser pages, embedded in the binary, and the routes about the server itself.
 
 mod pages;
+mod probes;
 mod status;
+
+pub use probes::Readiness;
 
 use crate::http::Registrar;
 
-/// Pages, documents, health and limits.
+/// Pages, documents, health, limits and probes.
 pub fn routes(config: &mut impl Registrar) {
     status::routes(config);
+    probes::routes(config);
     pages::routes(config);
 }

@@ -17,6 +17,7 @@ const TABLE: &[(&str, &str, Who)] = &[
     ("get", "/", Anyone),
     ("get", "/asyncapi.yaml", Anyone),
     ("get", "/health", Anyone),
+    ("get", "/healthz", Anyone),
     ("get", "/limits", Anyone),
     ("get", "/ui/{path}", Anyone),
     // The files of what the table shows: see the tests below.
@@ -41,6 +42,8 @@ const TABLE: &[(&str, &str, Who)] = &[
     ("put", "/maps/rename/{file_name}", Gm),
     ("post", "/maps/upload", Gm),
     ("get", "/maps/uses/{path}", Gm),
+    ("get", "/metrics", Gm),
+    ("get", "/readyz", Gm),
     ("post", "/scenes/folder", Gm),
     ("put", "/scenes/folder/{path}", Gm),
     ("delete", "/scenes/folder/{path}", Gm),
@@ -230,4 +233,32 @@ fn players_get_the_files_of_what_the_table_shows_and_no_others() {
             .replace(name, "")
     };
     assert_eq!(answer("hidden.png"), answer("absent.png"));
+}
+
+#[test]
+fn with_metrics_open_everybody_may_watch_the_server() {
+    let server = start_with(&["--loopback-gm", "false", "--metrics-open"]);
+    assert_eq!(server.get("/maps/list").status, 403);
+    let metrics = server.get("/metrics");
+    assert_eq!(metrics.status, 200);
+    let media_type = metrics.header("content-type").unwrap();
+    assert!(media_type.starts_with("application/openmetrics-text"));
+    assert!(metrics.text().ends_with("# EOF\n"));
+    assert!(
+        metrics
+            .text()
+            .contains("tablekeep_members{dialect=\"spelltable\"} 0\n")
+    );
+    assert_eq!(server.get("/healthz").text(), r#"{"status":"ok"}"#);
+    // Lists wait for the first scan; after that the server is ready.
+    assert_eq!(server.get("/audio/list").status, 200);
+    assert_eq!(server.get("/readyz").text(), r#"{"status":"ok"}"#);
+    // A page from elsewhere gets no headers to read it with, whoever may look.
+    let foreign = server.send(
+        "GET",
+        "/metrics",
+        &[("origin", "https://evil.example")],
+        b"",
+    );
+    assert_eq!(foreign.header("access-control-allow-origin"), None);
 }
