@@ -11,6 +11,6 @@ mod node;
 mod scan;
 mod splice;
 
-pub use node::{Node, NodeKind};
+pub use node::{Entries, Entry, Node, NodeKind};
 pub use scan::{JsonText, MAX_DEPTH, ScanError};
 pub use splice::{ObjectEdit, Splices, quote};

@@ -34,11 +34,11 @@ pub struct Node<'a> {
 impl<'a> Node<'a> {
     /// The value of a whole scanned text, white space around it left out.
     pub(super) fn of_valid(text: &'a str) -> Self {
-        let start = skip_space(text.as_bytes(), 0);
+        let space = |c| matches!(c, ' ' | '\t' | '\n' | '\r');
         Self {
             text,
-            start,
-            end: skip_value(text.as_bytes(), start),
+            start: skip_space(text.as_bytes(), 0),
+            end: text.trim_end_matches(space).len(),
         }
     }
 
@@ -83,21 +83,30 @@ impl<'a> Node<'a> {
 
     /// The members of an object in the order of the text; nothing for any other value.
     pub fn members(&self) -> impl Iterator<Item = (Cow<'a, str>, Node<'a>)> + use<'a> {
-        let mut steps = self.steps(NodeKind::Object);
-        std::iter::from_fn(move || {
-            let key = steps.next()?;
-            let bytes = key.text.as_bytes();
-            // Behind the key stand white space, ':' and white space.
-            let start = skip_space(bytes, skip_space(bytes, key.end) + 1);
-            let value = steps.take_value(start);
-            Some((key.as_str()?, value))
-        })
+        let object = self.kind() == NodeKind::Object;
+        let entries = object.then(|| self.entries()).into_iter().flatten();
+        entries.filter_map(|entry| Some((entry.key?.as_str()?, entry.value)))
     }
 
     /// The elements of an array; nothing for any other value.
     pub fn elements(&self) -> impl Iterator<Item = Node<'a>> + use<'a> {
-        let mut steps = self.steps(NodeKind::Array);
-        std::iter::from_fn(move || steps.next())
+        let array = self.kind() == NodeKind::Array;
+        let entries = array.then(|| self.entries()).into_iter().flatten();
+        entries.map(|entry| entry.value)
+    }
+
+    /// The children of an object or array with the text around them; none of any other value.
+    pub fn entries(&self) -> Entries<'a> {
+        let (at, close) = match self.kind() {
+            NodeKind::Object | NodeKind::Array => (self.start + 1, self.end - 1),
+            _ => (self.end, self.end),
+        };
+        Entries {
+            text: self.text,
+            at,
+            close,
+            keyed: self.kind() == NodeKind::Object,
+        }
     }
 
     /// The member called `name`; `None` when absent, or when this is no object.
@@ -110,48 +119,92 @@ impl<'a> Node<'a> {
         serde_json::from_str(self.raw()).unwrap_or_default()
     }
 
-    fn steps(&self, wanted: NodeKind) -> Steps<'a> {
-        Steps {
-            text: self.text,
-            at: if self.kind() == wanted {
-                self.start + 1
-            } else {
-                self.end
-            },
-            end: self.end,
+    /// How many arrays and objects stand inside each other here; 0 for anything else.
+    pub fn depth(&self) -> usize {
+        let bytes = &self.text.as_bytes()[..self.end];
+        let (mut at, mut open, mut deepest) = (self.start, 0usize, 0);
+        while let Some(b) = bytes.get(at) {
+            match b {
+                b'"' => {
+                    at = skip_string(bytes, at);
+                    continue;
+                }
+                b'{' | b'[' => {
+                    open += 1;
+                    deepest = deepest.max(open);
+                }
+                b'}' | b']' => open -= 1,
+                _ => {}
+            }
+            at += 1;
         }
+        deepest
     }
 }
 
-/// A walk over the children of one array or object.
-struct Steps<'a> {
+/// One child of an array or object, with the text between it and the separators beside it.
+#[derive(Clone, Copy, Debug)]
+pub struct Entry<'a> {
+    /// The key, of an object's child.
+    pub key: Option<Node<'a>>,
+    /// The value.
+    pub value: Node<'a>,
+    /// From the bracket or comma in front to the value: white space, the key and its colon.
+    pub before: &'a str,
+    /// White space from the value to the comma or bracket behind.
+    pub after: &'a str,
+}
+
+/// A walk over the children of one array or object, which can stop anywhere.
+#[derive(Clone, Debug)]
+pub struct Entries<'a> {
     text: &'a str,
+    /// Just behind the bracket or the last comma passed.
     at: usize,
-    end: usize,
+    /// Where the closing bracket stands.
+    close: usize,
+    keyed: bool,
 }
 
-impl<'a> Steps<'a> {
-    /// The next child (of an object: the next key).
-    fn next(&mut self) -> Option<Node<'a>> {
-        let bytes = self.text.as_bytes();
-        let mut at = skip_space(bytes, self.at);
-        if bytes.get(at) == Some(&b',') {
-            at = skip_space(bytes, at + 1);
-        }
-        if at >= self.end.saturating_sub(1) {
-            return None;
-        }
-        Some(self.take_value(at))
+impl<'a> Entries<'a> {
+    /// The text not walked yet, up to the closing bracket.
+    pub fn rest(&self) -> &'a str {
+        &self.text[self.at..self.close]
     }
 
-    fn take_value(&mut self, start: usize) -> Node<'a> {
-        let end = skip_value(self.text.as_bytes(), start);
-        self.at = end;
+    fn node(&self, start: usize) -> Node<'a> {
         Node {
             text: self.text,
             start,
-            end,
+            end: skip_value(self.text.as_bytes(), start),
         }
+    }
+}
+
+impl<'a> Iterator for Entries<'a> {
+    type Item = Entry<'a>;
+
+    fn next(&mut self) -> Option<Entry<'a>> {
+        let bytes = self.text.as_bytes();
+        let from = self.at;
+        let mut at = skip_space(bytes, from);
+        if at >= self.close {
+            return None;
+        }
+        let key = self.keyed.then(|| self.node(at));
+        if let Some(key) = key {
+            // Behind the key stand white space, ':' and white space.
+            at = skip_space(bytes, skip_space(bytes, key.end) + 1);
+        }
+        let value = self.node(at);
+        let stop = skip_space(bytes, value.end);
+        self.at = (stop + 1).min(self.close);
+        Some(Entry {
+            key,
+            value,
+            before: &self.text[from..at],
+            after: &self.text[value.end..stop],
+        })
     }
 }
 

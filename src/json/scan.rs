@@ -57,9 +57,9 @@ impl JsonText {
         Self(self.0.slice_ref(node.raw()))
     }
 
-    /// Text made by splicing valid JSON into valid JSON: valid by construction, so not scanned
-    /// again outside of debug builds.
-    pub(super) fn of_valid(text: String) -> Self {
+    /// Text made by putting valid JSON together: valid by construction, so not scanned again
+    /// outside of debug builds.
+    pub(crate) fn of_valid(text: String) -> Self {
         debug_assert!(Scanner::new(&text).document().is_ok(), "spliced: {text}");
         Self(ByteString::from(text))
     }

@@ -3,6 +3,7 @@
 //! SpellTable's model. What the server must change (`id`, `folder`, `images`, a renamed map) is
 //! spliced into the text; every other byte goes out as it came in.
 
+pub mod edit;
 mod map_move;
 mod scene;
 
