@@ -1,11 +1,20 @@
 //! The scene: an open JSON object that stays text, and the few members that the server knows.
 //!
 //! SpellTable's model. What the server must change (`id`, `folder`, `images`, a renamed map) is
-//! spliced into the text; every other byte goes out as it came in.
+//! spliced into the text; every other byte goes out as it came in. So are the edits of people who
+//! work on one scene at the same time ([`edit`]); [`diff`] finds the edits between two scenes, and
+//! [`player_view`] is what a scene's players may know of it.
 
+mod diff;
 pub mod edit;
 mod map_move;
 mod scene;
+mod view;
 
+pub use diff::{diff, distance, same};
 pub use map_move::MapMove;
 pub use scene::{Image, complete, image_refs, map_refs, problems, relocate, with_images};
+pub use view::{hidden_names, player_view};
+
+#[cfg(test)]
+mod random;

@@ -1,0 +1,172 @@
+//! What players and screens may know of a scene.
+//!
+//! A view is a function of the scene alone, and an allow list on every level: of the scene, of its
+//! maps, markers, fog, entries and grid only those members go out that SpellTable's model has (the
+//! tables in `shape.rs`), with the kind of value that they have there. Whatever else somebody keeps
+//! in a scene, such as a key that starts with `gm_` at any depth, stays with the GM. A member that
+//! players should see must be added to those tables.
+//!
+//! In doubt a thing is hidden: a flag that is neither true nor false, a fog that cannot be read, a
+//! position that cannot be compared with a fog.
+
+mod fog;
+mod names;
+mod shape;
+
+pub use names::hidden_names;
+
+use crate::json::{JsonText, Node, NodeKind, quote};
+use fog::Fog;
+use shape::{Shape, Writer};
+use std::borrow::Cow;
+use std::collections::HashSet;
+
+/// The view of players and displays. The same text for the same scene; a view of a view is itself.
+///
+/// Left out are hidden maps (`activeMapId` is null when it names one), markers not revealed yet,
+/// `hp` and `initialHP` of entries that are not players (`health` says `unhurt`, `hurt`, `bloodied`
+/// from half on, or `down`), their places under fog, trails when the grid settings say so, and
+/// everything that the model does not know. Of something that is no object nothing is left.
+pub fn player_view(scene: &JsonText) -> JsonText {
+    let scene = scene.root();
+    let settings = Settings::of(scene);
+    let mut out = Writer::default();
+    out.open('{');
+    for (key, value) in scene.members() {
+        match key.as_ref() {
+            "maps" => out.list("maps", value, |out, map| {
+                if !is_hidden(map) {
+                    out.element(map, &shape::MAP);
+                }
+            }),
+            "activeMapId" => match value.as_str() {
+                Some(name) if settings.hidden_maps.contains(&name) => {
+                    out.raw_member("activeMapId", "null");
+                }
+                _ => out.member("activeMapId", value, &Shape::Scalar),
+            },
+            "aoeMarkers" => out.list("aoeMarkers", value, |out, marker| {
+                if !withheld(marker.get("revealed")) {
+                    out.element(marker, &shape::MARKER);
+                }
+            }),
+            "initiativeOrder" => out.list("initiativeOrder", value, |out, entry| {
+                settings.entry(out, entry);
+            }),
+            _ => out.known_member(&key, value, shape::SCENE),
+        }
+    }
+    out.close('}');
+    out.finish()
+}
+
+/// What decides about more than its own place.
+struct Settings<'a> {
+    /// Names that only hidden maps have.
+    hidden_maps: HashSet<Cow<'a, str>>,
+    fog: Fog,
+    trails: bool,
+}
+
+impl<'a> Settings<'a> {
+    fn of(scene: Node<'a>) -> Self {
+        let grid = scene.get("gridSettings");
+        let trails = grid.and_then(|grid| grid.get("showMovementTrailToPlayers"));
+        let maps = scene.get("maps");
+        let (hidden, shown): (Vec<_>, Vec<_>) = maps
+            .into_iter()
+            .flat_map(|maps| maps.elements())
+            .partition(|map| is_hidden(*map));
+        let names = |maps: Vec<Node<'a>>| -> HashSet<_> {
+            let names = maps.into_iter().filter_map(|map| map.get("name")?.as_str());
+            names.collect()
+        };
+        let shown = names(shown);
+        let hidden_maps = names(hidden).into_iter();
+        Self {
+            hidden_maps: hidden_maps.filter(|name| !shown.contains(name)).collect(),
+            fog: Fog::of(scene.get("fogOfWar"), grid),
+            trails: !withheld(trails),
+        }
+    }
+
+    fn entry(&self, out: &mut Writer, entry: Node<'_>) {
+        if entry.kind() != NodeKind::Object {
+            return;
+        }
+        let player = entry.get("isPlayer").is_some_and(|is| is.raw() == "true");
+        let place = entry.get("mapPosition").filter(|place| !place.is_null());
+        let fogged = !player && place.is_some_and(|place| self.fog.covers(place));
+        let hp = entry.get("hp").filter(|hp| !hp.is_null());
+        out.open_element('{');
+        for (key, value) in entry.members() {
+            match key.as_ref() {
+                "hp" | "initialHP" if !player => {}
+                "mapPosition" if fogged => {}
+                "turnMovementPath" if fogged || !self.trails => {}
+                "turnMovementPath" if !player => {
+                    out.list("turnMovementPath", value, |out, step| {
+                        if !self.fog.covers(step) {
+                            out.element(step, &shape::POSITION);
+                        }
+                    })
+                }
+                // Of a view, whose hit points are gone already.
+                "health" if !player && hp.is_none() => {
+                    if let Some(word) = value.as_str().filter(|word| HEALTH.contains(&&**word)) {
+                        out.raw_member("health", &quote(&word));
+                    }
+                }
+                _ => out.known_member(&key, value, shape::ENTRY),
+            }
+        }
+        if let Some(hp) = hp.filter(|_| !player) {
+            out.raw_member("health", &quote(health(hp, entry)));
+        }
+        out.close('}');
+    }
+}
+
+const HEALTH: [&str; 4] = ["unhurt", "hurt", "bloodied", "down"];
+
+/// How an entry with the hit points `hp` looks from outside.
+fn health(hp: Node<'_>, entry: Node<'_>) -> &'static str {
+    let killed = entry.get("isKilled").is_some_and(|is| is.raw() == "true");
+    let hp = number(hp);
+    let full = entry.get("initialHP").and_then(number);
+    match (hp, full) {
+        _ if killed => "down",
+        (Some(hp), _) if hp <= 0.0 => "down",
+        (Some(hp), Some(full)) if hp <= full / 2.0 => "bloodied",
+        (Some(hp), Some(full)) if hp < full => "hurt",
+        _ => "unhurt",
+    }
+}
+
+/// A number, also one that a form field left as text.
+fn number(node: Node<'_>) -> Option<f64> {
+    match node.kind() {
+        NodeKind::Number => node.raw().parse().ok(),
+        NodeKind::String => node.as_str()?.trim().parse().ok(),
+        _ => None,
+    }
+    .filter(|number: &f64| number.is_finite())
+}
+
+/// Whether a map is hidden: unless its flag is absent, null, or plainly false.
+fn is_hidden(map: Node<'_>) -> bool {
+    let data = map.get("data").and_then(|data| data.get("isHidden"));
+    let flags = [data, map.get("isHidden")];
+    flags
+        .into_iter()
+        .flatten()
+        .any(|flag| !flag.is_null() && flag.raw() != "false")
+}
+
+/// Whether a flag that allows something is there and does not.
+fn withheld(flag: Option<Node<'_>>) -> bool {
+    flag.is_some_and(|flag| !flag.is_null() && flag.raw() != "true")
+}
+
+#[cfg(test)]
+mod tests;

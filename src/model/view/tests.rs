@@ -1,0 +1,1 @@
+//! What players see, and what they do not.
