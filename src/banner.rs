@@ -1,15 +1,21 @@
 //! What a person reads when the server starts: where it is, who may do what, what it found.
 
 use crate::access::{Machine, Policy};
-use crate::config::{Access, Config};
+use crate::config::{Access, Config, Players, Secret};
 use crate::store::Store;
 use qrcode::QrCode;
 use qrcode::render::unicode::Dense1x2;
 use std::fmt::Write;
 use std::net::{IpAddr, SocketAddr};
 
-/// The text, for standard error.
-pub fn banner(config: &Config, policy: &Policy, addr: SocketAddr, store: &Store) -> String {
+/// The text, for standard error. `own_password` is the one that the server has made, to be shown.
+pub fn banner(
+    config: &Config,
+    policy: &Policy,
+    own_password: Option<&Secret>,
+    addr: SocketAddr,
+    store: &Store,
+) -> String {
     let mut text = format!("\nTablekeep {}\n", env!("CARGO_PKG_VERSION"));
     let mut line = |name: &str, value: String| {
         let _ = writeln!(text, "  {name:<16}{value}");
@@ -34,7 +40,10 @@ pub fn banner(config: &Config, policy: &Policy, addr: SocketAddr, store: &Store)
         None => line("on the network", "no network found".into()),
     }
     line("data folder", store.root().display().to_string());
-    line("access", access(config, policy));
+    line("access", access(config));
+    if let Some(password) = own_password {
+        line("GM password", password.expose().to_owned());
+    }
     line("found", found(store));
     if config.qr
         && let Some(code) = network.first().and_then(|url| qr(url))
@@ -68,25 +77,25 @@ fn url(ip: IpAddr, port: u16) -> String {
     format!("http://{}", SocketAddr::new(ip, port))
 }
 
-fn access(config: &Config, policy: &Policy) -> String {
+fn access(config: &Config) -> String {
     if config.access == Access::Open {
         return "OPEN: everybody who can reach this server can change and delete everything".into();
     }
-    let mut text = if config.loopback_gm() {
-        "the GM is whoever opens it on this machine".to_owned()
-    } else if policy.has_gm() {
-        "the GM is whoever comes from --gm-from".to_owned()
-    } else {
-        "NOBODY can be GM: start with --loopback-gm true, --gm-from ADDRESS or --access open"
-            .to_owned()
+    let mut ways = Vec::new();
+    if config.loopback_gm() {
+        ways.push("opens it on this machine");
+    }
+    if !config.gm_from.is_empty() {
+        ways.push("comes from --gm-from");
+    }
+    if config.gm_password.is_some() || ways.is_empty() {
+        ways.push("signs in with the password");
+    }
+    let others = match config.players {
+        Players::Open => "others watch",
+        Players::Code => "others join with the table's code",
     };
-    if config.loopback_gm() && !config.gm_from.is_empty() {
-        text.push_str(" or from --gm-from");
-    }
-    if policy.has_gm() {
-        text.push_str("; others watch");
-    }
-    text
+    format!("the GM is whoever {}; {others}", ways.join(" or "))
 }
 
 fn found(store: &Store) -> String {

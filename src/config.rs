@@ -32,6 +32,17 @@ pub struct Config {
     #[arg(long, env = "TABLEKEEP_ACCESS", value_enum, default_value_t = Access::Closed)]
     pub access: Access,
 
+    /// Password with which the GM signs in from any device (POST /signin)
+    ///
+    /// Better given as the environment variable: other users of this machine can see a command
+    /// line. When nobody could be GM and there is none, the server makes one and shows it at start.
+    #[arg(long, env = "TABLEKEEP_GM_PASSWORD", value_name = "PASSWORD", hide_env_values = true, value_parser = password)]
+    pub gm_password: Option<Secret>,
+
+    /// Whether players see the table at once, or only after joining with its code
+    #[arg(long, env = "TABLEKEEP_PLAYERS", value_enum, default_value_t = Players::Open)]
+    pub players: Players,
+
     /// Let this network (CIDR) or address be GM too; repeatable, or separated by commas
     #[arg(long, env = "TABLEKEEP_GM_FROM", value_name = "CIDR", value_delimiter = ',', value_parser = network)]
     pub gm_from: Vec<IpNet>,
@@ -110,6 +121,15 @@ pub struct Limits {
         default_value_t = 25_000
     )]
     pub max_connections: usize,
+    /// Tables that may exist at the same time
+    #[arg(
+        long,
+        env = "TABLEKEEP_MAX_TABLES",
+        value_name = "N",
+        default_value_t = 200,
+        value_parser = clap::value_parser!(u16).range(1..)
+    )]
+    pub max_tables: u16,
     /// Uploads at the same time; further ones wait
     #[arg(
         long,
@@ -140,6 +160,37 @@ pub enum Access {
     Open,
 }
 
+/// How players come to the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Players {
+    /// Whoever can reach the server sees the table "main"; other tables need their code
+    Open,
+    /// Every table needs its code
+    Code,
+}
+
+/// A text that is never shown: its `Debug` is `***`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Wraps it.
+    pub fn new(text: String) -> Self {
+        Self(text)
+    }
+
+    /// The text itself, to compare or to hash; not for logs.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("***")
+    }
+}
+
 /// Whether a scene goes back to the SpellTable page that sent it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Echo {
@@ -155,6 +206,11 @@ impl Config {
     /// The effective `--loopback-gm`.
     pub fn loopback_gm(&self) -> bool {
         self.loopback_gm.unwrap_or_else(|| !in_container())
+    }
+
+    /// Whether anybody can be GM without a password.
+    pub fn has_gm(&self) -> bool {
+        self.access == Access::Open || self.loopback_gm() || !self.gm_from.is_empty()
     }
 
     /// The effective `--workers`.
@@ -188,6 +244,13 @@ fn network(text: &str) -> Result<IpNet, String> {
     text.parse::<IpNet>()
         .or_else(|_| text.parse::<std::net::IpAddr>().map(IpNet::from))
         .map_err(|_| "expected a network such as 192.168.1.0/24, or an address".into())
+}
+
+fn password(text: &str) -> Result<Secret, String> {
+    if text.is_empty() {
+        return Err("expected a password; leave the setting out to have none".into());
+    }
+    Ok(Secret::new(text.to_owned()))
 }
 
 fn origin(text: &str) -> Result<String, String> {
@@ -238,6 +301,18 @@ mod tests {
         for bad in ["a.example", "http://", "http://a/", "*", "ftp://a"] {
             assert!(origin(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_password_is_never_shown() {
+        let config = Config::parse_from(["t", "--gm-password", "opensesame"]);
+        let shown = format!("{config:?}");
+        assert!(
+            shown.contains("***") && !shown.contains("opensesame"),
+            "{shown}"
+        );
+        assert_eq!(config.gm_password.unwrap().expose(), "opensesame");
+        assert!(Config::try_parse_from(["t", "--gm-password", ""]).is_err());
     }
 
     #[test]

@@ -34,6 +34,15 @@ pub enum Error {
     /// The caller's role is too low; the text names the setting that would allow it.
     #[error("{0}")]
     Forbidden(String),
+    /// The password is wrong, or there is none to sign in with. The text says which.
+    #[error("{0}")]
+    Unauthenticated(String),
+    /// Somebody at this address has guessed too often.
+    #[error("too many attempts from this address: try again in {wait_seconds} s")]
+    TooManyAttempts {
+        /// After so long the next attempt counts.
+        wait_seconds: u64,
+    },
     /// The `Host` is none of this server's names (protection against DNS rebinding).
     #[error("{0}")]
     Misdirected(String),
@@ -161,6 +170,8 @@ impl ResponseError for Error {
             Self::Invalid(_) => StatusCode::BAD_REQUEST,
             Self::Validation(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Forbidden(_) => StatusCode::FORBIDDEN,
+            Self::Unauthenticated(_) => StatusCode::UNAUTHORIZED,
+            Self::TooManyAttempts { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Misdirected(_) => StatusCode::MISDIRECTED_REQUEST,
             Self::PreconditionFailed(_) => StatusCode::PRECONDITION_FAILED,
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
@@ -183,6 +194,13 @@ impl ResponseError for Error {
             }
             Self::RangeNotSatisfiable { size } => {
                 answer.insert_header((header::CONTENT_RANGE, format!("bytes */{size}")));
+            }
+            Self::Unauthenticated(_) => {
+                // Not a scheme for which browsers would ask in a window of their own.
+                answer.insert_header((header::WWW_AUTHENTICATE, "Cookie realm=\"tablekeep\""));
+            }
+            Self::TooManyAttempts { wait_seconds } => {
+                answer.insert_header((header::RETRY_AFTER, wait_seconds.to_string()));
             }
             Self::Unavailable(_) => {
                 answer.insert_header((header::RETRY_AFTER, "1"));

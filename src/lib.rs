@@ -8,6 +8,7 @@
 //! - [`access`]: who is asking. [`http`]: manners of all routes.
 //! - [`live`]: rooms, order, sockets. [`library`]: the verbs of all libraries.
 //! - [`scenes`], [`maps`], [`audio`]: a row of data, some rules and the routes of each.
+//! - [`tables`]: which tables there are, and the ways to them.
 //! - [`dialects`]: the protocols that clients speak over WebSockets.
 //! - [`ui`]: the browser pages. [`server`]: puts it all together.
 
@@ -28,6 +29,6 @@ pub mod model;
 pub mod scenes;
 pub mod server;
 pub mod store;
-pub mod table;
+pub mod tables;
 pub mod telemetry;
 pub mod ui;

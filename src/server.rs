@@ -1,9 +1,9 @@
 //! The composition root: the only module that knows all the others.
 
-use crate::access::{Policy, SocketAddrs};
+use crate::access::{Keys, Passes, Policy, Seat, SocketAddrs, own_password};
 use crate::audio::{self, SOUNDS, TagReader};
 use crate::banner::banner;
-use crate::config::Config;
+use crate::config::{Config, Secret};
 use crate::demo;
 use crate::dialects::spelltable::{ClientMessage, SpellTable, Wire};
 use crate::error::{Error, ErrorBody, Result, ValidationBody};
@@ -14,9 +14,10 @@ use crate::live::{
 };
 use crate::maps::{self, MAPS};
 use crate::metrics::Metrics;
-use crate::model::MapMove;
+use crate::model::{MapMove, TableId};
 use crate::scenes::{self, Aliases, SCENES, read_current, write_current};
 use crate::store::{PendingIntent, Store, Watcher};
+use crate::tables::{self, Directory, Tables};
 use crate::ui::{self, Readiness};
 use actix_codec::Framed;
 use actix_http::{HttpMessage, HttpService, Request, h1, ws};
@@ -69,6 +70,8 @@ pub const OPENAPI: &str = include_str!("../openapi/openapi.json");
         (name = "maps", description = "Pictures and films for the table"),
         (name = "scenes", description = "Saved tables"),
         (name = "audio", description = "Loops and effects"),
+        (name = "tables", description = "Tables, joining them, pairing displays"),
+        (name = "access", description = "Signing in"),
         (name = "server", description = "The server itself, its pages and documents")
     ),
     components(schemas(ErrorBody, ValidationBody))
@@ -90,6 +93,7 @@ pub fn api_document() -> Result<String> {
 fn routes(config: &mut impl Registrar) {
     // In the order in which the router looks: what is asked for most comes first.
     ui::routes(config);
+    tables::routes(config);
     maps::routes(config);
     audio::routes(config);
     scenes::routes(config);
@@ -101,6 +105,7 @@ struct Shared {
     library: Data<Library>,
     aliases: Data<Aliases>,
     tags: Data<TagReader>,
+    tables: Data<Tables>,
     policy: Data<Policy>,
     config: Data<Config>,
     routes: Data<RouteList>,
@@ -119,6 +124,8 @@ pub struct Server {
     keeper: Keeper,
     scanned: watch::Sender<bool>,
     moved: Vec<PendingIntent>,
+    /// Made because nobody could be GM without; shown at start.
+    own_password: Option<Secret>,
 }
 
 impl Server {
@@ -128,6 +135,7 @@ impl Server {
     pub fn bind(config: Config) -> Result<Self> {
         let folder = data_folder(&config)?;
         let (store, pending) = Store::open(&folder, &[&MAPS, &SCENES, &SOUNDS])?;
+        let (policy, directory, own_password) = open_access(&config, &store.private())?;
         let listener = listen(config.listen)?;
         let addr = listener.local_addr()?;
         let (scene, moved) = recover_scene(&store, pending)?;
@@ -144,7 +152,8 @@ impl Server {
             library: Data::new(library),
             aliases: Data::new(Aliases::open(store.private().join("aliases.json"))),
             tags: Data::new(TagReader::default()),
-            policy: Data::new(Policy::new(&config)),
+            tables: Data::new(Tables::new(directory)),
+            policy: Data::new(policy),
             config: Data::new(config),
             routes: Data::new(RouteList::of(OPENAPI)),
             metrics: Data::new(Metrics::new()),
@@ -160,6 +169,7 @@ impl Server {
             keeper,
             scanned,
             moved,
+            own_password,
         })
     }
 
@@ -220,10 +230,13 @@ impl Server {
     fn watch(&self) -> Result<Watcher> {
         let (store, addr) = (self.store.clone(), self.addr);
         let (config, policy) = (self.shared.config.clone(), self.shared.policy.clone());
-        let scanned = self.scanned.clone();
+        let (scanned, own_password) = (self.scanned.clone(), self.own_password.clone());
         Ok(Watcher::start(self.store.clone(), move || {
             scanned.send_replace(true);
-            eprintln!("{}", banner(&config, &policy, addr, &store));
+            eprintln!(
+                "{}",
+                banner(&config, &policy, own_password.as_ref(), addr, &store)
+            );
         })?)
     }
 }
@@ -312,6 +325,21 @@ fn data_folder(config: &Config) -> Result<PathBuf> {
     Ok(own)
 }
 
+/// Keys, tables and rules; and the password that was made because nobody could be GM without.
+fn open_access(
+    config: &Config,
+    private: &Path,
+) -> Result<(Policy, Arc<Directory>, Option<Secret>)> {
+    let keys = Keys::open(private)?;
+    let max_tables = config.limits.max_tables.into();
+    let directory = Arc::new(Directory::open(private.join("tables.json"), max_tables)?);
+    let own_password =
+        (config.gm_password.is_none() && !config.has_gm()).then(|| own_password(&keys));
+    let password = config.gm_password.as_ref().or(own_password.as_ref());
+    let passes = Passes::new(&keys, password, directory.clone(), private);
+    Ok((Policy::new(config, passes), directory, own_password))
+}
+
 fn listen(addr: SocketAddr) -> Result<TcpListener> {
     let bind = || -> std::io::Result<TcpListener> {
         let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
@@ -384,6 +412,7 @@ fn app(
         .app_data(shared.library.clone())
         .app_data(shared.aliases.clone())
         .app_data(shared.tags.clone())
+        .app_data(shared.tables.clone())
         .app_data(shared.policy.clone())
         .app_data(shared.config.clone())
         .app_data(shared.routes.clone())
@@ -432,9 +461,11 @@ async fn upgrade(
     let verdict = shared.policy.judge(req.head(), addrs);
     let admitted = verdict.and_then(|verdict| {
         check_upgrade(&req)?;
-        Ok((verdict.role, Place::take(&shared.config)?))
+        let seat = verdict.visitor().seat()?;
+        let room = room_of(&shared, seat)?;
+        Ok((seat.role, room, Place::take(&shared.config)?))
     });
-    let (role, place) = match admitted {
+    let (role, room, place) = match admitted {
         Ok(admitted) => admitted,
         Err(error) => {
             let status = error.status_code();
@@ -459,7 +490,6 @@ async fn upgrade(
     }
     drop(answer);
     let max_frame = shared.config.limits.max_frame;
-    let room = shared.room.clone();
     drop(shared);
     // A task of its own, so that the HTTP dispatcher and its buffers are freed.
     actix_rt::spawn(async move {
@@ -467,6 +497,17 @@ async fn upgrade(
         serve(io, already, role, room, Wire::default(), max_frame).await;
     });
     Ok(())
+}
+
+/// The room of the table at which somebody sits.
+fn room_of(shared: &Shared, seat: Seat) -> Result<RoomHandle<ClientMessage>> {
+    if seat.table != TableId::MAIN {
+        return Err(Error::NotFound(format!(
+            "the table '{}' is not open",
+            seat.table
+        )));
+    }
+    Ok(shared.room.clone())
 }
 
 /// One of the WebSockets that may be open at the same time; given back when dropped.

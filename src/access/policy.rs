@@ -1,14 +1,17 @@
 //! The rules: what may be asked under which name, from which page, by whom.
 
 use super::origin::{as_ip, authority, host_name};
-use super::{Machine, Role};
-use crate::config::{Access, Config};
+use super::passes::Proven;
+use super::{Grant, Machine, Passes, Role, Visitor};
+use crate::config::{Access, Config, Players};
 use crate::error::{Error, Result};
+use crate::model::TableId;
 use actix_http::RequestHead;
 use actix_web::http::Method;
 use actix_web::http::header::{self, HeaderMap, HeaderName};
 use ipnet::IpNet;
 use std::net::{IpAddr, SocketAddr};
+use std::time::SystemTime;
 
 /// Headers that proxies and tunnels add: whoever is behind one does not sit at this machine.
 const FORWARDED: [HeaderName; 7] = [
@@ -38,14 +41,43 @@ pub struct SocketAddrs {
 pub struct Verdict {
     /// What the sender may do.
     pub role: Role,
+    /// The table that the sender sees; `None`: has to join one first.
+    pub table: Option<TableId>,
+    /// The joining that a cookie proves.
+    pub grant: Option<Grant>,
     /// Whether the request comes from a page that may use this server (or from no page at all).
     pub trusted: bool,
+    /// Whether it comes from a page of this server (or from no page at all): cookies count.
+    pub own_page: bool,
+}
+
+impl Verdict {
+    /// The sender.
+    pub fn visitor(&self) -> Visitor {
+        Visitor {
+            role: self.role,
+            table: self.table,
+        }
+    }
+}
+
+/// Where a request comes from. Higher is nearer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Page {
+    /// A page that may not use the server.
+    Foreign,
+    /// A page of this machine or of an allowed origin.
+    Allowed,
+    /// A page of this server, or no page.
+    Own,
 }
 
 /// The access settings, ready to judge.
 pub struct Policy {
     machine: Machine,
+    passes: Passes,
     open: bool,
+    players: Players,
     loopback_gm: bool,
     gm_from: Vec<IpNet>,
     allow_origin: Vec<String>,
@@ -53,10 +85,12 @@ pub struct Policy {
 
 impl Policy {
     /// From the settings.
-    pub fn new(config: &Config) -> Self {
+    pub fn new(config: &Config, passes: Passes) -> Self {
         Self {
             machine: Machine::new(&config.allow_host),
+            passes,
             open: config.access == Access::Open,
+            players: config.players,
             loopback_gm: config.loopback_gm(),
             gm_from: config.gm_from.clone(),
             allow_origin: config.allow_origin.clone(),
@@ -78,7 +112,8 @@ impl Policy {
         if host_ip.is_none() && !self.machine.answers_to(host) {
             return Err(self.misdirected(host));
         }
-        let trusted = self.is_trusted(head, host);
+        let page = self.page(head, host);
+        let trusted = page >= Page::Allowed;
         let upgrade = head.headers.contains_key(header::UPGRADE);
         if !trusted && (upgrade || !is_safe(&head.method)) {
             let origin = text(&head.headers, header::ORIGIN).unwrap_or("another site");
@@ -90,12 +125,31 @@ impl Policy {
             Some(ip) => self.machine.has_address(ip),
             None => self.machine.has_name(host),
         };
-        let role = if trusted && self.is_gm(head, addrs, own_host) {
-            Role::Gm
+        let own_page = page == Page::Own;
+        let proven = if own_page && head.headers.contains_key(header::COOKIE) {
+            self.passes.read(&head.headers, SystemTime::now())
         } else {
-            Role::Player
+            Proven::default()
         };
-        Ok(Verdict { role, trusted })
+        let by_place = trusted && self.is_gm(head, addrs, own_host);
+        let (role, table) = self.seat(by_place || proven.gm, proven.grant);
+        Ok(Verdict {
+            role,
+            table,
+            grant: proven.grant,
+            trusted,
+            own_page,
+        })
+    }
+
+    /// Who has joined as a display is one, also where everybody could be a player.
+    fn seat(&self, gm: bool, grant: Option<Grant>) -> (Role, Option<TableId>) {
+        match (grant, self.players) {
+            (grant, _) if gm => (Role::Gm, Some(grant.map_or(TableId::MAIN, |g| g.table))),
+            (Some(grant), _) => (grant.role, Some(grant.table)),
+            (None, Players::Open) => (Role::Player, Some(TableId::MAIN)),
+            (None, Players::Code) => (Role::Display, None),
+        }
     }
 
     fn misdirected(&self, host: &str) -> Error {
@@ -106,34 +160,32 @@ impl Policy {
         ))
     }
 
-    /// Whether the page behind this request, if any, may use the server.
-    fn is_trusted(&self, head: &RequestHead, host: &str) -> bool {
+    /// From where the page behind this request, if any, comes.
+    fn page(&self, head: &RequestHead, host: &str) -> Page {
         let Some(origin) = head.headers.get(header::ORIGIN) else {
-            let fetch = |name: HeaderName| text(&head.headers, name);
-            let from_elsewhere = fetch(SEC_FETCH_SITE) == Some("cross-site");
-            // Following a link from another site to a page of ours is fine.
-            let opens_page = fetch(SEC_FETCH_MODE) == Some("navigate")
-                && fetch(SEC_FETCH_DEST) == Some("document")
-                && is_safe(&head.method);
-            return !from_elsewhere || opens_page;
+            return page_by_fetch(head);
         };
-        let Ok(origin) = origin.to_str() else {
-            return false;
-        };
-        let Some(from) = authority(origin) else {
-            return false;
+        let Some(from) = origin.to_str().ok().and_then(authority) else {
+            return Page::Foreign;
         };
         let Some(name) = host_name(from) else {
-            return false;
+            return Page::Foreign;
         };
-        let same = host_header(head).is_some_and(|host| from.eq_ignore_ascii_case(host));
-        same || self.is_loopback_name(name)
+        if host_header(head).is_some_and(|host| from.eq_ignore_ascii_case(host)) {
+            return Page::Own;
+        }
+        let allowed = self.is_loopback_name(name)
             || as_ip(name).is_some_and(|ip| self.machine.has_address(ip))
             || (self.machine.answers_to(name) && name.eq_ignore_ascii_case(host))
             || self
                 .allow_origin
                 .iter()
-                .any(|o| o.eq_ignore_ascii_case(origin))
+                .any(|o| origin.as_bytes().eq_ignore_ascii_case(o.as_bytes()));
+        if allowed {
+            Page::Allowed
+        } else {
+            Page::Foreign
+        }
     }
 
     fn is_loopback_name(&self, name: &str) -> bool {
@@ -167,9 +219,28 @@ impl Policy {
         name.is_some_and(|name| self.is_loopback_name(name))
     }
 
-    /// Whether anybody can be GM with these settings.
-    pub fn has_gm(&self) -> bool {
-        self.open || self.loopback_gm || !self.gm_from.is_empty()
+    /// The cookies.
+    pub fn passes(&self) -> &Passes {
+        &self.passes
+    }
+}
+
+/// The same from what browsers say of a request without an origin.
+fn page_by_fetch(head: &RequestHead) -> Page {
+    let fetch = |name: HeaderName| text(&head.headers, name);
+    let Some(site) = fetch(SEC_FETCH_SITE) else {
+        return Page::Own;
+    };
+    // Following a link from another site to a page of ours is fine.
+    let opens_page = fetch(SEC_FETCH_MODE) == Some("navigate")
+        && fetch(SEC_FETCH_DEST) == Some("document")
+        && is_safe(&head.method);
+    match site {
+        "same-origin" | "none" => Page::Own,
+        "cross-site" if !opens_page => Page::Foreign,
+        // Links between pages of one machine: another port is the same site.
+        "same-site" if opens_page => Page::Own,
+        _ => Page::Allowed,
     }
 }
 
@@ -207,13 +278,36 @@ impl SocketAddrs {
 
 #[cfg(test)]
 mod tests {
+    use super::super::passes::tests::{Book, cookies};
+    use super::super::{Keys, Passes};
     use super::*;
+    use crate::config::Secret;
     use actix_http::header::HeaderValue;
     use clap::Parser;
+    use std::sync::Arc;
+
+    fn other() -> TableId {
+        TableId::parse("k3v9x2qa").unwrap()
+    }
 
     fn policy(flags: &[&str]) -> Policy {
-        let flags = ["tablekeep", "--loopback-gm", "true"].iter().chain(flags);
-        Policy::new(&Config::parse_from(flags))
+        with_password(flags, None)
+    }
+
+    fn with_password(flags: &[&str], password: Option<&str>) -> Policy {
+        let mut given = vec!["tablekeep"];
+        if !flags.contains(&"--loopback-gm") {
+            given.extend(["--loopback-gm", "true"]);
+        }
+        given.extend(flags);
+        let book = Book::default();
+        book.0.lock().unwrap().insert(TableId::MAIN, 1);
+        book.0.lock().unwrap().insert(other(), 1);
+        let password = password.map(|text| Secret::new(text.to_owned()));
+        let folder = std::env::temp_dir().join("a folder that is not there");
+        let keys = Keys::new(&[1; 32]);
+        let passes = Passes::new(&keys, password.as_ref(), Arc::new(book), &folder);
+        Policy::new(&Config::parse_from(given), passes)
     }
 
     fn head(method: Method, headers: &[(&'static str, &str)]) -> RequestHead {
@@ -339,9 +433,8 @@ mod tests {
             role(&policy(&["--gm-from", "192.168.2.0/24"]), &localhost, far),
             Role::Player
         );
-        let off = Policy::new(&Config::parse_from(["t", "--loopback-gm", "false"]));
+        let off = policy(&["--loopback-gm", "false"]);
         assert_eq!(role(&off, &localhost, here), Role::Player);
-        assert!(!off.has_gm());
     }
 
     #[test]
@@ -375,5 +468,86 @@ mod tests {
         ];
         let verdict = judge(Method::GET, &image).unwrap();
         assert_eq!((verdict.trusted, verdict.role), (false, Role::Player));
+    }
+
+    #[test]
+    fn a_cookie_makes_the_gm_on_our_own_pages_only() {
+        let flags = [
+            "--loopback-gm",
+            "false",
+            "--allow-origin",
+            "https://ok.example",
+        ];
+        let policy = with_password(&flags, Some("secret"));
+        let far = from("192.168.1.9", "192.168.1.5");
+        let lines = policy.passes().sign_in("secret", SystemTime::now(), false);
+        let browser = cookies(&lines.unwrap());
+        let cookie = browser.get(header::COOKIE).unwrap().to_str().unwrap();
+        let (host, cookie) = (("host", "192.168.1.5:8010"), ("cookie", cookie));
+        for (headers, expected) in [
+            (vec![], Role::Gm),
+            (vec![("origin", "http://192.168.1.5:8010")], Role::Gm),
+            // A proxy with a certificate in front.
+            (vec![("x-forwarded-for", "203.0.113.9")], Role::Gm),
+            (vec![("sec-fetch-site", "same-origin")], Role::Gm),
+            (vec![("origin", "http://192.168.1.5:3000")], Role::Player),
+            (vec![("origin", "http://localhost:3000")], Role::Player),
+            (vec![("origin", "https://ok.example")], Role::Player),
+            (vec![("origin", "https://evil.example")], Role::Player),
+            (vec![("origin", "null")], Role::Player),
+            (vec![("sec-fetch-site", "same-site")], Role::Player),
+            (vec![("sec-fetch-site", "cross-site")], Role::Player),
+        ] {
+            let all = [&headers[..], &[host, cookie]].concat();
+            assert_eq!(role(&policy, &all, far), expected, "{headers:?}");
+        }
+        assert_eq!(role(&policy, &[host], far), Role::Player);
+    }
+
+    #[test]
+    fn a_seat_needs_a_cookie_where_codes_are_asked_for() {
+        let far = from("192.168.1.9", "192.168.1.5");
+        let host = ("host", "192.168.1.5");
+        for (players, without) in [("open", Some(TableId::MAIN)), ("code", None)] {
+            let policy = policy(&["--players", players]);
+            let seat = |headers: &[(&'static str, &str)]| {
+                let all = [headers, &[host]].concat();
+                let verdict = policy.judge(&head(Method::GET, &all), far).unwrap();
+                (verdict.role, verdict.table)
+            };
+            assert_eq!(seat(&[]).1, without);
+            assert_eq!(seat(&[("cookie", "tablekeep-table=forged")]).1, without);
+            for (table, role) in [(TableId::MAIN, Role::Display), (other(), Role::Player)] {
+                let line = policy.passes().admit(table, role, SystemTime::now(), false);
+                let browser = cookies(&[line.unwrap()]);
+                let cookie = browser.get(header::COOKIE).unwrap().to_str().unwrap();
+                assert_eq!(seat(&[("cookie", cookie)]), (role, Some(table)));
+                let elsewhere = ("origin", "http://localhost:3000");
+                assert_eq!(seat(&[("cookie", cookie), elsewhere]).1, without);
+            }
+        }
+    }
+
+    #[test]
+    fn the_gm_sits_at_main_or_where_a_cookie_says() {
+        let policy = policy(&["--players", "code"]);
+        let here = from("127.0.0.1", "127.0.0.1");
+        let line = policy
+            .passes()
+            .admit(other(), Role::Display, SystemTime::now(), false);
+        let browser = cookies(&[line.unwrap()]);
+        let cookie = (
+            "cookie",
+            browser.get(header::COOKIE).unwrap().to_str().unwrap(),
+        );
+        let host = ("host", "localhost");
+        let judge = |headers: &[(&'static str, &str)]| {
+            policy.judge(&head(Method::GET, headers), here).unwrap()
+        };
+        let plain = judge(&[host]);
+        assert_eq!((plain.role, plain.table), (Role::Gm, Some(TableId::MAIN)));
+        let joined = judge(&[host, cookie]);
+        assert_eq!((joined.role, joined.table), (Role::Gm, Some(other())));
+        assert!(joined.visitor().may_see(TableId::MAIN));
     }
 }

@@ -3,11 +3,11 @@
 use super::catalogue::{self, Sound};
 use super::kind::{Category, SOUNDS};
 use super::tags::{self, TagReader};
-use crate::access::{Gm, Visitor};
+use crate::access::{Gm, Seat};
 use crate::error::{Error, ErrorBody, Result};
 use crate::http::{
-    Disposition, FileErrors, FilesBelow, GmErrors, JsonBody, Message, Precondition, PublicErrors,
-    Registrar, Tail, UploadErrors, UploadLimits, WriteErrors, docs, receive,
+    Disposition, FileErrors, FilesBelow, GmErrors, JsonBody, Message, Precondition, Registrar,
+    SeatErrors, Tail, UploadErrors, UploadLimits, WriteErrors, docs, receive,
 };
 use crate::library::{FolderItem, Library, folders};
 use actix_web::web::{self, Data, Json, Path, Payload, Query};
@@ -63,12 +63,12 @@ impl Serialize for ByFolder {
 }
 
 /// Lists all sounds by category and folder.
-#[utoipa::path(tag = "audio", responses((status = 200, body = SoundList), PublicErrors))]
+#[utoipa::path(tag = "audio", responses((status = 200, body = SoundList), SeatErrors))]
 #[get("/audio/list")]
 async fn list(
     library: Data<Library>,
     tags: Data<TagReader>,
-    _visitor: Visitor,
+    _seat: Seat,
 ) -> Result<Json<SoundList>> {
     let shelf = library.shelf(&SOUNDS).await?;
     let (reader, store) = (tags.clone(), library.store().clone());
@@ -267,7 +267,7 @@ async fn read(
     library: Data<Library>,
     Tail(path): Tail,
     req: HttpRequest,
-    _visitor: Visitor,
+    _seat: Seat,
 ) -> Result<HttpResponse> {
     let (category, path) = path.split_once('/').unwrap_or((&path, ""));
     let category = Category::parse(category)?;

@@ -17,6 +17,9 @@ use std::time::Duration;
 /// A client that sends nothing for this long has gone.
 pub(super) const STALL: Duration = Duration::from_secs(60);
 
+/// Largest [`ShortBody`].
+pub const SHORT_BYTES: u64 = 16 << 10;
+
 /// Longer values are not quoted back in an error.
 const MAX_QUOTED_BYTES: usize = 64 << 10;
 
@@ -68,10 +71,20 @@ impl FromRequest for JsonBody {
     type Future = LocalBoxFuture<'static, Result<Self>>;
 
     fn from_request(req: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let is_json = is_json(req);
         let limit = req
             .app_data::<Data<Config>>()
             .map_or(16 << 20, |c| c.limits.max_scene);
+        Self::read(req, payload, limit)
+    }
+}
+
+impl JsonBody {
+    fn read(
+        req: &HttpRequest,
+        payload: &mut Payload,
+        limit: u64,
+    ) -> LocalBoxFuture<'static, Result<Self>> {
+        let is_json = is_json(req);
         let claimed = claimed_length(req);
         let mut payload = payload.take();
         async move {
@@ -98,6 +111,28 @@ impl FromRequest for JsonBody {
             }
         }
         .boxed_local()
+    }
+}
+
+/// The same for bodies of a few words, which strangers may send: at most [`SHORT_BYTES`].
+#[derive(Debug)]
+pub struct ShortBody(JsonBody);
+
+impl ShortBody {
+    /// The members of a body that must be an object.
+    pub fn fields(&self) -> Result<Fields<'_>> {
+        self.0.fields()
+    }
+}
+
+impl FromRequest for ShortBody {
+    type Error = Error;
+    type Future = LocalBoxFuture<'static, Result<Self>>;
+
+    fn from_request(req: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        JsonBody::read(req, payload, SHORT_BYTES)
+            .map(|body| body.map(Self))
+            .boxed_local()
     }
 }
 

@@ -41,6 +41,10 @@ fn answer<T: PartialSchema + ToSchema>(text: &str) -> RefOr<Response> {
         .into()
 }
 
+fn invalid_fields() -> RefOr<Response> {
+    answer::<ValidationBody>("Fields are missing or of the wrong type")
+}
+
 fn group(rows: &[(&str, &str)]) -> Responses {
     rows.iter()
         .map(|(status, text)| ((*status).to_owned(), error(text)))
@@ -55,6 +59,8 @@ const INTERNAL: (&str, &str) = (
 const BUSY: (&str, &str) = ("503", "Not ready yet, or shutting down: try again");
 const FORBIDDEN: (&str, &str) = ("403", "Only the GM may do this, or the page is not allowed");
 
+const JOIN_FIRST: (&str, &str) = ("403", "Join the table first (`--players code`)");
+
 /// What any route may answer.
 pub struct PublicErrors;
 
@@ -64,12 +70,40 @@ impl IntoResponses for PublicErrors {
     }
 }
 
+/// What a route for everybody at a table may answer.
+pub struct SeatErrors;
+
+impl IntoResponses for SeatErrors {
+    fn responses() -> Responses {
+        group(&[JOIN_FIRST, MISDIRECTED, INTERNAL, BUSY])
+    }
+}
+
+/// What a route may answer that takes a few words from anybody.
+pub struct GuestErrors;
+
+impl IntoResponses for GuestErrors {
+    fn responses() -> Responses {
+        let mut all = GmErrors::responses();
+        all.extend(group(&[
+            ("400", "The request makes no sense; the text says why"),
+            ("413", "The request is over the limit"),
+            (
+                "429",
+                "Too many attempts from this address; `Retry-After` says when to go on",
+            ),
+        ]));
+        all.insert("422".into(), invalid_fields());
+        all
+    }
+}
+
 /// What a file's route may answer.
 pub struct FileErrors;
 
 impl IntoResponses for FileErrors {
     fn responses() -> Responses {
-        let mut all = PublicErrors::responses();
+        let mut all = SeatErrors::responses();
         all.extend(group(&[
             ("404", "There is no such file"),
             ("412", "If-Match or If-Unmodified-Since does not hold"),
@@ -100,10 +134,7 @@ impl IntoResponses for WriteErrors {
             ("413", "The request is over the limit"),
             ("507", "The disk is full; nothing was changed"),
         ]));
-        all.insert(
-            "422".into(),
-            answer::<ValidationBody>("Fields are missing or of the wrong type"),
-        );
+        all.insert("422".into(), invalid_fields());
         all
     }
 }

@@ -12,9 +12,11 @@ mod registrar;
 mod tail;
 mod upload;
 
-pub use body::{Fields, JsonBody};
+pub use body::{Fields, JsonBody, SHORT_BYTES, ShortBody};
 pub use cache::FileCache;
-pub use docs::{FileErrors, GmErrors, Message, PublicErrors, UploadErrors, WriteErrors};
+pub use docs::{
+    FileErrors, GmErrors, GuestErrors, Message, PublicErrors, SeatErrors, UploadErrors, WriteErrors,
+};
 pub use download::{Disposition, MAX_RANGES, etag_of, send_bytes, send_document, send_file};
 pub use fallback::{RouteList, fallback};
 pub use gate::{IsHead, gate};

@@ -8,8 +8,9 @@ pub use names::{Wanted, new_file, new_folder};
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::http::{Disposition, FileCache, UploadSlots, send_file};
+use crate::json::JsonText;
 use crate::live::TableHandle;
-use crate::model::{MapMove, map_refs};
+use crate::model::{MapMove, TableId, map_refs};
 use crate::store::{AssetPath, FolderPath, Kind, PendingIntent, Shelf, Store};
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
@@ -154,10 +155,18 @@ impl Library {
         Ok(scenes + usize::from(live))
     }
 
-    /// Whether the table's scene shows `asked`, which was found at `found`: written so, or found
+    /// What a table shows.
+    fn document_of(&self, table: TableId) -> Option<JsonText> {
+        // The other tables have no scene yet.
+        (table == TableId::MAIN)
+            .then(|| self.table.document())
+            .flatten()
+    }
+
+    /// Whether this table's scene shows `asked`, which was found at `found`: written so, or found
     /// by the same search.
-    pub fn is_shown(&self, shelf: &Shelf, asked: &str, found: &AssetPath) -> bool {
-        let Some(scene) = self.table.document() else {
+    pub fn is_shown(&self, table: TableId, shelf: &Shelf, asked: &str, found: &AssetPath) -> bool {
+        let Some(scene) = self.document_of(table) else {
             return false;
         };
         map_refs(&scene).any(|map| {

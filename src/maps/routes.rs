@@ -2,7 +2,7 @@
 
 use super::catalogue::{self, Moved};
 use super::kind::MAPS;
-use crate::access::{Gm, Role, Visitor};
+use crate::access::{Gm, Role, Seat};
 use crate::error::{Error, Result};
 use crate::http::{
     Disposition, FileErrors, FilesBelow, GmErrors, JsonBody, Message, Precondition, Registrar,
@@ -231,13 +231,13 @@ async fn read(
     library: Data<Library>,
     Tail(path): Tail,
     req: HttpRequest,
-    visitor: Visitor,
+    seat: Seat,
 ) -> Result<HttpResponse> {
     let missing = || Error::NotFound(format!("Map not found: {path}"));
     let shelf = library.shelf(&MAPS).await?;
     let asked = AssetPath::parse(&path).map_err(|_| missing())?;
     let found = Wanted::Searched(&asked).find(shelf).ok_or_else(missing)?;
-    if visitor.role < Role::Gm && !library.is_shown(shelf, asked.as_str(), &found) {
+    if seat.role < Role::Gm && !library.is_shown(seat.table, shelf, asked.as_str(), &found) {
         return Err(missing());
     }
     let sent = library

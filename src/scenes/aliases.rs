@@ -5,9 +5,9 @@
 //! scene's JSON.
 
 use crate::error::Result;
+use crate::store::write_durably;
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Write;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
@@ -78,11 +78,8 @@ impl Aliases {
         let mut changed = known.clone();
         change(&mut changed);
         if changed != *known {
-            let mut draft = tempfile::NamedTempFile::new_in(self.file.with_file_name(""))?;
-            draft.write_all(&serde_json::to_vec(&changed).map_err(std::io::Error::other)?)?;
-            draft.as_file().sync_all()?;
-            draft.persist(&self.file).map_err(|e| e.error)?;
-            fs::File::open(self.file.with_file_name(""))?.sync_all()?;
+            let text = serde_json::to_vec(&changed).map_err(std::io::Error::other)?;
+            write_durably(&self.file, &text)?;
             *known = changed;
         }
         Ok(())

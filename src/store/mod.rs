@@ -24,9 +24,11 @@ pub use watch::Watcher;
 
 use crate::error::{Error, Result};
 use std::fs::{self, File, TryLockError};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
+use tempfile::NamedTempFile;
 
 /// Name of the folder that holds everything of our own, below the data folder.
 pub const PRIVATE_DIR: &str = ".tablekeep";
@@ -132,6 +134,17 @@ impl Store {
             shelf.empty_trash(limit);
         }
     }
+}
+
+/// Replaces a small file of our own, whole and durable: readers see the old one or the new one.
+///
+/// Only this user may read it. Blocks.
+pub fn write_durably(file: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let mut draft = NamedTempFile::new_in(file.with_file_name(""))?;
+    draft.write_all(bytes)?;
+    draft.as_file().sync_all()?;
+    draft.persist(file)?;
+    sync_parent(file)
 }
 
 /// Makes `dir` and its missing parents, and their names durable.

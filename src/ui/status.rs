@@ -1,10 +1,14 @@
 //! `/health`, `/limits`: what state the server is in, and how much it takes.
 
+use crate::access::ATTEMPTS_PER_MINUTE;
 use crate::error::Result;
-use crate::http::{MAX_PIXELS, MAX_RANGES, MAX_SIDE, PublicErrors, Registrar, TEXT_BYTES};
+use crate::http::{
+    MAX_PIXELS, MAX_RANGES, MAX_SIDE, PublicErrors, Registrar, SHORT_BYTES, TEXT_BYTES,
+};
 use crate::json::MAX_DEPTH;
 use crate::library::Library;
 use crate::store::{MAX_NAME_BYTES, MAX_PATH_BYTES};
+use crate::tables::{MAX_NAME_CHARS, MAX_WAITING};
 use actix_web::get;
 use actix_web::web::{Data, Json};
 use serde::Serialize;
@@ -79,6 +83,14 @@ struct LimitsBody {
     path_bytes: usize,
     form_text_bytes: usize,
     uploads_at_once: u16,
+    tables: u16,
+    table_name_characters: usize,
+    /// Displays that wait to be paired.
+    waiting_displays: usize,
+    /// Passwords, codes and numbers that one address may try.
+    attempts_per_minute: u32,
+    /// A request to join, to pair or to sign in.
+    guest_request_bytes: u64,
     ranges_per_request: usize,
 }
 
@@ -99,6 +111,11 @@ async fn limits(library: Data<Library>) -> Result<Json<LimitsBody>> {
         path_bytes: MAX_PATH_BYTES,
         form_text_bytes: TEXT_BYTES,
         uploads_at_once: limits.max_uploads,
+        tables: limits.max_tables,
+        table_name_characters: MAX_NAME_CHARS,
+        waiting_displays: MAX_WAITING,
+        attempts_per_minute: ATTEMPTS_PER_MINUTE.get(),
+        guest_request_bytes: SHORT_BYTES,
         ranges_per_request: MAX_RANGES,
     }))
 }

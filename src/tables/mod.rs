@@ -1,0 +1,59 @@
+//! The tables, and the ways to them: by code, by a display's number, by the GM's password.
+//!
+//! - [`Directory`]: which tables there are, in one small file.
+//! - [`Pairing`]: displays that show a number and wait for the GM to type it in.
+//! - What somebody has proved stands in a cookie of theirs ([`crate::access::Passes`]).
+
+mod code;
+mod directory;
+mod pairing;
+mod routes;
+mod sign_in;
+
+pub use code::Code;
+pub use directory::{Directory, MAX_NAME_CHARS, Table};
+pub use pairing::{MAX_WAITING, Pairing};
+
+use crate::access::{Attempts, Client, SocketAddrs};
+use crate::http::Registrar;
+use actix_web::HttpRequest;
+use actix_web::http::header;
+use std::sync::Arc;
+
+/// What the routes of this module share.
+pub struct Tables {
+    /// Which tables there are.
+    pub directory: Arc<Directory>,
+    /// Displays that wait.
+    pub pairing: Pairing,
+    /// Who has guessed how often.
+    pub attempts: Attempts,
+}
+
+impl Tables {
+    /// With nobody waiting.
+    pub fn new(directory: Arc<Directory>) -> Self {
+        Self {
+            directory,
+            pairing: Pairing::default(),
+            attempts: Attempts::default(),
+        }
+    }
+}
+
+/// All routes of this module.
+pub fn routes(config: &mut impl Registrar) {
+    routes::routes(config);
+    sign_in::routes(config);
+}
+
+fn client(req: &HttpRequest) -> Client {
+    let addrs = req.conn_data::<SocketAddrs>().copied();
+    Client::of(addrs.unwrap_or_else(SocketAddrs::unknown))
+}
+
+/// Whether the page came over HTTPS, through a proxy that has the certificate.
+fn is_secure(req: &HttpRequest) -> bool {
+    let origin = req.headers().get(header::ORIGIN);
+    origin.is_some_and(|origin| origin.as_bytes().starts_with(b"https://"))
+}

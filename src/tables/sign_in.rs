@@ -1,0 +1,77 @@
+//! `/signin` and `/signout`: the GM's password for a cookie, and the cookie for nothing.
+
+use super::{Tables, client, is_secure};
+use crate::access::{Attempt, Client, OwnPage, Policy};
+use crate::error::{Error, ErrorBody, Result};
+use crate::http::{GuestErrors, PublicErrors, Registrar, ShortBody};
+use actix_web::http::header;
+use actix_web::web::{self, Data};
+use actix_web::{HttpRequest, HttpResponse, post};
+use std::time::SystemTime;
+use utoipa::ToSchema;
+
+pub(super) fn routes(config: &mut impl Registrar) {
+    config.service(sign_in).service(sign_out);
+}
+
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes a body that is read field by field")]
+struct Password {
+    /// What the server was started with (`--gm-password`), or showed at start.
+    #[schema(example = "abcd-efgh-jkmn")]
+    password: String,
+}
+
+/// Signs the GM in: a cookie carries the role for 12 hours, on the server's own pages.
+///
+/// Attempts are slowed down per address. A browser that has signed in before is counted by itself.
+#[utoipa::path(tag = "access", request_body = Password, responses((status = 204, description = "Signed in; the cookie is set"),
+    (status = 401, description = "The password is wrong", body = ErrorBody), GuestErrors))]
+#[post("/signin")]
+async fn sign_in(
+    tables: Data<Tables>,
+    policy: Data<Policy>,
+    body: ShortBody,
+    req: HttpRequest,
+    _page: OwnPage,
+) -> Result<HttpResponse> {
+    let mut fields = body.fields()?;
+    let password = fields.text("password");
+    fields.check()?;
+    let passes = policy.passes();
+    let device = passes.device(req.headers());
+    let who = device.map_or_else(|| client(&req), Client::Device);
+    tables.attempts.take(Attempt::SignIn, who)?;
+    let signed_in = passes.sign_in(&password, SystemTime::now(), is_secure(&req));
+    let from = req.peer_addr().map(|addr| addr.ip());
+    match &signed_in {
+        Ok(_) => tracing::info!(?from, "the GM has signed in"),
+        Err(Error::Unauthenticated(_)) => tracing::warn!(?from, "a sign-in with a wrong password"),
+        Err(_) => {}
+    }
+    let mut answer = HttpResponse::NoContent();
+    answer.insert_header((header::CACHE_CONTROL, "no-store"));
+    for cookie in signed_in? {
+        answer.append_header((header::SET_COOKIE, cookie));
+    }
+    Ok(answer.finish())
+}
+
+/// Ends this browser's sign-in, for good: a copy of its cookie is worth nothing, either.
+#[utoipa::path(tag = "access", responses((status = 204, description = "Signed out, or never signed in"),
+    (status = 403, description = "The page is not allowed", body = ErrorBody), (status = 507, body = ErrorBody), PublicErrors))]
+#[post("/signout")]
+async fn sign_out(policy: Data<Policy>, req: HttpRequest, _page: OwnPage) -> Result<HttpResponse> {
+    let (headers, secure) = (req.headers().clone(), is_secure(&req));
+    let work = move || {
+        policy
+            .passes()
+            .sign_out(&headers, SystemTime::now(), secure)
+    };
+    let cookie = web::block(work)
+        .await
+        .map_err(|_| Error::Internal(std::io::Error::other("file work panicked")))??;
+    Ok(HttpResponse::NoContent()
+        .append_header((header::SET_COOKIE, cookie))
+        .finish())
+}
