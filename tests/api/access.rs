@@ -8,9 +8,13 @@ use serde_json::{Value, json};
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Who {
     Anyone,
+    /// Anyone, but from the server's own pages or from no page: these routes give cookies.
+    OwnPage,
+    /// Who sits at a table: with `--players open` everybody.
+    Seated,
     Gm,
 }
-use Who::{Anyone, Gm};
+use Who::{Anyone, Gm, OwnPage, Seated};
 
 /// Every operation of the API. A new route needs a row here.
 const TABLE: &[(&str, &str, Who)] = &[
@@ -21,9 +25,18 @@ const TABLE: &[(&str, &str, Who)] = &[
     ("get", "/limits", Anyone),
     ("get", "/ui/{path}", Anyone),
     // The files of what the table shows: see the tests below.
-    ("get", "/maps/file/{path}", Anyone),
-    ("get", "/audio/file/{category}/{path}", Anyone),
-    ("get", "/audio/list", Anyone),
+    ("get", "/maps/file/{path}", Seated),
+    ("get", "/audio/file/{category}/{path}", Seated),
+    ("get", "/audio/list", Seated),
+    ("post", "/signin", OwnPage),
+    ("post", "/signout", OwnPage),
+    ("get", "/tables", Gm),
+    ("post", "/tables", Gm),
+    ("post", "/tables/join", OwnPage),
+    ("delete", "/tables/{id}", Gm),
+    ("post", "/tables/{id}/code", Gm),
+    ("post", "/tables/{id}/pair", OwnPage),
+    ("put", "/tables/{id}/pair", Gm),
     ("delete", "/audio/file/{category}/{path}", Gm),
     ("post", "/audio/folder", Gm),
     ("delete", "/audio/folder/{category}/{path}", Gm),
@@ -81,6 +94,12 @@ fn ask(server: &TestServer, method: &str, path: &str, headers: &[(&str, &str)]) 
         .status
 }
 
+/// None of the headers here is what a page of the server itself sends.
+fn by_a_page(headers: &[(&str, &str)]) -> bool {
+    let page = |name: &str| matches!(name, "origin" | "sec-fetch-site");
+    headers.iter().any(|(name, _)| page(name))
+}
+
 #[test]
 fn every_route_has_a_row_and_every_row_a_route() {
     let api: Value = serde_json::from_str(tablekeep::server::OPENAPI).unwrap();
@@ -105,6 +124,7 @@ fn every_route_has_a_row_and_every_row_a_route() {
 /// Nobody but the GM gets past a GM's row, whatever makes them somebody else.
 #[rstest]
 #[case::a_player(&["--loopback-gm", "false"], &[], 403)]
+#[case::without_a_code(&["--loopback-gm", "false", "--players", "code"], &[], 403)]
 #[case::behind_a_proxy(&[], &[("x-forwarded-for", "10.0.0.1")], 403)]
 #[case::behind_a_tunnel(&[], &[("forwarded", "for=10.0.0.1")], 403)]
 #[case::a_foreign_page(&[], &[("origin", "https://evil.example")], 403)]
@@ -122,7 +142,13 @@ fn only_the_gm_gets_past_a_gms_row(
     let server = start_with(flags);
     for (method, path, who) in TABLE {
         let status = ask(&server, method, path, headers);
-        if *who == Gm || refused == 421 {
+        let may = match who {
+            Anyone => true,
+            OwnPage => !by_a_page(headers),
+            Seated => !flags.contains(&"code"),
+            Gm => false,
+        };
+        if !may || refused == 421 {
             assert_eq!(status, refused, "{method} {path}");
         } else {
             assert!(!matches!(status, 403 | 421), "{method} {path}: {status}");
@@ -139,12 +165,11 @@ fn only_the_gm_gets_past_a_gms_row(
 #[case::from_an_allowed_origin_in_open_mode(&["--access", "open", "--allow-origin", "https://t.example"], &[("origin", "https://t.example")])]
 fn the_gm_gets_past_every_row(#[case] flags: &[&str], #[case] headers: &[(&str, &str)]) {
     let server = start_with(flags);
-    for (method, path, _) in TABLE {
+    for (method, path, who) in TABLE {
         let status = ask(&server, method, path, headers);
-        assert!(
-            !matches!(status, 403 | 421 | 405),
-            "{method} {path}: {status}"
-        );
+        let refused = *who == OwnPage && by_a_page(headers);
+        assert_eq!(refused, status == 403, "{method} {path}: {status}");
+        assert!(!matches!(status, 421 | 405), "{method} {path}: {status}");
     }
 }
 

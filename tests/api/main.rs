@@ -13,6 +13,8 @@ mod hostile;
 mod maps;
 mod openapi;
 mod scenes;
+mod sign_in;
 mod spelltable_ws;
 mod startup;
 mod support;
+mod tables;

@@ -66,6 +66,19 @@ fn a_folder_that_cannot_be_used_is_one_sentence() {
 }
 
 #[test]
+fn a_broken_list_of_tables_or_key_is_one_sentence() {
+    for (file, words) in [("tables.json", "list of tables"), ("key", "key file")] {
+        let folder = tempfile::tempdir().unwrap();
+        write_file(folder.path(), &format!(".tablekeep/{file}"), b"{");
+        let data = folder.path().to_str().unwrap();
+        let said = complaint(&run(&["--listen", "127.0.0.1:0", "--data-dir", data]));
+        assert!(said.contains(words) && said.contains(file), "{said}");
+        let kept = std::fs::read(folder.path().join(".tablekeep").join(file));
+        assert_eq!(kept.unwrap(), b"{");
+    }
+}
+
+#[test]
 fn bad_flags_say_what_was_expected() {
     for (flag, value, expected) in [
         ("--listen", "nonsense", "--listen"),
@@ -77,6 +90,9 @@ fn bad_flags_say_what_was_expected() {
         ),
         ("--max-image", "much", "64M"),
         ("--access", "maybe", "closed"),
+        ("--players", "maybe", "code"),
+        ("--gm-password", "", "--gm-password"),
+        ("--max-tables", "0", "--max-tables"),
         ("--log", "a=b=c", "--log"),
         ("--nonsense", "x", "--nonsense"),
     ] {
@@ -96,6 +112,9 @@ fn help_and_version_are_for_reading() {
         "--data-dir",
         "--access",
         "--gm-from",
+        "--gm-password",
+        "--players",
+        "--max-tables",
         "TABLEKEEP_LISTEN",
         "Limits",
         "8010",
@@ -172,7 +191,22 @@ fn the_first_lines_say_where_it_is_and_what_it_found() {
         "--data-dir",
         data.to_str().unwrap(),
     ];
-    assert!(banner(&nobody, folder.path(), folder.path()).contains("NOBODY can be GM"));
+    // Nobody could be GM, so there is a password, the same at every start.
+    let password = |said: &str| {
+        let line = said.lines().find(|line| line.contains("GM password"));
+        line.map(|line| line.split_whitespace().last().unwrap().to_owned())
+    };
+    let said = banner(&nobody, folder.path(), folder.path());
+    assert!(said.contains("signs in with the password"), "{said}");
+    let made = password(&said).unwrap();
+    assert_eq!(made.len(), "abcd-efgh-jkmn".len());
+    let again = banner(&nobody, folder.path(), folder.path());
+    assert_eq!(password(&again).unwrap(), made);
+    // One that was given is not shown.
+    let given = [&nobody[..], &["--gm-password", "opensesame"]].concat();
+    let said = banner(&given, folder.path(), folder.path());
+    assert!(said.contains("signs in with the password"), "{said}");
+    assert!(password(&said).is_none() && !said.contains("opensesame"));
 }
 
 #[test]

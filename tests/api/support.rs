@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
-use tempfile::TempDir;
+use tempfile::{NamedTempFile, TempDir};
 use tungstenite::WebSocket;
 use tungstenite::protocol::Message;
 
@@ -42,6 +42,7 @@ pub struct TestServer {
     folder: PathBuf,
     child: Child,
     stdout: BufReader<ChildStdout>,
+    stderr: NamedTempFile,
 }
 
 /// A server with an empty data folder of its own, whose GM is the test.
@@ -65,7 +66,10 @@ pub fn start_in(folder: &Path, flags: &[&str]) -> TestServer {
         command.args(["--loopback-gm", "true"]);
     }
     command.arg("--data-dir").arg(folder).args(flags);
-    command.stdout(Stdio::piped()).stderr(Stdio::null());
+    let stderr = NamedTempFile::new().unwrap();
+    command
+        .stdout(Stdio::piped())
+        .stderr(stderr.reopen().unwrap());
     let mut child = command.spawn().unwrap();
     let mut stdout = BufReader::new(child.stdout.take().unwrap());
     let mut line = String::new();
@@ -81,6 +85,7 @@ pub fn start_in(folder: &Path, flags: &[&str]) -> TestServer {
         folder: folder.to_owned(),
         child,
         stdout,
+        stderr,
     }
 }
 
@@ -212,6 +217,24 @@ impl TestServer {
             * 1024
     }
 
+    /// The banner and the log, as far as they are written.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.stderr.path()).unwrap()
+    }
+
+    /// Waits until the log has these words.
+    pub fn wait_for_log(&self, words: &str) -> String {
+        let start = Instant::now();
+        loop {
+            let log = self.log();
+            if log.contains(words) {
+                return log;
+            }
+            assert!(start.elapsed() < PATIENCE, "{words} never came: {log}");
+            std::thread::yield_now();
+        }
+    }
+
     /// What else the server printed, once it has ended.
     pub fn rest_of_output(&mut self) -> String {
         let mut rest = String::new();
@@ -259,7 +282,21 @@ pub fn send_to(
 
 /// Sends bytes and reads until the server closes.
 pub fn raw(addr: SocketAddr, bytes: &[u8]) -> Answer {
-    let mut stream = TcpStream::connect(addr).unwrap();
+    exchange(TcpStream::connect(addr).unwrap(), bytes)
+}
+
+/// The same from another address of this machine, such as 127.0.0.2.
+#[cfg(target_os = "linux")]
+pub fn raw_from(ip: &str, addr: SocketAddr, bytes: &[u8]) -> Answer {
+    use socket2::{Domain, Socket, Type};
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    let ip: std::net::IpAddr = ip.parse().unwrap();
+    socket.bind(&SocketAddr::new(ip, 0).into()).unwrap();
+    socket.connect(&addr.into()).unwrap();
+    exchange(socket.into(), bytes)
+}
+
+fn exchange(mut stream: TcpStream, bytes: &[u8]) -> Answer {
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     // The server may answer and close before it has read everything.
     let _ = stream.write_all(bytes);
@@ -307,6 +344,16 @@ impl Answer {
             .iter()
             .find(|(n, _)| n == name)
             .map(|(_, value)| value.as_str())
+    }
+
+    /// What a browser sends back as `Cookie`; deleted ones are left out.
+    pub fn cookies(&self) -> String {
+        let lines = self.headers.iter().filter(|(n, _)| n == "set-cookie");
+        let kept = lines.filter(|(_, line)| !line.contains("Max-Age=0"));
+        let pairs: Vec<_> = kept
+            .filter_map(|(_, line)| line.split(';').next())
+            .collect();
+        pairs.join("; ")
     }
 
     pub fn text(&self) -> String {
