@@ -81,6 +81,21 @@ impl<'a> Node<'a> {
         serde_json::from_str(self.raw()).ok().map(Cow::Owned)
     }
 
+    /// Whether this is the string `meaning`.
+    pub fn means(&self, meaning: &str) -> bool {
+        let raw = self.raw().as_bytes();
+        // Escapes are longer than what they mean, so most strings that differ are told by length.
+        match raw.len().checked_sub(2) {
+            Some(len) if len < meaning.len() => false,
+            Some(len) if len == meaning.len() => {
+                raw[0] == b'"'
+                    && raw[1..=len] == *meaning.as_bytes()
+                    && memchr::memchr(b'\\', meaning.as_bytes()).is_none()
+            }
+            _ => memchr::memchr(b'\\', raw).is_some() && self.as_str().as_deref() == Some(meaning),
+        }
+    }
+
     /// The members of an object in the order of the text; nothing for any other value.
     pub fn members(&self) -> impl Iterator<Item = (Cow<'a, str>, Node<'a>)> + use<'a> {
         let object = self.kind() == NodeKind::Object;
@@ -111,7 +126,12 @@ impl<'a> Node<'a> {
 
     /// The member called `name`; `None` when absent, or when this is no object.
     pub fn get(&self, name: &str) -> Option<Node<'a>> {
-        self.members().find(|(key, _)| key == name).map(|(_, v)| v)
+        if self.kind() != NodeKind::Object {
+            return None;
+        }
+        let mut entries = self.entries();
+        let found = entries.find(|entry| entry.key.is_some_and(|key| key.means(name)));
+        found.map(|entry| entry.value)
     }
 
     /// This value as a tree, for small things such as the `input` of an error.
@@ -172,12 +192,43 @@ impl<'a> Entries<'a> {
         &self.text[self.at..self.close]
     }
 
-    fn node(&self, start: usize) -> Node<'a> {
-        Node {
-            text: self.text,
-            start,
-            end: skip_value(self.text.as_bytes(), start),
+    /// The next child, whose value is probably written like `guess`: comparing costs less than
+    /// finding its end.
+    pub fn next_like(&mut self, guess: Node<'_>) -> Option<Entry<'a>> {
+        let guess = guess.raw();
+        self.step(|text, start| {
+            let closed = guess.ends_with(['}', ']', '"']);
+            if closed && text.as_bytes()[start..].starts_with(guess.as_bytes()) {
+                start + guess.len()
+            } else {
+                skip_value(text.as_bytes(), start)
+            }
+        })
+    }
+
+    fn step(&mut self, end_of: impl Fn(&str, usize) -> usize) -> Option<Entry<'a>> {
+        let (text, bytes) = (self.text, self.text.as_bytes());
+        let from = self.at;
+        let mut at = skip_space(bytes, from);
+        if at >= self.close {
+            return None;
         }
+        let mut key = None;
+        if self.keyed {
+            let (start, end) = (at, skip_string(bytes, at));
+            key = Some(Node { text, start, end });
+            // Behind the key stand white space, ':' and white space.
+            at = skip_space(bytes, skip_space(bytes, end) + 1);
+        }
+        let (start, end) = (at, end_of(text, at));
+        let stop = skip_space(bytes, end);
+        self.at = (stop + 1).min(self.close);
+        Some(Entry {
+            key,
+            value: Node { text, start, end },
+            before: &text[from..start],
+            after: &text[end..stop],
+        })
     }
 }
 
@@ -185,26 +236,7 @@ impl<'a> Iterator for Entries<'a> {
     type Item = Entry<'a>;
 
     fn next(&mut self) -> Option<Entry<'a>> {
-        let bytes = self.text.as_bytes();
-        let from = self.at;
-        let mut at = skip_space(bytes, from);
-        if at >= self.close {
-            return None;
-        }
-        let key = self.keyed.then(|| self.node(at));
-        if let Some(key) = key {
-            // Behind the key stand white space, ':' and white space.
-            at = skip_space(bytes, skip_space(bytes, key.end) + 1);
-        }
-        let value = self.node(at);
-        let stop = skip_space(bytes, value.end);
-        self.at = (stop + 1).min(self.close);
-        Some(Entry {
-            key,
-            value,
-            before: &self.text[from..at],
-            after: &self.text[value.end..stop],
-        })
+        self.step(|text, start| skip_value(text.as_bytes(), start))
     }
 }
 
@@ -230,13 +262,19 @@ fn skip_value(bytes: &[u8], at: usize) -> usize {
 
 fn skip_string(bytes: &[u8], at: usize) -> usize {
     let mut at = at + 1;
-    while let Some(found) = memchr::memchr2(b'"', b'\\', bytes.get(at..).unwrap_or_default()) {
-        if bytes[at + found] == b'"' {
-            return at + found + 1;
+    loop {
+        // Keys and ids are short: calling for help costs more than looking at them here.
+        let near = bytes.get(at..).unwrap_or_default();
+        let mut found = near.iter().take(16).position(|b| matches!(b, b'"' | b'\\'));
+        if found.is_none() {
+            found = memchr::memchr2(b'"', b'\\', near);
         }
-        at += found + 2;
+        match found {
+            Some(found) if near[found] == b'"' => return at + found + 1,
+            Some(found) => at += found + 2,
+            None => return bytes.len(),
+        }
     }
-    bytes.len()
 }
 
 fn skip_nested(bytes: &[u8], at: usize) -> usize {
@@ -292,6 +330,42 @@ mod tests {
                 text.root().members().count() + text.root().elements().count(),
                 0
             );
+        }
+    }
+
+    #[test]
+    fn a_string_means_what_its_escapes_say() {
+        for (json, meaning, same) in [
+            (r#""ab""#, "ab", true),
+            (r#""ab""#, "ac", false),
+            (r#""ab""#, "abc", false),
+            (r#""abc""#, "ab", false),
+            (r#""\u0061b""#, "ab", true),
+            (r#""\n""#, "\n", true),
+            // The two characters of an escape are not what it means.
+            (r#""\n""#, "\\n", false),
+            (r#""\\n""#, "\\n", true),
+            (r#""""#, "", true),
+            ("12", "", false),
+            ("1234", "23", false),
+            ("[]", "", false),
+        ] {
+            let text = JsonText::parse(Bytes::copy_from_slice(json.as_bytes())).unwrap();
+            assert_eq!(text.root().means(meaning), same, "{json} {meaning}");
+        }
+    }
+
+    #[test]
+    fn a_guess_finds_what_a_walk_finds() {
+        let json = br#"{"a":[1] ,"b":{"x":"]"}, "c":12,"d":"e" }"#;
+        let text = JsonText::parse(Bytes::from_static(json)).unwrap();
+        let walked: Vec<_> = text.root().entries().map(|e| e.value.raw()).collect();
+        for guess in ["[1]", "{\"x\":\"]\"}", "1", "12", "\"e\"", "[]", "\"\""] {
+            let guess = JsonText::parse(Bytes::from_static(guess.as_bytes())).unwrap();
+            let mut entries = text.root().entries();
+            let guessed = std::iter::from_fn(|| entries.next_like(guess.root()));
+            let guessed: Vec<_> = guessed.map(|e| e.value.raw()).collect();
+            assert_eq!(guessed, walked, "{guess:?}");
         }
     }
 

@@ -101,13 +101,20 @@ impl<'a> Differ<'a> {
     fn objects(&mut self, old: Node<'a>, new: Node<'a>) {
         let old = Members::of(old);
         let mut gone = vec![true; old.list.len()];
-        for (position, (key, value)) in new.members().enumerate() {
+        let mut entries = new.entries();
+        for position in 0.. {
+            let entry = match old.list.get(position) {
+                Some((_, guess)) => entries.next_like(*guess),
+                None => entries.next(),
+            };
+            let Some(entry) = entry else { break };
+            let key = entry.key.and_then(|key| key.as_str()).unwrap_or_default();
             match old.find(position, &key) {
                 Some(at) => {
                     gone[at] = false;
-                    self.values(&key, old.list[at].1, value);
+                    self.values(&key, old.list[at].1, entry.value);
                 }
-                None => self.set(&key, value),
+                None => self.set(&key, entry.value),
             }
         }
         for ((key, _), _) in old.list.iter().zip(gone).filter(|(_, gone)| *gone) {
@@ -126,11 +133,15 @@ impl<'a> Differ<'a> {
                 self.objects(old, new);
                 self.path.pop();
             }
-            (NodeKind::Array, NodeKind::Array) => match (things(key, old), things(key, new)) {
-                (Some(old), Some(new)) => self.lists(key, &old, &new),
-                _ if same(old, new) => {}
-                _ => self.set(key, new),
-            },
+            (NodeKind::Array, NodeKind::Array) => {
+                let old_things = things(key, old, &[]);
+                let new_things = old_things.as_ref().and_then(|like| things(key, new, like));
+                match (old_things, new_things) {
+                    (Some(old), Some(new)) => self.lists(key, &old, &new),
+                    _ if same(old, new) => {}
+                    _ => self.set(key, new),
+                }
+            }
             _ if same(old, new) => {}
             _ => self.set(key, new),
         }
@@ -176,10 +187,8 @@ impl<'a> Differ<'a> {
         // the second: what they are put in front of is always something that others know too.
         let stays = longest_rise(&pairs);
         let mut from = 0;
-        for to in 0..=new.len() {
-            if to < new.len() && !stays[to] {
-                continue;
-            }
+        let anchors = (0..new.len()).filter(|&at| stays[at]);
+        for to in anchors.chain([new.len()]) {
             let before = new.get(to).map(|t| Selector::first(key, t.ident.clone()));
             for at in from..to {
                 self.put(key, &new[at], pairs[at].is_some(), before.clone());
@@ -229,23 +238,37 @@ impl Thing<'_> {
     }
 }
 
-/// The elements of the list called `key`, if each of them has an ident of its own.
-fn things<'a>(key: &str, list: Node<'a>) -> Option<Vec<Thing<'a>>> {
+/// The elements of the list called `key`, if each of them has an ident of its own. They are probably
+/// much like those of `like`, which have.
+fn things<'a>(key: &str, list: Node<'a>, like: &[Thing<'a>]) -> Option<Vec<Thing<'a>>> {
     let member = member_of(key);
-    let things: Vec<_> = list
-        .elements()
-        .map(|node| {
-            Some(Thing {
-                ident: Ident::in_element(node, member)?,
-                node,
-            })
-        })
-        .collect::<Option<_>>()?;
-    let mut seen = HashSet::with_capacity(things.len());
-    things
-        .iter()
-        .all(|t| seen.insert(&t.ident))
-        .then_some(things)
+    let mut things: Vec<Thing<'a>> = Vec::with_capacity(like.len());
+    let mut alike = true;
+    let mut entries = list.entries();
+    loop {
+        let guess = like.get(things.len());
+        let entry = match guess {
+            Some(guess) => entries.next_like(guess.node),
+            None => entries.next(),
+        };
+        let Some(node) = entry.map(|entry| entry.value) else {
+            break;
+        };
+        let ident = match guess {
+            Some(guess) if guess.node.raw() == node.raw() => guess.ident.clone(),
+            _ => Ident::in_element(node, member)?,
+        };
+        alike &= guess.is_some_and(|guess| guess.ident == ident);
+        things.push(Thing { ident, node });
+    }
+    if !alike {
+        let mut seen = HashSet::with_capacity(things.len());
+        return things
+            .iter()
+            .all(|thing| seen.insert(&thing.ident))
+            .then_some(things);
+    }
+    Some(things)
 }
 
 /// Marks a longest series of places that rises from left to right; `None` is never in it.

@@ -216,7 +216,7 @@ proptest! {
 fn undisturbed(base: &JsonText, edits: &[Edit]) -> Vec<(String, Vec<String>)> {
     let lists = base.root().members().filter_map(|(key, list)| {
         let whole = Path(vec![Step::Key(key.clone().into_owned())]);
-        if things(&key, list).is_none() || edits.iter().any(|edit| edit.place() == whole) {
+        if things(&key, list, &[]).is_none() || edits.iter().any(|edit| edit.place() == whole) {
             return None;
         }
         let mut order = idents(base, &key);
@@ -234,7 +234,10 @@ fn undisturbed(base: &JsonText, edits: &[Edit]) -> Vec<(String, Vec<String>)> {
 }
 
 fn idents(scene: &JsonText, list: &str) -> Vec<String> {
-    let things = scene.root().get(list).and_then(|node| things(list, node));
+    let things = scene
+        .root()
+        .get(list)
+        .and_then(|node| things(list, node, &[]));
     let things = things.unwrap_or_default().into_iter();
     things.map(|thing| thing.ident.to_json()).collect()
 }

@@ -94,10 +94,9 @@ impl<'a> Settings<'a> {
         if entry.kind() != NodeKind::Object {
             return;
         }
-        let player = entry.get("isPlayer").is_some_and(|is| is.raw() == "true");
-        let place = entry.get("mapPosition").filter(|place| !place.is_null());
-        let fogged = !player && place.is_some_and(|place| self.fog.covers(place));
-        let hp = entry.get("hp").filter(|hp| !hp.is_null());
+        let facts = Facts::of(entry);
+        let player = facts.player;
+        let fogged = !player && facts.place.is_some_and(|place| self.fog.covers(place));
         out.open_element('{');
         for (key, value) in entry.members() {
             match key.as_ref() {
@@ -112,36 +111,60 @@ impl<'a> Settings<'a> {
                     })
                 }
                 // Of a view, whose hit points are gone already.
-                "health" if !player && hp.is_none() => {
-                    if let Some(word) = value.as_str().filter(|word| HEALTH.contains(&&**word)) {
-                        out.raw_member("health", &quote(&word));
+                "health" if !player && facts.hp.is_none() => {
+                    if HEALTH.iter().any(|word| value.means(word)) {
+                        out.member("health", value, &Shape::Scalar);
                     }
                 }
                 _ => out.known_member(&key, value, shape::ENTRY),
             }
         }
-        if let Some(hp) = hp.filter(|_| !player) {
-            out.raw_member("health", &quote(health(hp, entry)));
+        if let Some(health) = facts.health().filter(|_| !player) {
+            out.raw_member("health", &quote(health));
         }
         out.close('}');
     }
 }
 
-const HEALTH: [&str; 4] = ["unhurt", "hurt", "bloodied", "down"];
+/// What decides about the other members of an entry.
+#[derive(Default)]
+struct Facts<'a> {
+    player: bool,
+    killed: bool,
+    hp: Option<Node<'a>>,
+    full_hp: Option<f64>,
+    place: Option<Node<'a>>,
+}
 
-/// How an entry with the hit points `hp` looks from outside.
-fn health(hp: Node<'_>, entry: Node<'_>) -> &'static str {
-    let killed = entry.get("isKilled").is_some_and(|is| is.raw() == "true");
-    let hp = number(hp);
-    let full = entry.get("initialHP").and_then(number);
-    match (hp, full) {
-        _ if killed => "down",
-        (Some(hp), _) if hp <= 0.0 => "down",
-        (Some(hp), Some(full)) if hp <= full / 2.0 => "bloodied",
-        (Some(hp), Some(full)) if hp < full => "hurt",
-        _ => "unhurt",
+impl<'a> Facts<'a> {
+    fn of(entry: Node<'a>) -> Self {
+        let mut facts = Self::default();
+        for (key, value) in entry.members().filter(|(_, value)| !value.is_null()) {
+            match key.as_ref() {
+                "isPlayer" => facts.player = value.raw() == "true",
+                "isKilled" => facts.killed = value.raw() == "true",
+                "hp" => facts.hp = Some(value),
+                "initialHP" => facts.full_hp = number(value),
+                "mapPosition" => facts.place = Some(value),
+                _ => {}
+            }
+        }
+        facts
+    }
+
+    /// How the entry looks from outside; `None` when it has no hit points.
+    fn health(&self) -> Option<&'static str> {
+        Some(match (number(self.hp?), self.full_hp) {
+            _ if self.killed => "down",
+            (Some(hp), _) if hp <= 0.0 => "down",
+            (Some(hp), Some(full)) if hp <= full / 2.0 => "bloodied",
+            (Some(hp), Some(full)) if hp < full => "hurt",
+            _ => "unhurt",
+        })
     }
 }
+
+const HEALTH: [&str; 4] = ["unhurt", "hurt", "bloodied", "down"];
 
 /// A number, also one that a form field left as text.
 fn number(node: Node<'_>) -> Option<f64> {

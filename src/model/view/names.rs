@@ -10,41 +10,52 @@ use std::collections::HashSet;
 ///
 /// `view` must be what [`super::player_view`] makes of `scene`.
 pub fn hidden_names(scene: &JsonText, view: &JsonText) -> HashSet<String> {
-    let (scene, view) = (scene.root(), view.root());
     let mut hidden = HashSet::new();
     let mut visible = HashSet::new();
-    let lists: [(&str, &[&str]); 3] = [
-        ("maps", &["name"]),
-        ("aoeMarkers", &["id", "name"]),
-        ("fogOfWar", &["id", "name"]),
-    ];
-    for (list, members) in lists {
-        elements(scene, list).for_each(|thing| add(thing, members, &mut hidden));
-        elements(view, list).for_each(|thing| add(thing, members, &mut visible));
-    }
-    // The view has the same entries in the same order, whatever it leaves out of them.
-    let entries = elements(scene, "initiativeOrder").filter(|e| e.kind() == NodeKind::Object);
-    let seen = elements(view, "initiativeOrder").map(Some);
-    for (entry, seen) in entries.zip(seen.chain(std::iter::repeat(None))) {
-        let place = |entry: Node<'_>| entry.get("mapPosition").is_some_and(|p| !p.is_null());
-        add(entry, &["id", "name"], &mut hidden);
-        if let Some(seen) = seen.filter(|seen| place(entry) == place(*seen)) {
-            add(seen, &["id", "name"], &mut visible);
+    let mut entries = Vec::new();
+    for (key, list) in scene.root().members() {
+        for thing in list.elements() {
+            add(thing, named_by(&key), &mut hidden);
+            if key == "initiativeOrder" && thing.kind() == NodeKind::Object {
+                entries.push(thing);
+            }
         }
     }
-    hidden.retain(|name| !visible.contains(name));
-    hidden
-}
-
-fn elements<'a>(scene: Node<'a>, list: &str) -> impl Iterator<Item = Node<'a>> + use<'a> {
-    let list = scene.get(list).into_iter();
-    list.flat_map(|list| list.elements())
-}
-
-fn add(thing: Node<'_>, members: &[&str], names: &mut HashSet<String>) {
-    let idents = members.iter().filter_map(|m| Ident::in_element(thing, m));
-    names.extend(idents.map(|ident| match ident {
+    for (key, list) in view.root().members() {
+        // The view has the same entries in the same order, whatever it leaves out of them.
+        let mut originals = entries.iter().filter(|_| key == "initiativeOrder");
+        for thing in list.elements() {
+            if originals
+                .next()
+                .is_none_or(|o| is_placed(*o) == is_placed(thing))
+            {
+                add(thing, named_by(&key), &mut visible);
+            }
+        }
+    }
+    let hidden = hidden.difference(&visible).cloned();
+    let names = hidden.map(|ident| match ident {
         Ident::Text(text) => text.into_owned(),
         Ident::Number { raw, .. } => raw.into_owned(),
-    }));
+    });
+    names.collect()
+}
+
+/// By which members the things in the list called `key` are named.
+fn named_by(key: &str) -> &'static [&'static str] {
+    match key {
+        "maps" => &["name"],
+        "aoeMarkers" | "fogOfWar" | "initiativeOrder" => &["id", "name"],
+        _ => &[],
+    }
+}
+
+fn is_placed(entry: Node<'_>) -> bool {
+    entry
+        .get("mapPosition")
+        .is_some_and(|place| !place.is_null())
+}
+
+fn add<'a>(thing: Node<'a>, members: &[&str], names: &mut HashSet<Ident<'a>>) {
+    names.extend(members.iter().filter_map(|m| Ident::in_element(thing, m)));
 }

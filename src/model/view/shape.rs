@@ -1,6 +1,6 @@
 //! The members that a view may have, and writing them.
 
-use crate::json::{JsonText, Node, NodeKind, quote};
+use crate::json::{JsonText, Node, NodeKind};
 
 /// What a value of the model looks like. `null` fits everywhere.
 pub(super) enum Shape {
@@ -215,10 +215,12 @@ impl Writer {
         }
     }
 
+    /// A key of the model, in which there is nothing to escape.
     fn key(&mut self, key: &str) {
         self.separate();
-        self.0.push_str(&quote(key));
-        self.0.push(':');
+        self.0.push('"');
+        self.0.push_str(key);
+        self.0.push_str("\":");
     }
 
     /// A comma, unless this is the first child. (A value never ends with an opening bracket.)
