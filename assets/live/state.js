@@ -1,0 +1,83 @@
+/**
+ * @typedef {{ id: string, name: string, role: string }} Member
+ * @typedef {{ type?: string, chat_seq: number, from: any, at?: number, to?: any } & Record<string, any>} Line what was
+ *   said (`text`) or rolled (`expr`, `dice`, `total`)
+ * @typedef {{ track: string, playing: boolean, position: number, started_at: number, volume: number, loop: boolean,
+ *   route: "all" | "display" | "gm" }} Track
+ */
+
+/** How many lines of the chat are kept. */
+const LINES = 500;
+
+/**
+ * What is known of the table: the one truth of a page. Only `Live` writes it; the scenes are shared
+ * with older ones, so nobody may change them in place.
+ *
+ * Events (of `CustomEvent`, the value in `detail`):
+ * `scene` `{scene, edits, by}` — `edits` lead from the scene shown before to this one, or are null;
+ * `pending` own changes that are not confirmed; `chat` and `rolled`: a line that was not known
+ * before (those of the past come before `status` turns `live`); `members` all of them; `audio` and
+ * `display`: what was told; `hint` and `signal`; `status`; `conflict` `{id, edits | scene, error}`: a
+ * change of one's own was refused and taken back; `reset` `{changes: {id, edits | scene}[]}`: the
+ * table's past is another now, and these changes never were; `error`: another refusal;
+ * `ended` `{code, reason}`.
+ */
+export class TableState extends EventTarget {
+  /** @type {import("./link.js").Status} */ status = "waiting";
+  /** The scene with one's own changes in it; null before the first. @type {any} */ scene = null;
+  /** The scene as the server has confirmed it. @type {any} */ confirmed = null;
+  /** The number of the confirmed scene. */ seq = 0;
+  /** How many changes of one's own are not confirmed. */ pending = 0;
+  /** @type {Member | null} */ you = null;
+  /** @type {Member[]} */ members = [];
+  /** Lines and rolls, by `chat_seq`. @type {Line[]} */ chat = [];
+  /** @type {{ tracks: Track[] } & Record<string, any>} */ audio = { tracks: [] };
+  /** By display. @type {Record<string, any>} */ displays = {};
+  /** @type {Record<string, any>} */ limits = {};
+
+  /**
+   * @param {string} type
+   * @param {unknown} [detail]
+   */
+  tell(type, detail) {
+    this.dispatchEvent(new CustomEvent(type, { detail }));
+  }
+
+  /** Adds a line that is not there. @param {Line} line @returns {boolean} whether it was new */
+  addLine(line) {
+    if (typeof line?.chat_seq !== "number") return false;
+    const behind = this.chat.findLastIndex((other) => other.chat_seq <= line.chat_seq);
+    if (this.chat[behind]?.chat_seq === line.chat_seq) return false;
+    this.chat = [...this.chat.slice(0, behind + 1), line, ...this.chat.slice(behind + 1)].slice(-LINES);
+    return true;
+  }
+
+  /** Somebody came, or is not who they were. @param {Member} member */
+  putMember(member) {
+    const at = this.members.findIndex((other) => other.id === member.id);
+    this.members = at < 0 ? [...this.members, member] : this.members.map((other, i) => (i === at ? member : other));
+    if (this.you?.id === member.id) this.you = { ...this.you, ...member };
+  }
+
+  /** @param {string} id */
+  removeMember(id) {
+    this.members = this.members.filter((member) => member.id !== id);
+  }
+
+  /** What the server tells of the sound: one track, or all. @param {any} told */
+  putAudio({ type: _, ...told }) {
+    if (Array.isArray(told.tracks)) {
+      this.audio = /** @type {any} */ (told);
+      return;
+    }
+    const others = this.audio.tracks.filter((track) => track.track !== told.track);
+    this.audio = { ...this.audio, tracks: [...others, told] };
+  }
+
+  /** What the server tells of the screens: one, or all. @param {any} told */
+  putDisplay({ type: _, ...told }) {
+    const id = told.target ?? told.id;
+    if (told.displays) this.displays = told.displays;
+    else if (id !== undefined) this.displays = Object.fromEntries([...Object.entries(this.displays), [String(id), told]]);
+  }
+}
