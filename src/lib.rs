@@ -3,7 +3,7 @@
 //! The map of the house, lowest floor first; arrows go down only:
 //!
 //! - [`error`], [`json`], [`config`]: words that everybody uses.
-//! - [`metrics`]: what is counted. [`table`]: the rules of the game table, such as its dice.
+//! - [`metrics`]: what is counted.
 //! - [`store`]: files on disk, atomic and indexed. [`model`]: what is known of a scene.
 //! - [`access`]: who is asking. [`http`]: manners of all routes.
 //! - [`live`]: rooms, order, sockets. [`library`]: the verbs of all libraries.

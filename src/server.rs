@@ -1,16 +1,18 @@
 //! The composition root: the only module that knows all the others.
 
-use crate::access::{Keys, Passes, Policy, Seat, SocketAddrs, own_password};
+use crate::access::{Keys, Passes, Policy, Role, SocketAddrs, Visitor, own_password};
 use crate::audio::{self, SOUNDS, TagReader};
 use crate::banner::banner;
 use crate::config::{Config, Secret};
 use crate::demo;
-use crate::dialects::spelltable::{ClientMessage, SpellTable, Wire};
+use crate::dialects::spelltable;
+use crate::dialects::table::{self, Guest, OpenTables, Settings, TableRules};
 use crate::error::{Error, ErrorBody, Result, ValidationBody};
 use crate::http::{Registrar, RouteList, fallback, gate, send_document};
 use crate::library::Library;
 use crate::live::{
-    Couriers, Keeper, RoomHandle, open_room, refuse, serve, start_courier, switch_protocols,
+    Bounds, CloseCode, Couriers, Keeper, RoomHandle, Socket as LiveSocket, Stage, refuse,
+    start_courier, switch_protocols,
 };
 use crate::maps::{self, MAPS};
 use crate::metrics::Metrics;
@@ -51,6 +53,8 @@ const BACKLOG: i32 = 4096;
 const STALLED: Duration = Duration::from_secs(120);
 /// How long running requests may take when the server stops.
 const DRAIN: Duration = Duration::from_secs(2);
+/// How long a new connection may take to say hello.
+const HELLO: Duration = Duration::from_secs(10);
 /// How often the trash is looked through.
 const TRASH_PAUSE: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -112,7 +116,7 @@ struct Shared {
     metrics: Data<Metrics>,
     readiness: Data<Readiness>,
     couriers: Couriers,
-    room: RoomHandle<ClientMessage>,
+    open: Arc<OpenTables>,
 }
 
 /// A server that listens, ready to run.
@@ -121,7 +125,6 @@ pub struct Server {
     listener: TcpListener,
     shared: Shared,
     store: Arc<Store>,
-    keeper: Keeper,
     scanned: watch::Sender<bool>,
     moved: Vec<PendingIntent>,
     /// Made because nobody could be GM without; shown at start.
@@ -138,37 +141,54 @@ impl Server {
         let (policy, directory, own_password) = open_access(&config, &store.private())?;
         let listener = listen(config.listen)?;
         let addr = listener.local_addr()?;
-        let (scene, moved) = recover_scene(&store, pending)?;
         let keeper = Keeper::start({
             let store = store.clone();
             move |scene| write_current(&store, scene)
         });
-        let couriers = Couriers::default();
-        let rules = SpellTable::new(config.spelltable_echo, scene.clone());
-        let (room, table) = open_room(rules, scene, couriers.clone(), keeper.clone());
+        let metrics = Data::new(Metrics::new());
+        let couriers = Couriers::new(metrics.clone().into_inner());
+        let settings = Settings {
+            echo: config.spelltable_echo,
+            frame_bytes: config.limits.max_frame,
+            aside: store.private(),
+            has_file: false,
+            metrics: metrics.clone().into_inner(),
+        };
+        let known = directory.clone();
+        let open = OpenTables::new(
+            store.private().join("tables"),
+            settings,
+            couriers.clone(),
+            move || known.list().into_iter().map(|table| table.id).collect(),
+        );
+        let open = Arc::new(open);
+        open.open_main(read_current(&store), keeper)?;
+        let readiness = Readiness::new({
+            let open = open.clone();
+            move || open.trouble().map_or(Ok(()), Err)
+        });
         let (scanned, scan_done) = watch::channel(false);
-        let library = Library::new(config.clone(), store.clone(), table, scan_done);
+        let library = Library::new(config.clone(), store.clone(), open.clone(), scan_done);
         let shared = Shared {
             library: Data::new(library),
             aliases: Data::new(Aliases::open(store.private().join("aliases.json"))),
             tags: Data::new(TagReader::default()),
-            tables: Data::new(Tables::new(directory)),
+            tables: Data::new(Tables::new(directory, open.clone())),
             policy: Data::new(policy),
             config: Data::new(config),
             routes: Data::new(RouteList::of(OPENAPI)),
-            metrics: Data::new(Metrics::new()),
-            readiness: Data::new(Readiness::default()),
+            metrics,
+            readiness: Data::new(readiness),
             couriers,
-            room,
+            open,
         };
         Ok(Self {
             addr,
             listener,
             shared,
             store,
-            keeper,
             scanned,
-            moved,
+            moved: pending,
             own_password,
         })
     }
@@ -185,6 +205,7 @@ impl Server {
         let shared = self.shared.clone();
         let config = shared.config.clone();
         let worker = shared.clone();
+        follow_moves(shared.open.clone(), self.moved).await;
         let server = actix_server::Server::build()
             .workers(config.workers())
             .max_concurrent_connections(config.limits.max_connections)
@@ -215,13 +236,8 @@ impl Server {
         empty_trash(self.store.clone(), config.limits.trash_days);
         let handle = server.handle();
         let serving = actix_rt::spawn(server);
-        for intent in self.moved {
-            // The table's scene follows from disk, so it only has to be written before.
-            self.keeper.flush().await?;
-            intent.finish()?;
-        }
         stop.await;
-        drain(&shared.couriers, &handle, &self.keeper).await;
+        drain(&shared.couriers, &handle, &shared.open).await;
         drop(watcher);
         drop(serving);
         Ok(())
@@ -249,14 +265,31 @@ fn give_up_stalled(io: &TcpStream) {
     let _ = io;
 }
 
-async fn drain(couriers: &Couriers, handle: &ServerHandle, keeper: &Keeper) {
+/// Lets the tables follow maps that were renamed or moved just before a crash.
+async fn follow_moves(open: Arc<OpenTables>, moved: Vec<PendingIntent>) {
+    for intent in moved {
+        let map_move: Option<MapMove> =
+            serde_json::from_value(intent.note["map_moved"].clone()).ok();
+        if let Some(map_move) = map_move
+            && let Err(error) = open.map_moved(&map_move, &intent.id()).await
+        {
+            tracing::error!(%error, "a table could not follow a moved map; it is tried again at the next start: {error}");
+            return;
+        }
+        if let Ok(Err(error)) = web::block(move || intent.finish()).await {
+            tracing::warn!(%error, "an operation that is done could not be forgotten: {error}");
+        }
+    }
+}
+
+async fn drain(couriers: &Couriers, handle: &ServerHandle, open: &OpenTables) {
     tracing::info!("stopping");
     couriers.close_all().await;
     handle.stop(true).await;
-    match timeout(DRAIN, keeper.flush()).await {
+    match timeout(DRAIN, open.stop()).await {
         Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::error!(%error, "the current scene could not be saved: {error}"),
-        Err(_) => tracing::error!("the current scene could not be saved in time"),
+        Ok(Err(error)) => tracing::error!(%error, "a table could not be saved: {error}"),
+        Err(_) => tracing::error!("the tables could not be saved in time"),
     }
 }
 
@@ -374,27 +407,6 @@ fn listen(addr: SocketAddr) -> Result<TcpListener> {
     })
 }
 
-/// The table's scene, with maps followed that were renamed just before a crash.
-fn recover_scene(
-    store: &Store,
-    pending: Vec<PendingIntent>,
-) -> Result<(Option<crate::json::JsonText>, Vec<PendingIntent>)> {
-    let mut scene = read_current(store);
-    for intent in &pending {
-        let map_move: Option<MapMove> =
-            serde_json::from_value(intent.note["map_moved"].clone()).ok();
-        let followed = scene
-            .as_ref()
-            .zip(map_move)
-            .and_then(|(scene, m)| m.rewrite(scene));
-        if let Some(followed) = followed {
-            write_current(store, &followed)?;
-            scene = Some(followed);
-        }
-    }
-    Ok((scene, pending))
-}
-
 /// The routes for one worker.
 fn app(
     shared: &Shared,
@@ -459,13 +471,11 @@ async fn upgrade(
         .copied()
         .unwrap_or_else(SocketAddrs::unknown);
     let verdict = shared.policy.judge(req.head(), addrs);
-    let admitted = verdict.and_then(|verdict| {
-        check_upgrade(&req)?;
-        let seat = verdict.visitor().seat()?;
-        let room = room_of(&shared, seat)?;
-        Ok((seat.role, room, Place::take(&shared.config)?))
-    });
-    let (role, room, place) = match admitted {
+    let admitted = match verdict {
+        Ok(verdict) => admit(&shared, &req, verdict.visitor()).await,
+        Err(error) => Err(error),
+    };
+    let (way, place) = match admitted {
         Ok(admitted) => admitted,
         Err(error) => {
             let status = error.status_code();
@@ -481,7 +491,12 @@ async fn upgrade(
         }
     };
     let key = req.headers().get(header::SEC_WEBSOCKET_KEY);
-    let answer = switch_protocols(key.map(|key| key.as_bytes()).unwrap_or_default());
+    let key = key.map(|key| key.as_bytes()).unwrap_or_default();
+    let offered = req.headers().get_all(header::SEC_WEBSOCKET_PROTOCOL);
+    let offered = offered.filter_map(|value| value.to_str().ok());
+    let mut offered = offered.flat_map(|list| list.split(',').map(str::trim));
+    let chosen = way.subprotocol().filter(|ours| offered.any(|o| o == *ours));
+    let answer = switch_protocols(key, chosen);
     // What is held across the long wait below is the connection's memory.
     drop(req);
     // A fresh socket takes so few bytes at once; one that does not is not worth keeping.
@@ -490,24 +505,112 @@ async fn upgrade(
     }
     drop(answer);
     let max_frame = shared.config.limits.max_frame;
+    let open = shared.open.clone();
     drop(shared);
     // A task of its own, so that the HTTP dispatcher and its buffers are freed.
-    actix_rt::spawn(async move {
-        let _place = place;
-        serve(io, already, role, room, Wire::default(), max_frame).await;
-    });
+    match way {
+        Way::SpellTable(role, room) => {
+            let counted = role < Role::Gm;
+            let socket = LiveSocket::new(io, already, max_frame, counted, SPELLTABLE);
+            let guest = Guest::SpellTable { role };
+            actix_rt::spawn(async move {
+                let _place = place;
+                socket.enter(room, guest, spelltable::Wire::default()).await;
+            });
+        }
+        Way::Table(visitor) => {
+            let counted = visitor.role < Role::Gm;
+            let socket = LiveSocket::new(io, already, max_frame, counted, TABLE);
+            actix_rt::spawn(async move {
+                let _place = place;
+                let Some((socket, room, guest)) = sit_down(socket, visitor, open).await else {
+                    return;
+                };
+                socket.enter(room, guest, table::Wire).await;
+            });
+        }
+    }
     Ok(())
 }
 
-/// The room of the table at which somebody sits.
-fn room_of(shared: &Shared, seat: Seat) -> Result<RoomHandle<ClientMessage>> {
-    if seat.table != TableId::MAIN {
-        return Err(Error::NotFound(format!(
-            "the table '{}' is not open",
-            seat.table
-        )));
+/// What connections of each dialect are held to (live-sync, section 5).
+const SPELLTABLE: Bounds = Bounds {
+    control_bytes: 256 << 10,
+    slow: CloseCode::TryLater,
+    silent: None,
+};
+const TABLE: Bounds = Bounds {
+    control_bytes: 256 << 10,
+    slow: CloseCode::TooSlow,
+    silent: Some(CloseCode::NoPong),
+};
+
+/// Where a WebSocket leads.
+enum Way {
+    SpellTable(Role, RoomHandle<TableRules>),
+    Table(Visitor),
+}
+
+impl Way {
+    fn subprotocol(&self) -> Option<&'static str> {
+        match self {
+            Self::SpellTable(..) => None,
+            Self::Table(_) => Some(table::SUBPROTOCOL),
+        }
     }
-    Ok(shared.room.clone())
+}
+
+/// Checks a handshake; answers where it leads.
+async fn admit(shared: &Shared, req: &Request, visitor: Visitor) -> Result<(Way, Place)> {
+    let path = req.path();
+    let way = match path.strip_prefix("/api").unwrap_or(path) {
+        "/ws" => {
+            let seat = visitor.seat()?;
+            let table = shared.open.open(seat.table).await?;
+            Way::SpellTable(seat.role, table.room)
+        }
+        // Who may sit where is said after hello, with a close code that pages can read.
+        "/ws/table" => Way::Table(visitor),
+        other => {
+            return Err(Error::Forbidden(format!(
+                "there is no WebSocket at {other}; the table's is at /ws/table, SpellTable's at /ws"
+            )));
+        }
+    };
+    ws::verify_handshake(req.head()).map_err(|error| {
+        Error::Invalid(format!("the WebSocket handshake is not complete: {error}"))
+    })?;
+    Ok((way, Place::take(&shared.config)?))
+}
+
+/// Waits for hello and finds the table that it names.
+async fn sit_down(
+    mut socket: LiveSocket,
+    visitor: Visitor,
+    open: Arc<OpenTables>,
+) -> Option<(LiveSocket, RoomHandle<TableRules>, Guest)> {
+    let text = socket.first_text(HELLO).await?;
+    let found = async {
+        let hello = table::parse_hello(text)?;
+        let no_table = |error: Error| (CloseCode::NoTable, error.to_string());
+        let id = TableId::parse(&hello.table).map_err(no_table)?;
+        let seat = visitor.seat_at(id);
+        let seat = seat.map_err(|error| (CloseCode::NotSignedIn, error.to_string()))?;
+        let table = open.open(id).await.map_err(|error| match error {
+            Error::NotFound(_) => no_table(error),
+            other => (CloseCode::TryLater, other.to_string()),
+        })?;
+        let role = hello.role.unwrap_or(seat.role).min(seat.role);
+        let hello = Box::new(hello);
+        Ok((table.room, Guest::Member { role, hello }))
+    };
+    match found.await {
+        Ok((room, guest)) => Some((socket, room, guest)),
+        Err((code, reason)) => {
+            socket.close(code, &reason).await;
+            None
+        }
+    }
 }
 
 /// One of the WebSockets that may be open at the same time; given back when dropped.
@@ -538,18 +641,6 @@ impl Drop for Place {
     fn drop(&mut self) {
         SOCKETS.fetch_sub(1, Ordering::Relaxed);
     }
-}
-
-fn check_upgrade(req: &Request) -> Result<()> {
-    if !matches!(req.path(), "/ws" | "/api/ws") {
-        return Err(Error::Forbidden(format!(
-            "there is no WebSocket at {}; SpellTable's is at /ws",
-            req.path()
-        )));
-    }
-    ws::verify_handshake(req.head()).map_err(|error| {
-        Error::Invalid(format!("the WebSocket handshake is not complete: {error}"))
-    })
 }
 
 async fn answer_and_close(io: &TcpStream, answer: &str) {

@@ -1,3 +1,4 @@
 //! The protocols that clients speak, one folder each: a codec and its rules.
 
 pub mod spelltable;
+pub mod table;

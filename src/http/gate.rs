@@ -87,7 +87,7 @@ fn straighten(req: &mut ServiceRequest) {
 }
 
 /// The one spelling of `path`; `None` when it has it already.
-pub(crate) fn straight(path: &str) -> Option<&str> {
+fn straight(path: &str) -> Option<&str> {
     let mut straight = path;
     if let Some(rest) = path.strip_prefix("/api")
         && (rest.is_empty() || rest.starts_with('/'))

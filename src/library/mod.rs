@@ -8,8 +8,7 @@ pub use names::{Wanted, new_file, new_folder};
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::http::{Disposition, FileCache, UploadSlots, send_file};
-use crate::json::JsonText;
-use crate::live::TableHandle;
+use crate::live::Stage;
 use crate::model::{MapMove, TableId, map_refs};
 use crate::store::{AssetPath, FolderPath, Kind, PendingIntent, Shelf, Store};
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -32,7 +31,7 @@ pub struct Library {
     store: Arc<Store>,
     cache: FileCache,
     slots: UploadSlots,
-    table: TableHandle,
+    stage: Arc<dyn Stage>,
     scanned: watch::Receiver<bool>,
 }
 
@@ -59,7 +58,7 @@ impl Library {
     pub fn new(
         config: Config,
         store: Arc<Store>,
-        table: TableHandle,
+        stage: Arc<dyn Stage>,
         scanned: watch::Receiver<bool>,
     ) -> Self {
         Self {
@@ -67,7 +66,7 @@ impl Library {
             slots: UploadSlots::new(config.limits.max_uploads),
             config,
             store,
-            table,
+            stage,
             scanned,
         }
     }
@@ -82,9 +81,9 @@ impl Library {
         &self.slots
     }
 
-    /// The table.
-    pub fn table(&self) -> &TableHandle {
-        &self.table
+    /// The tables.
+    pub fn stage(&self) -> &dyn Stage {
+        &*self.stage
     }
 
     /// The shelf of `kind`, once its index is complete.
@@ -136,37 +135,32 @@ impl Library {
         send_file(req, &self.cache, self.store.shelf(kind), path, disposition).await
     }
 
-    /// Lets the table follow a map whose files are in place; returns how many scenes followed,
-    /// the table's own among them.
+    /// Lets the tables follow a map whose files are in place; returns how many scenes followed,
+    /// the tables' own among them.
     pub async fn announce(
         &self,
         map_move: MapMove,
         intent: PendingIntent,
         scenes: usize,
     ) -> Result<usize> {
-        let live = self.table.map_moved(map_move).await?;
-        if let Err(error) = self.table.flush().await {
-            // The intent stays until the table's scene is written, so the move counts all the same.
-            tracing::warn!(%error, "the table's scene follows a moved map once it can be written: {error}");
-            actix_web::rt::spawn(finish_later(self.table.clone(), intent));
-        } else {
-            self.run(|_| intent.finish()).await?;
+        match self.stage.map_moved(&map_move, &intent.id()).await {
+            Ok(live) => {
+                self.run(|_| intent.finish()).await?;
+                Ok(scenes + live)
+            }
+            Err(error) => {
+                // The intent stays until the tables have followed, so the move counts all the same.
+                tracing::warn!(%error, "the tables follow a moved map once they can be written: {error}");
+                actix_web::rt::spawn(follow_later(self.stage.clone(), map_move, intent));
+                Ok(scenes)
+            }
         }
-        Ok(scenes + usize::from(live))
     }
 
-    /// What a table shows.
-    fn document_of(&self, table: TableId) -> Option<JsonText> {
-        // The other tables have no scene yet.
-        (table == TableId::MAIN)
-            .then(|| self.table.document())
-            .flatten()
-    }
-
-    /// Whether this table's scene shows `asked`, which was found at `found`: written so, or found
+    /// Whether players of this table see `asked`, which was found at `found`: written so, or found
     /// by the same search.
     pub fn is_shown(&self, table: TableId, shelf: &Shelf, asked: &str, found: &AssetPath) -> bool {
-        let Some(scene) = self.document_of(table) else {
+        let Some(scene) = self.stage.player_view(table) else {
             return false;
         };
         map_refs(&scene).any(|map| {
@@ -180,8 +174,8 @@ impl Library {
     }
 }
 
-async fn finish_later(table: TableHandle, intent: PendingIntent) {
-    while table.flush().await.is_err() {
+async fn follow_later(stage: Arc<dyn Stage>, map_move: MapMove, intent: PendingIntent) {
+    while stage.map_moved(&map_move, &intent.id()).await.is_err() {
         tokio::time::sleep(RETRY).await;
     }
     let finished = web::block(move || intent.finish()).await;

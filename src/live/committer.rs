@@ -42,7 +42,7 @@ impl CommitError {
         Self { kind, text }
     }
 
-    fn ended() -> Self {
+    pub(super) fn ended() -> Self {
         Self::new(ErrorKind::BrokenPipe, "the journal has been closed")
     }
 }

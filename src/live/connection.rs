@@ -4,8 +4,7 @@ use super::courier::Registered;
 use super::inbound::{Inbound, Reader, Violation};
 use super::link::{Ending, Link};
 use super::room::{Command, RoomHandle};
-use super::{CloseCode, ConnId, Frame, Lane, Member};
-use crate::access::Role;
+use super::{Bounds, CloseCode, ConnId, Frame, Lane, Rules};
 use bytes::{Bytes, BytesMut};
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -23,55 +22,120 @@ const TURN: usize = 32;
 
 /// How one dialect reads its clients' messages.
 pub trait Dialect {
-    /// What a message means.
-    type Message: Send + 'static;
+    /// The rules that give the messages their meaning.
+    type Rules: Rules;
 
-    /// Reads one text message. `None`: nothing that the room needs to know.
-    fn read(&mut self, text: Bytes) -> Option<Self::Message>;
+    /// Reads one text message.
+    fn read(&mut self, text: Bytes) -> Heard<<Self::Rules as Rules>::Message>;
+}
+
+/// What a text message comes to.
+pub enum Heard<M> {
+    /// Something for the room.
+    Message(M),
+    /// Answered on the spot; the room needs to know nothing of it.
+    Answer(Frame),
+    /// Nothing.
+    Nothing,
+    /// The connection must end.
+    End(CloseCode, String),
 }
 
 thread_local! {
     static BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; SCRATCH].into());
 }
 
-/// Serves an upgraded connection until it ends. `already` was read behind the handshake.
-pub async fn serve<D: Dialect>(
-    io: TcpStream,
-    already: BytesMut,
-    role: Role,
-    room: RoomHandle<D::Message>,
-    dialect: D,
-    max_frame: u64,
-) {
-    static NEXT: AtomicU64 = AtomicU64::new(0);
-    let conn = ConnId(NEXT.fetch_add(1, Ordering::Relaxed));
-    let (registered, worker) = Registered::new(Link::new(conn, io));
-    let join = Command::Join {
-        member: Member { conn, role },
-        worker,
-    };
-    if room.commands.send(join).await.is_err() {
-        return;
+/// An upgraded connection that is in no room yet.
+pub struct Socket {
+    link: Rc<Link>,
+    reader: Reader,
+}
+
+impl Socket {
+    /// Takes over a connection. `already` was read behind the handshake; `counted`: its
+    /// unfinished messages share a bound with those of everybody else who may not write.
+    pub fn new(
+        io: TcpStream,
+        already: BytesMut,
+        max_frame: u64,
+        counted: bool,
+        bounds: Bounds,
+    ) -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let conn = ConnId(NEXT.fetch_add(1, Ordering::Relaxed));
+        Self {
+            link: Rc::new(Link::new(conn, io, bounds)),
+            reader: Reader::new(already, max_frame, counted),
+        }
     }
-    let mut connection = Connection {
-        link: registered.0.clone(),
-        reader: Reader::new(already, max_frame, role < Role::Gm),
-        room,
-        dialect,
-    };
-    let ending = connection.run().await;
-    let Connection { room, link, .. } = connection;
-    // Nobody is told anything more, then the peer is told why.
-    drop(registered);
-    let _ = room.commands.send(Command::Leave { conn }).await;
-    drop(room);
-    farewell(&link, ending).await;
+
+    /// Waits for the first text message. `None`: there is none, and the connection has ended.
+    pub async fn first_text(&mut self, patience: Duration) -> Option<Bytes> {
+        let ending = match timeout(patience, self.text()).await {
+            Ok(Ok(text)) => return Some(text),
+            Ok(Err(ending)) => ending,
+            Err(_) => Ending::close(CloseCode::NoHello, "say hello first"),
+        };
+        farewell(&self.link, ending).await;
+        None
+    }
+
+    async fn text(&mut self) -> Result<Bytes, Ending> {
+        loop {
+            match take_one(&mut self.reader, &self.link)? {
+                Some(Inbound::Text(text)) => return Ok(text),
+                Some(_) => continue,
+                None => {}
+            }
+            self.link.io.readable().await.map_err(|_| GONE)?;
+            if let Some(ending) = read(&self.link, &mut self.reader) {
+                return Err(ending);
+            }
+        }
+    }
+
+    /// Ends it with a reason.
+    pub async fn close(self, code: CloseCode, reason: &str) {
+        farewell(&self.link, Ending::close(code, reason)).await;
+    }
+
+    /// Serves it as a member of `room` until it ends.
+    pub async fn enter<D: Dialect>(
+        self,
+        room: RoomHandle<D::Rules>,
+        guest: <D::Rules as Rules>::Guest,
+        dialect: D,
+    ) {
+        let conn = self.link.id;
+        let (registered, worker) = Registered::new(self.link.clone());
+        let join = Command::Join {
+            conn,
+            guest,
+            worker,
+        };
+        let mut connection = Connection {
+            link: self.link,
+            reader: self.reader,
+            room,
+            dialect,
+        };
+        let ending = match connection.room.commands.send(join).await {
+            Ok(()) => connection.run().await,
+            Err(_) => CLOSED,
+        };
+        let Connection { room, link, .. } = connection;
+        // Nobody is told anything more, then the peer is told why.
+        drop(registered);
+        let _ = room.commands.send(Command::Leave { conn }).await;
+        drop(room);
+        farewell(&link, ending).await;
+    }
 }
 
 struct Connection<D: Dialect> {
     link: Rc<Link>,
     reader: Reader,
-    room: RoomHandle<D::Message>,
+    room: RoomHandle<D::Rules>,
     dialect: D,
 }
 
@@ -93,7 +157,8 @@ impl<D: Dialect> Connection<D> {
                     }
                 }
                 ready = link.io.readable() => {
-                    if let Some(ending) = ready.ok().map_or(Some(GONE), |()| self.read()) {
+                    let ending = ready.ok().map_or(Some(GONE), |()| read(&link, &mut self.reader));
+                    if let Some(ending) = ending {
                         return ending;
                     }
                 }
@@ -102,47 +167,27 @@ impl<D: Dialect> Connection<D> {
         }
     }
 
-    fn read(&mut self) -> Option<Ending> {
-        let outcome = BUFFER.with_borrow_mut(|buffer| {
-            let read = self.link.io.try_read(buffer)?;
-            self.reader.feed(&buffer[..read]);
-            Ok::<_, std::io::Error>(read)
-        });
-        match outcome {
-            Ok(0) => Some(GONE),
-            Ok(_) => {
-                self.link.heard();
-                None
-            }
-            Err(e) if e.kind() == std::io::ErrorKind::WouldBlock => None,
-            Err(_) => Some(GONE),
-        }
-    }
-
     /// Hands on what has been read. Waits when the room is busy, so that this socket goes unread.
     async fn take_messages(&mut self) -> Option<Ending> {
         for turn in 1.. {
-            match self.reader.next() {
+            match take_one(&mut self.reader, &self.link) {
                 Ok(None) => return None,
-                Ok(Some(Inbound::Text(text))) => {
-                    if std::str::from_utf8(&text).is_err() {
-                        let reason = "a text message must be UTF-8".to_owned();
-                        return Some(Ending::Close(CloseCode::NotUtf8 as u16, reason));
-                    }
-                    if let Some(message) = self.dialect.read(text) {
+                Ok(Some(Inbound::Text(text))) => match self.dialect.read(text) {
+                    Heard::Message(message) => {
                         let from = self.link.id;
                         let command = Command::Receive { from, message };
-                        self.room.commands.send(command).await.ok()?;
+                        if self.room.commands.send(command).await.is_err() {
+                            return Some(CLOSED);
+                        }
                     }
-                }
-                Ok(Some(Inbound::Ping(payload))) => {
-                    self.link.offer(&Frame::pong(&payload), Lane::Control);
-                }
-                Ok(Some(Inbound::Pong | Inbound::Binary)) => {}
-                Ok(Some(Inbound::Close(code))) => {
-                    return Some(Ending::Close(code.unwrap_or(1000), String::new()));
-                }
-                Err(Violation(code, reason)) => return Some(Ending::Close(code as u16, reason)),
+                    Heard::Answer(frame) => {
+                        self.link.offer(&frame, &Lane::Control);
+                    }
+                    Heard::Nothing => {}
+                    Heard::End(code, reason) => return Some(Ending::close(code, reason)),
+                },
+                Ok(Some(_)) => {}
+                Err(ending) => return Some(ending),
             }
             if turn % TURN == 0 {
                 tokio::task::yield_now().await;
@@ -156,6 +201,43 @@ impl<D: Dialect> Connection<D> {
 }
 
 const GONE: Ending = Ending::Drop("the peer has gone");
+const CLOSED: Ending = Ending::Close(CloseCode::NoTable as u16, String::new());
+
+fn read(link: &Link, reader: &mut Reader) -> Option<Ending> {
+    let outcome = BUFFER.with_borrow_mut(|buffer| {
+        let read = link.io.try_read(buffer)?;
+        reader.feed(&buffer[..read]);
+        Ok::<_, std::io::Error>(read)
+    });
+    match outcome {
+        Ok(0) => Some(GONE),
+        Ok(_) => {
+            link.heard();
+            None
+        }
+        Err(e) if e.kind() == std::io::ErrorKind::WouldBlock => None,
+        Err(_) => Some(GONE),
+    }
+}
+
+/// The next message that has been read, with what every dialect answers alike dealt with.
+fn take_one(reader: &mut Reader, link: &Link) -> Result<Option<Inbound>, Ending> {
+    let message = reader.next();
+    match &message {
+        Ok(Some(Inbound::Text(text))) if std::str::from_utf8(text).is_err() => {
+            let reason = "a text message must be UTF-8";
+            return Err(Ending::close(CloseCode::NotUtf8, reason));
+        }
+        Ok(Some(Inbound::Ping(payload))) => {
+            link.offer(&Frame::pong(payload), &Lane::Control);
+        }
+        Ok(Some(Inbound::Close(code))) => {
+            return Err(Ending::Close(code.unwrap_or(1000), String::new()));
+        }
+        _ => {}
+    }
+    message.map_err(|Violation(code, reason)| Ending::close(code, reason))
+}
 
 /// Says goodbye, as far as the peer takes it; frees the socket's memory in any case.
 async fn farewell(link: &Link, ending: Ending) {

@@ -1,9 +1,11 @@
 //! One courier per worker thread: carries a room's frames to the sockets of that thread.
 
-use super::link::{Ending, Link};
-use super::{CloseCode, ConnId, Frame, Lane, To};
+use super::link::{Ending, Link, Taken};
+use super::{CloseCode, ConnId, Delivery, Groups, To};
+use crate::metrics::Metrics;
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -11,31 +13,55 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 /// Parcels that may wait for one courier.
 const PARCELS: usize = 1024;
+/// Parcels that are taken together, so that a socket gets what waits for it in one write.
+const ROUND: usize = 64;
 /// How often connections are looked at for pings and stalls.
-const CHECK: Duration = Duration::from_secs(1);
+const CHECK: Duration = Duration::from_millis(500);
 
 /// A room's number, unique while the server runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct RoomId(pub u64);
 
+/// A task for a worker's thread.
+type Work = Box<dyn FnOnce() -> Pin<Box<dyn Future<Output = ()>>> + Send>;
+
 /// What a room hands to a courier.
-#[derive(Clone, Debug)]
 pub(super) enum Parcel {
-    /// From now on this connection is a member: it gets what is for all.
-    Admit(RoomId, ConnId),
-    Deliver(RoomId, To, Lane, Frame),
+    /// From now on this connection is a member: it gets what is for its group.
+    Admit(RoomId, ConnId, Groups),
+    Deliver(RoomId, Delivery),
+    /// This connection's end was decided.
+    Close(ConnId, CloseCode, String),
+    /// Something to run on this worker's thread, such as a room.
+    Run(Work),
     /// The server stops: close every connection of this worker.
     CloseAll,
 }
 
 /// The ways to all workers, in the order in which the workers started.
-#[derive(Clone, Default)]
-pub struct Couriers(Arc<Mutex<Vec<Sender<Parcel>>>>);
+#[derive(Clone)]
+pub struct Couriers {
+    workers: Arc<Mutex<Vec<Sender<Parcel>>>>,
+    metrics: Arc<Metrics>,
+}
 
 impl Couriers {
+    /// For workers that are still to start.
+    pub fn new(metrics: Arc<Metrics>) -> Self {
+        Self {
+            workers: Arc::default(),
+            metrics,
+        }
+    }
+
+    /// The figures.
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
+    }
+
     /// The sender of worker `n`. A lock for a small list, held for the look only.
     pub(super) fn worker(&self, n: usize) -> Option<Sender<Parcel>> {
-        self.0
+        self.workers
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .get(n)
@@ -43,10 +69,31 @@ impl Couriers {
     }
 
     fn all(&self) -> Vec<Sender<Parcel>> {
-        self.0
+        self.workers
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
+    }
+
+    /// Runs `work` on one of the workers' threads, chosen by `n`; on this thread while there is
+    /// none.
+    pub(super) fn run<F>(&self, n: u64, work: impl FnOnce() -> F + Send + 'static)
+    where
+        F: Future<Output = ()> + 'static,
+    {
+        let workers = self.all();
+        let chosen = match workers.len() {
+            0 => None,
+            count => workers.get(n as usize % count),
+        };
+        let Some(worker) = chosen.cloned() else {
+            actix_rt::spawn(work());
+            return;
+        };
+        actix_rt::spawn(async move {
+            let work: Work = Box::new(move || Box::pin(work()));
+            let _ = worker.send(Parcel::Run(work)).await;
+        });
     }
 
     /// Closes every WebSocket with 1001: the server stops, come back.
@@ -58,11 +105,13 @@ impl Couriers {
 }
 
 /// The connections of this thread.
-#[derive(Default)]
 struct Local {
     worker: usize,
     links: HashMap<ConnId, Rc<Link>>,
-    members: HashMap<RoomId, Vec<Rc<Link>>>,
+    members: HashMap<RoomId, Vec<(Groups, Rc<Link>)>>,
+    metrics: Option<Arc<Metrics>>,
+    /// What was in the queues of this worker when it was last counted.
+    queued: i64,
 }
 
 thread_local! {
@@ -70,7 +119,15 @@ thread_local! {
 }
 
 fn with_local<T>(f: impl FnOnce(&mut Local) -> T) -> T {
-    LOCAL.with_borrow_mut(|local| f(local.get_or_insert_with(Local::default)))
+    LOCAL.with_borrow_mut(|local| {
+        f(local.get_or_insert_with(|| Local {
+            worker: 0,
+            links: HashMap::new(),
+            members: HashMap::new(),
+            metrics: None,
+            queued: 0,
+        }))
+    })
 }
 
 /// Starts this thread's courier, once; called in every worker as it starts.
@@ -80,63 +137,151 @@ pub fn start_courier(couriers: &Couriers) {
     }
     let (parcels, inbox) = channel(PARCELS);
     let worker = {
-        let mut all = couriers.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = couriers
+            .workers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         all.push(parcels);
         all.len() - 1
     };
-    with_local(|local| local.worker = worker);
+    with_local(|local| {
+        local.worker = worker;
+        local.metrics = Some(couriers.metrics.clone());
+    });
     actix_rt::spawn(carry(inbox));
 }
 
 async fn carry(mut inbox: Receiver<Parcel>) {
     let mut check = tokio::time::interval(CHECK);
     check.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut round = Vec::new();
     loop {
         tokio::select! {
             biased;
-            parcel = inbox.recv() => match parcel {
-                Some(parcel) => with_local(|local| local.handle(parcel)),
-                None => return,
-            },
+            taken = inbox.recv_many(&mut round, ROUND) => {
+                if taken == 0 {
+                    return;
+                }
+                with_local(|local| local.handle(&mut round));
+            }
             _ = check.tick() => with_local(|local| local.check()),
         }
     }
 }
 
 impl Local {
-    fn handle(&mut self, parcel: Parcel) {
-        match parcel {
-            Parcel::Admit(room, conn) => {
-                if let Some(link) = self.links.get(&conn) {
-                    self.members.entry(room).or_default().push(link.clone());
+    /// One parcel is written at once; of several, each socket gets its share in one write.
+    fn handle(&mut self, round: &mut Vec<Parcel>) {
+        let together = round.len() > 1;
+        let mut touched: Vec<Rc<Link>> = Vec::new();
+        let mut rooms: Vec<RoomId> = Vec::new();
+        for parcel in round.drain(..) {
+            match parcel {
+                Parcel::Admit(room, conn, groups) => {
+                    if let Some(link) = self.links.get(&conn) {
+                        link.room.set(Some(room));
+                        let members = self.members.entry(room).or_default();
+                        members.push((groups, link.clone()));
+                    }
                 }
-            }
-            Parcel::Deliver(_, To::One(conn), lane, frame) => {
-                if let Some(link) = self.links.get(&conn) {
-                    link.offer(&frame, lane);
+                Parcel::Deliver(room, delivery) => match delivery.to {
+                    To::One(conn) => {
+                        if let Some(link) = self.links.get(&conn) {
+                            let taken = self.hand_over(link, &delivery, together);
+                            self.count(&delivery, [taken]);
+                            if together {
+                                touched.push(link.clone());
+                            }
+                        }
+                    }
+                    To::Groups(groups) => {
+                        self.broadcast(room, groups, None, &delivery, together);
+                        if together && !rooms.contains(&room) {
+                            rooms.push(room);
+                        }
+                    }
+                    To::But(groups, but) => {
+                        self.broadcast(room, groups, Some(but), &delivery, together);
+                        if together && !rooms.contains(&room) {
+                            rooms.push(room);
+                        }
+                    }
+                },
+                Parcel::Close(conn, code, reason) => {
+                    if let Some(link) = self.links.get(&conn) {
+                        link.end(Ending::close(code, reason));
+                    }
                 }
-            }
-            Parcel::Deliver(room, to, lane, frame) => {
-                for link in self.members.get(&room).into_iter().flatten() {
-                    if to != To::AllBut(link.id) {
-                        link.offer(&frame, lane);
+                Parcel::Run(work) => {
+                    actix_rt::spawn(work());
+                }
+                Parcel::CloseAll => {
+                    for link in self.links.values() {
+                        let reason = "the server is stopping";
+                        link.end(Ending::close(CloseCode::GoingAway, reason));
                     }
                 }
             }
-            Parcel::CloseAll => {
-                for link in self.links.values() {
-                    let reason = "the server is stopping".to_owned();
-                    link.end(Ending::Close(CloseCode::GoingAway as u16, reason));
-                }
+        }
+        for link in touched {
+            link.flush();
+        }
+        for room in rooms {
+            for (_, link) in self.members.get(&room).into_iter().flatten() {
+                link.flush();
             }
         }
     }
 
-    fn check(&self) {
+    fn broadcast(
+        &self,
+        room: RoomId,
+        groups: Groups,
+        but: Option<ConnId>,
+        delivery: &Delivery,
+        together: bool,
+    ) {
+        let members = self.members.get(&room).into_iter().flatten();
+        let meant = members.filter(|(group, link)| group.meets(groups) && but != Some(link.id));
+        let taken = meant.map(|(_, link)| self.hand_over(link, delivery, together));
+        self.count(delivery, taken);
+    }
+
+    fn hand_over(&self, link: &Link, delivery: &Delivery, together: bool) -> Taken {
+        let Delivery { lane, frame, .. } = delivery;
+        if together {
+            link.queue(frame, lane)
+        } else {
+            link.offer(frame, lane)
+        }
+    }
+
+    fn count(&self, delivery: &Delivery, taken: impl IntoIterator<Item = Taken>) {
+        let (mut kept, mut coalesced) = (0, 0);
+        for taken in taken {
+            match taken {
+                Taken::Kept => kept += 1,
+                Taken::Coalesced => coalesced += 1,
+                Taken::Refused => {}
+            }
+        }
+        if let Some(metrics) = &self.metrics {
+            metrics.delivered(kept, kept * delivery.frame.bytes().len() as u64);
+            metrics.coalesced(coalesced);
+        }
+    }
+
+    fn check(&mut self) {
         let now = Instant::now();
+        let mut queued = 0;
         for link in self.links.values() {
             link.check(now);
+            queued += link.waiting() as i64;
         }
+        if let Some(metrics) = &self.metrics {
+            metrics.queue_changed(queued - self.queued);
+        }
+        self.queued = queued;
     }
 }
 
@@ -145,8 +290,7 @@ pub(super) struct Registered(pub Rc<Link>);
 
 impl Registered {
     /// Returns the registration and the number of this worker.
-    pub fn new(link: Link) -> (Self, usize) {
-        let link = Rc::new(link);
+    pub fn new(link: Rc<Link>) -> (Self, usize) {
         with_local(|local| {
             local.links.insert(link.id, link.clone());
             (Self(link), local.worker)
@@ -156,11 +300,17 @@ impl Registered {
 
 impl Drop for Registered {
     fn drop(&mut self) {
-        let id = self.0.id;
+        let Link { id, room, .. } = &*self.0;
         with_local(|local| {
-            local.links.remove(&id);
-            for members in local.members.values_mut() {
-                members.retain(|link| link.id != id);
+            local.links.remove(id);
+            let Some(room) = room.get() else {
+                return;
+            };
+            if let Some(members) = local.members.get_mut(&room) {
+                members.retain(|(_, link)| link.id != *id);
+                if members.is_empty() {
+                    local.members.remove(&room);
+                }
             }
         });
     }

@@ -2,12 +2,14 @@
 
 use actix_http::ws;
 use bytes::{BufMut, Bytes, BytesMut};
+use std::sync::{Arc, OnceLock};
 
 /// An encoded WebSocket frame, shared by all who receive it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Frame(Bytes);
 
-/// Why a connection ends. Never 1000: SpellTable's newest client does not come back after that.
+/// Why a connection ends (RFC 6455, section 7.4; from 4000 on those of live-sync, section 9).
+/// Never 1000: SpellTable's newest client does not come back after that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CloseCode {
     /// The server stops; come back.
@@ -16,10 +18,55 @@ pub enum CloseCode {
     Protocol = 1002,
     /// A text that is not UTF-8.
     NotUtf8 = 1007,
+    /// Against the rules of the dialect.
+    Policy = 1008,
     /// A message over the limit.
     TooBig = 1009,
     /// Too slow, or too many at once; come back later.
     TryLater = 1013,
+    /// Reads too slowly; come back.
+    TooSlow = 4008,
+    /// Answered no ping; come back.
+    NoPong = 4012,
+    /// Sends too many messages.
+    TooMany = 4029,
+    /// The table's code, or a sign-in, is missing.
+    NotSignedIn = 4401,
+    /// Removed from the table, or not allowed.
+    Removed = 4403,
+    /// There is no such table.
+    NoTable = 4404,
+    /// Did not say hello in time.
+    NoHello = 4408,
+}
+
+/// A frame that stands for everything a slow reader has missed: put together when it is needed,
+/// once for all who need it.
+#[derive(Clone, Debug)]
+pub struct Whole(Arc<WholeParts>);
+
+#[derive(Debug)]
+struct WholeParts {
+    parts: [Bytes; 3],
+    frame: OnceLock<Frame>,
+}
+
+impl Whole {
+    /// The text message `parts`, not put together yet.
+    pub fn new(parts: [Bytes; 3]) -> Self {
+        Self(Arc::new(WholeParts {
+            parts,
+            frame: OnceLock::new(),
+        }))
+    }
+
+    /// The message.
+    pub fn frame(&self) -> &Frame {
+        self.0.frame.get_or_init(|| {
+            let [a, b, c] = &self.0.parts;
+            Frame::text(&[a, b, c])
+        })
+    }
 }
 
 const FIN: u8 = 0x80;
@@ -42,8 +89,18 @@ impl Frame {
 
     /// A close frame; the reason is cut to the 123 bytes that fit.
     pub fn close(code: u16, reason: &str) -> Self {
-        let reason = &reason.as_bytes()[..reason.len().min(123)];
-        Self::build(0x8, &[&code.to_be_bytes(), reason])
+        // In whole characters: a reason must be UTF-8.
+        let reason = &reason[..reason.floor_char_boundary(123)];
+        Self::build(0x8, &[&code.to_be_bytes(), reason.as_bytes()])
+    }
+
+    /// Several frames as one run of bytes, for an answer that must not be torn apart.
+    pub fn run(frames: &[Self]) -> Self {
+        let mut bytes = BytesMut::with_capacity(frames.iter().map(|f| f.0.len()).sum());
+        for frame in frames {
+            bytes.put_slice(&frame.0);
+        }
+        Self(bytes.freeze())
     }
 
     fn build(opcode: u8, parts: &[&[u8]]) -> Self {
@@ -84,12 +141,15 @@ impl Frame {
     }
 }
 
-/// The answer that accepts an upgrade.
-pub fn switch_protocols(key: &[u8]) -> String {
+/// The answer that accepts an upgrade, with the subprotocol that was chosen from those offered.
+pub fn switch_protocols(key: &[u8], subprotocol: Option<&str>) -> String {
     let accept = ws::hash_key(key);
     let accept = std::str::from_utf8(&accept).unwrap_or_default();
+    let chosen = subprotocol.map_or_else(String::new, |name| {
+        format!("sec-websocket-protocol: {name}\r\n")
+    });
     format!(
-        "HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade\r\nsec-websocket-accept: {accept}\r\n\r\n"
+        "HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade\r\nsec-websocket-accept: {accept}\r\n{chosen}\r\n"
     )
 }
 

@@ -1,6 +1,7 @@
-//! The server's side of one socket: what still has to be written, in two lanes.
+//! The server's side of one socket: what still has to be written, in lanes.
 
-use super::{ConnId, Frame, Lane};
+use super::courier::RoomId;
+use super::{CloseCode, ConnId, Frame, Lane, Topic, Whole};
 use bytes::{Buf, Bytes};
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -9,11 +10,11 @@ use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
-/// Most bytes that may wait in the control lane.
-const CONTROL_BYTES: usize = 256 << 10;
 /// Most frames and bytes of state that wait in order; beyond, the newest is kept.
 const STATE_FRAMES: usize = 64;
 const STATE_BYTES: usize = 256 << 10;
+/// Most bytes of passing state that wait.
+const PASSING_BYTES: usize = 64 << 10;
 /// A socket that takes no byte for this long is given up.
 const STALL: Duration = Duration::from_secs(10);
 /// Home routers forget idle connections after about 30 s, so ping well inside that.
@@ -22,6 +23,17 @@ const PING: Duration = Duration::from_secs(15);
 const SILENCE: Duration = Duration::from_secs(40);
 /// How many waiting frames go to the system in one call.
 const BATCH: usize = 16;
+
+/// What a dialect's connections are held to.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// Most bytes that may wait in the control lane.
+    pub control_bytes: usize,
+    /// How one that is too slow is closed.
+    pub slow: CloseCode,
+    /// How one that answers no ping is closed; `None`: without a word.
+    pub silent: Option<CloseCode>,
+}
 
 /// How a connection ends, as decided on this side.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,10 +44,19 @@ pub(super) enum Ending {
     Drop(&'static str),
 }
 
+impl Ending {
+    pub fn close(code: CloseCode, reason: impl Into<String>) -> Self {
+        Self::Close(code as u16, reason.into())
+    }
+}
+
 /// One connection's socket and what waits for it. Lives on one worker thread.
 pub(super) struct Link {
     pub id: ConnId,
     pub io: TcpStream,
+    /// The room it was admitted to.
+    pub room: Cell<Option<RoomId>>,
+    bounds: Bounds,
     lanes: RefCell<Lanes>,
     /// Wakes the connection's task: something waits, or the end was decided.
     pub wake: Notify,
@@ -48,20 +69,52 @@ pub(super) struct Link {
 struct Lanes {
     /// The rest of a frame of which the socket has taken a part.
     partial: Bytes,
+    answers: VecDeque<Bytes>,
     control: VecDeque<Bytes>,
     control_bytes: usize,
     state: VecDeque<Bytes>,
     state_bytes: usize,
-    /// Since when the socket has taken nothing; `None` while nothing waits.
+    /// In the place of all state that the reader was too slow for.
+    newest: Option<Newest>,
+    passing: VecDeque<(Topic, Bytes)>,
+    passing_bytes: usize,
+    /// Since when the socket has taken nothing; `None` while it takes what comes.
     refused: Option<Instant>,
 }
 
+enum Newest {
+    Frame(Bytes),
+    Whole(Whole),
+}
+
+impl Newest {
+    fn bytes(&self) -> &Bytes {
+        match self {
+            Self::Frame(bytes) => bytes,
+            Self::Whole(whole) => whole.frame().bytes(),
+        }
+    }
+}
+
+/// What became of a frame, for the figures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Taken {
+    /// Written or waiting.
+    Kept,
+    /// It took the place of what waited before it.
+    Coalesced,
+    /// The connection is ending.
+    Refused,
+}
+
 impl Link {
-    pub fn new(id: ConnId, io: TcpStream) -> Self {
+    pub fn new(id: ConnId, io: TcpStream, bounds: Bounds) -> Self {
         let now = Instant::now();
         Self {
             id,
             io,
+            room: Cell::new(None),
+            bounds,
             lanes: RefCell::default(),
             wake: Notify::new(),
             heard: Cell::new(now),
@@ -89,35 +142,73 @@ impl Link {
         !self.lanes.borrow().is_empty()
     }
 
+    /// Bytes that wait.
+    pub fn waiting(&self) -> usize {
+        self.lanes.borrow().bytes()
+    }
+
     /// Writes `frame` now, or as much of it as the socket takes; the rest waits in its lane.
-    pub fn offer(&self, frame: &Frame, lane: Lane) {
+    pub fn offer(&self, frame: &Frame, lane: &Lane) -> Taken {
         if self.ending.borrow().is_some() {
-            return;
+            return Taken::Refused;
         }
         let mut lanes = self.lanes.borrow_mut();
-        let frame = frame.bytes();
-        if lanes.is_empty() {
-            match self.io.try_write(frame) {
-                Ok(taken) if taken == frame.len() => return,
-                Ok(taken) => lanes.partial = frame.slice(taken..),
-                Err(e) if e.kind() == ErrorKind::WouldBlock => lanes.push(frame.clone(), lane),
-                Err(_) => {
-                    drop(lanes);
-                    return self.end(Ending::Drop("the socket is broken"));
-                }
-            }
-            lanes.refused = Some(Instant::now());
-        } else {
-            lanes.push(frame.clone(), lane);
+        if !lanes.is_empty() {
+            drop(lanes);
+            let taken = self.queue(frame, lane);
+            self.wake.notify_one();
+            return taken;
         }
-        let too_much = lanes.control_bytes > CONTROL_BYTES;
+        let bytes = frame.bytes();
+        match self.io.try_write(bytes) {
+            Ok(taken) if taken == bytes.len() => return Taken::Kept,
+            Ok(taken) => lanes.partial = bytes.slice(taken..),
+            Err(e) if e.kind() == ErrorKind::WouldBlock => {
+                lanes.push(bytes.clone(), lane);
+            }
+            Err(_) => {
+                drop(lanes);
+                self.end(Ending::Drop("the socket is broken"));
+                return Taken::Refused;
+            }
+        }
+        lanes.refused = Some(Instant::now());
         drop(lanes);
-        if too_much {
-            self.end(Ending::Close(
-                super::CloseCode::TryLater as u16,
-                "too slow".into(),
-            ));
-        } else {
+        self.wake.notify_one();
+        Taken::Kept
+    }
+
+    /// Lets `frame` wait in its lane; [`Link::flush`] must follow.
+    pub fn queue(&self, frame: &Frame, lane: &Lane) -> Taken {
+        if self.ending.borrow().is_some() {
+            return Taken::Refused;
+        }
+        let full = {
+            let lanes = self.lanes.borrow();
+            // Coalescing is for sockets that refuse, not for bursts.
+            lanes.refused.is_none() && lanes.bytes() + frame.bytes().len() > STATE_BYTES / 2
+        };
+        if full {
+            self.flush();
+        }
+        let mut lanes = self.lanes.borrow_mut();
+        let taken = lanes.push(frame.bytes().clone(), lane);
+        if lanes.control_bytes > self.bounds.control_bytes {
+            drop(lanes);
+            self.end(Ending::close(self.bounds.slow, "too slow"));
+            return Taken::Refused;
+        }
+        taken
+    }
+
+    /// Writes what waits, as far as the socket takes it; the rest is the connection's task's.
+    pub fn flush(&self) {
+        if self.lanes.borrow().refused.is_none() && self.drain().is_err() {
+            self.end(Ending::Drop("the socket is broken"));
+        }
+        let mut lanes = self.lanes.borrow_mut();
+        if !lanes.is_empty() {
+            lanes.refused.get_or_insert_with(Instant::now);
             self.wake.notify_one();
         }
     }
@@ -137,6 +228,8 @@ impl Link {
                 Err(e) => return Err(e),
             }
         }
+        // What it grew to for a slow moment is not kept for a quiet evening.
+        *lanes = Lanes::default();
         Ok(())
     }
 
@@ -155,54 +248,131 @@ impl Link {
     pub fn push_last(&self, frame: &Frame) {
         self.lanes
             .borrow_mut()
-            .push(frame.bytes().clone(), Lane::Control);
+            .push(frame.bytes().clone(), &Lane::Control);
     }
 
     /// Called about once a second: pings, and gives up peers that are gone or take nothing.
     pub fn check(&self, now: Instant) {
         let refused = self.lanes.borrow().refused;
         if refused.is_some_and(|since| now.duration_since(since) >= STALL) {
-            self.end(Ending::Drop("it took nothing for 10 s"));
+            self.end(Ending::close(self.bounds.slow, "it took nothing for 10 s"));
         } else if now.duration_since(self.heard.get()) >= SILENCE {
-            self.end(Ending::Drop("it answered no ping"));
+            self.end(match self.bounds.silent {
+                Some(code) => Ending::close(code, "it answered no ping"),
+                None => Ending::Drop("it answered no ping"),
+            });
         } else if now.duration_since(self.pinged.get()) >= PING {
             self.pinged.set(now);
-            self.offer(&Frame::ping(), Lane::Control);
+            self.offer(&Frame::ping(), &Lane::Control);
         }
     }
 }
 
 impl Lanes {
     fn is_empty(&self) -> bool {
-        self.partial.is_empty() && self.control.is_empty() && self.state.is_empty()
+        self.partial.is_empty()
+            && self.answers.is_empty()
+            && self.control.is_empty()
+            && self.state.is_empty()
+            && self.newest.is_none()
+            && self.passing.is_empty()
     }
 
-    fn push(&mut self, frame: Bytes, lane: Lane) {
+    fn bytes(&self) -> usize {
+        let answers: usize = self.answers.iter().map(Bytes::len).sum();
+        let newest = match &self.newest {
+            Some(Newest::Frame(bytes)) => bytes.len(),
+            // Shared with everybody who is slow.
+            Some(Newest::Whole(_)) | None => 0,
+        };
+        self.partial.len()
+            + answers
+            + self.control_bytes
+            + self.state_bytes
+            + newest
+            + self.passing_bytes
+    }
+
+    fn push(&mut self, frame: Bytes, lane: &Lane) -> Taken {
         match lane {
+            Lane::Answer => self.answers.push_back(frame),
             Lane::Control => {
                 self.control_bytes += frame.len();
                 self.control.push_back(frame);
             }
-            Lane::State => {
-                self.state_bytes += frame.len();
-                self.state.push_back(frame);
-                if self.state.len() > STATE_FRAMES || self.state_bytes > STATE_BYTES {
-                    self.state.drain(..self.state.len() - 1);
-                    self.state_bytes = self.state.iter().map(Bytes::len).sum();
-                }
-            }
+            Lane::State(whole) => return self.push_state(frame, whole.as_ref()),
+            Lane::Passing(topic) => return self.push_passing(frame, topic),
         }
+        Taken::Kept
+    }
+
+    fn push_state(&mut self, frame: Bytes, whole: Option<&Whole>) -> Taken {
+        let beyond = self.state.len() >= STATE_FRAMES
+            || self.state_bytes + frame.len() > STATE_BYTES && !self.state.is_empty();
+        if self.newest.is_none() && !beyond {
+            self.state_bytes += frame.len();
+            self.state.push_back(frame);
+            return Taken::Kept;
+        }
+        self.state.clear();
+        self.state_bytes = 0;
+        self.newest = Some(match whole {
+            Some(whole) => Newest::Whole(whole.clone()),
+            None => Newest::Frame(frame),
+        });
+        Taken::Coalesced
+    }
+
+    fn push_passing(&mut self, frame: Bytes, topic: &Topic) -> Taken {
+        self.passing_bytes += frame.len();
+        if let Some((_, waiting)) = self.passing.iter_mut().find(|(known, _)| known == topic) {
+            self.passing_bytes -= waiting.len();
+            *waiting = frame;
+            return Taken::Coalesced;
+        }
+        self.passing.push_back((topic.clone(), frame));
+        while self.passing_bytes > PASSING_BYTES {
+            let Some((_, oldest)) = self.passing.pop_front() else {
+                break;
+            };
+            self.passing_bytes -= oldest.len();
+        }
+        Taken::Kept
     }
 
     fn slices(&self) -> Vec<IoSlice<'_>> {
         let partial = Some(&self.partial).filter(|p| !p.is_empty());
         partial
             .into_iter()
+            .chain(&self.answers)
             .chain(&self.control)
             .chain(&self.state)
+            .chain(self.newest.as_ref().map(Newest::bytes))
+            .chain(self.passing.iter().map(|(_, bytes)| bytes))
             .take(BATCH)
             .map(|bytes| IoSlice::new(bytes))
             .collect()
+    }
+
+    /// The frame whose turn it is behind the half-written one.
+    fn next(&mut self) -> Option<Bytes> {
+        if let Some(frame) = self.answers.pop_front() {
+            return Some(frame);
+        }
+        if let Some(frame) = self.control.pop_front() {
+            self.control_bytes -= frame.len();
+            return Some(frame);
+        }
+        if let Some(frame) = self.state.pop_front() {
+            self.state_bytes -= frame.len();
+            return Some(frame);
+        }
+        if let Some(newest) = self.newest.take() {
+            return Some(newest.bytes().clone());
+        }
+        let (_, frame) = self.passing.pop_front()?;
+        self.passing_bytes -= frame.len();
+        Some(frame)
     }
 
     /// The socket took `n` bytes of [`Lanes::slices`].
@@ -214,22 +384,14 @@ impl Lanes {
             if n == 0 {
                 break;
             }
-            let next = match self.control.pop_front() {
-                Some(frame) => {
-                    self.control_bytes -= frame.len();
-                    Some(frame)
-                }
-                None => self
-                    .state
-                    .pop_front()
-                    .inspect(|f| self.state_bytes -= f.len()),
-            };
-            match next {
+            match self.next() {
                 Some(frame) => self.partial = frame,
                 None => break,
             }
         }
-        self.refused = (!self.is_empty()).then(Instant::now);
+        if self.refused.is_some() {
+            self.refused = Some(Instant::now());
+        }
     }
 }
 
@@ -237,6 +399,12 @@ impl Lanes {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    const BOUNDS: Bounds = Bounds {
+        control_bytes: 256 << 10,
+        slow: CloseCode::TryLater,
+        silent: None,
+    };
 
     fn frame(size: usize) -> Bytes {
         Bytes::from(vec![7; size])
@@ -246,13 +414,34 @@ mod tests {
     fn of_waiting_scenes_only_the_newest_is_kept_beyond_the_bound() {
         let mut lanes = Lanes::default();
         for size in 1..=STATE_FRAMES {
-            lanes.push(frame(size), Lane::State);
+            lanes.push(frame(size), &Lane::State(None));
         }
         assert_eq!(lanes.state.len(), STATE_FRAMES);
-        lanes.push(frame(99), Lane::State);
-        assert_eq!((lanes.state.len(), lanes.state_bytes), (1, 99));
-        lanes.push(frame(STATE_BYTES), Lane::State);
-        assert_eq!((lanes.state.len(), lanes.state_bytes), (1, STATE_BYTES));
+        lanes.push(frame(99), &Lane::State(None));
+        let newest = |lanes: &Lanes| lanes.newest.as_ref().map(|newest| newest.bytes().len());
+        assert_eq!((lanes.state.len(), newest(&lanes)), (0, Some(99)));
+        lanes.push(frame(STATE_BYTES), &Lane::State(None));
+        assert_eq!(newest(&lanes), Some(STATE_BYTES));
+        // What is given for a slow reader counts instead of the frame.
+        let whole = Whole::new([frame(5), frame(6), frame(7)]);
+        lanes.push(frame(1), &Lane::State(Some(whole)));
+        assert_eq!(newest(&lanes), Some(2 + 18));
+        lanes.take(0);
+        assert!(lanes.next().is_some_and(|frame| frame.len() == 20) && lanes.is_empty());
+    }
+
+    #[test]
+    fn passing_state_waits_once_per_topic_and_is_dropped_first() {
+        let mut lanes = Lanes::default();
+        let topic = |key: &str| Lane::Passing(Topic(std::sync::Arc::new((1, key.into()))));
+        lanes.push(frame(10), &topic("a"));
+        lanes.push(frame(20), &topic("b"));
+        lanes.push(frame(30), &topic("a"));
+        assert_eq!((lanes.passing.len(), lanes.passing_bytes), (2, 50));
+        lanes.push(frame(PASSING_BYTES - 25), &topic("c"));
+        assert_eq!(lanes.passing.len(), 2);
+        lanes.push(frame(1), &Lane::Control);
+        assert_eq!(lanes.next().map(|frame| frame.len()), Some(1));
     }
 
     #[tokio::test]
@@ -260,7 +449,7 @@ mod tests {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addr = listener.local_addr().unwrap();
         let (io, _peer) = tokio::join!(TcpStream::connect(addr), listener.accept());
-        let link = Link::new(ConnId(1), io.unwrap());
+        let link = Link::new(ConnId(1), io.unwrap(), BOUNDS);
         let now = Instant::now();
         link.check(now + PING / 2);
         assert_eq!((link.pinged.get(), link.ending()), (link.heard.get(), None));
@@ -278,11 +467,11 @@ mod tests {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addr = listener.local_addr().unwrap();
         let (io, _peer) = tokio::join!(TcpStream::connect(addr), listener.accept());
-        let link = Link::new(ConnId(1), io.unwrap());
+        let link = Link::new(ConnId(1), io.unwrap(), BOUNDS);
         let large = "x".repeat(64 << 10);
         let frame = Frame::text(&[large.as_bytes()]);
         let sent = (0..1000).take_while(|_| {
-            link.offer(&frame, Lane::Control);
+            link.offer(&frame, &Lane::Control);
             link.ending().is_none()
         });
         assert!(sent.count() < 999);
@@ -298,11 +487,11 @@ mod tests {
             let mut lanes = Lanes::default();
             let mut expected = Vec::new();
             for (nth, (_, size)) in frames.iter().enumerate().filter(|(_, (lane, _))| *lane == 0) {
-                lanes.push(Bytes::from(vec![nth as u8; *size]), Lane::Control);
+                lanes.push(Bytes::from(vec![nth as u8; *size]), &Lane::Control);
                 expected.extend(vec![nth as u8; *size]);
             }
             for (nth, (_, size)) in frames.iter().enumerate().filter(|(_, (lane, _))| *lane == 1) {
-                lanes.push(Bytes::from(vec![nth as u8; *size]), Lane::State);
+                lanes.push(Bytes::from(vec![nth as u8; *size]), &Lane::State(None));
                 expected.extend(vec![nth as u8; *size]);
             }
             let mut arrived: Vec<u8> = Vec::new();

@@ -1,16 +1,17 @@
 //! The live side: rooms, their order, and the way to every socket. Knows no dialect's JSON.
 //!
-//! A room is a task that owns its [`Rules`] and members; messages go in, deliveries come out, and
-//! the order in which the room decides is the order in which everybody sees it. Each worker thread
-//! has a courier that writes a room's frames to that worker's own sockets: a broadcast is encoded
-//! once and costs one message per worker and one write per socket.
+//! A room is a task that owns its [`Rules`] and knows its members; messages go in, deliveries come
+//! out, and the order in which the room decides is the order in which everybody sees it. What must
+//! be durable goes to the room's journal, and the rules say what is told only after that. Each
+//! worker thread has a courier that writes a room's frames to that worker's own sockets: a
+//! broadcast is encoded once and costs one message per worker and one write per socket.
 //!
 //! | from -> to | holds | when full | because |
 //! |---|---|---|---|
 //! | connection -> room | 1,024 messages | the connection waits | its socket goes unread, so TCP slows that client |
 //! | room -> courier | 1,024 parcels | the room waits | a courier never waits for a socket, so it always catches up |
-//! | courier -> connection | two lanes, see [`Lane`] | scenes: the newest wins; the rest: closed with 1013 | it comes back; nobody else notices |
-//! | connection -> socket | 10 s without a byte taken | disconnected | a stalled peer must not hold memory |
+//! | courier -> connection | lanes, see [`Lane`] | state: the newest wins; passing: the oldest goes; the rest: closed | it comes back; nobody else notices |
+//! | connection -> socket | 10 s without a byte taken | closed | a stalled peer must not hold memory |
 
 mod committer;
 mod connection;
@@ -22,12 +23,15 @@ mod keeper;
 mod link;
 mod room;
 mod rules;
+mod stage;
 
-pub use committer::{CommitError, Committer, MAX_WAITING_BYTES};
-pub use connection::{Dialect, serve};
+pub use committer::{CommitError, Committed, Committer, MAX_WAITING_BYTES};
+pub use connection::{Dialect, Heard, Socket};
 pub use courier::{Couriers, start_courier};
-pub use frame::{CloseCode, Frame, refuse, switch_protocols};
+pub use frame::{CloseCode, Frame, Whole, refuse, switch_protocols};
 pub use journal::{Commit, Disk, Files, Journal, MAX_RECORD_BYTES, Medium, Opened, Tail};
 pub use keeper::Keeper;
-pub use room::{RoomHandle, TableHandle, open_room};
-pub use rules::{ConnId, Lane, Member, Outgoing, Rules, To};
+pub use link::Bounds;
+pub use room::{Durability, RoomHandle, open_room};
+pub use rules::{ConnId, Delivery, Groups, Journaling, Lane, Now, Outgoing, Rules, To, Topic};
+pub use stage::{Later, Stage};

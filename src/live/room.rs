@@ -1,104 +1,121 @@
-//! One room: a task that owns its rules and its members.
+//! One room: a task that owns its rules and knows where its members' sockets are.
 
 use super::courier::{Parcel, RoomId};
-use super::{ConnId, Couriers, Keeper, Member, Outgoing, Rules, To};
+use super::{
+    CommitError, Committed, Committer, ConnId, Couriers, Delivery, Journaling, Keeper, Now,
+    Outgoing, Rules, To,
+};
 use crate::error::{Error, Result};
 use crate::json::JsonText;
-use crate::model::MapMove;
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::sync::{oneshot, watch};
+use tokio::time::{MissedTickBehavior, interval};
 
 /// Messages that may wait for the room; further senders wait.
 const COMMANDS: usize = 1024;
+/// Requests from other parts of the server that may wait.
+const REQUESTS: usize = 64;
+/// How often a room looks at what has come of age.
+const TICK: Duration = Duration::from_secs(1);
 
-pub(super) enum Command<M> {
-    Join { member: Member, worker: usize },
-    Receive { from: ConnId, message: M },
-    Leave { conn: ConnId },
-}
-
-/// A fact from REST, for whichever dialect the room speaks.
-enum Fact {
-    MapMoved {
-        map_move: MapMove,
-        reply: oneshot::Sender<bool>,
+pub(super) enum Command<R: Rules> {
+    Join {
+        conn: ConnId,
+        guest: R::Guest,
+        worker: usize,
+    },
+    Receive {
+        from: ConnId,
+        message: R::Message,
+    },
+    Leave {
+        conn: ConnId,
     },
 }
 
-/// The way into a room for one dialect's connections. Cloning is cheap.
-pub struct RoomHandle<M> {
-    pub(super) commands: Sender<Command<M>>,
+/// The way into a room. Cloning is cheap.
+pub struct RoomHandle<R: Rules> {
+    pub(super) commands: Sender<Command<R>>,
+    requests: Sender<R::Request>,
+    shown: watch::Receiver<Option<JsonText>>,
 }
 
-impl<M> Clone for RoomHandle<M> {
+impl<R: Rules> Clone for RoomHandle<R> {
     fn clone(&self) -> Self {
         Self {
             commands: self.commands.clone(),
+            requests: self.requests.clone(),
+            shown: self.shown.clone(),
         }
     }
 }
 
-/// The way to the table for the libraries: facts in, the document out.
-#[derive(Clone)]
-pub struct TableHandle {
-    facts: Sender<Fact>,
-    document: watch::Receiver<Option<JsonText>>,
-    keeper: Keeper,
-}
-
-impl TableHandle {
-    /// The table's scene as it is now.
-    pub fn document(&self) -> Option<JsonText> {
-        self.document.borrow().clone()
+impl<R: Rules> RoomHandle<R> {
+    /// The room's document as it is now.
+    pub fn shown(&self) -> Option<JsonText> {
+        self.shown.borrow().clone()
     }
 
-    /// Lets the table follow a map and tells everyone. Returns whether the table's scene showed it.
-    pub async fn map_moved(&self, map_move: MapMove) -> Result<bool> {
-        let stopping = || Error::Unavailable("the server is shutting down".into());
+    /// Asks the room for something; `request` makes the question from where the answer goes.
+    pub async fn ask<T>(
+        &self,
+        request: impl FnOnce(oneshot::Sender<T>) -> R::Request,
+    ) -> Result<T> {
+        let closed = || Error::Unavailable("the table is closing, try again".into());
         let (reply, answer) = oneshot::channel();
-        let fact = Fact::MapMoved { map_move, reply };
-        self.facts.send(fact).await.map_err(|_| stopping())?;
-        answer.await.map_err(|_| stopping())
-    }
-
-    /// Waits until the table's scene is on disk.
-    pub async fn flush(&self) -> Result<()> {
-        self.keeper.flush().await
+        let request = self.requests.send(request(reply)).await;
+        request.map_err(|_| closed())?;
+        answer.await.map_err(|_| closed())
     }
 }
 
-/// Starts a room on the current thread's runtime. It ends when its handles are dropped.
+/// What a room has to do with the disk.
+pub struct Durability {
+    /// Takes the records.
+    pub committer: Committer,
+    /// Writes the document's own file, where there is one.
+    pub keeper: Option<Keeper>,
+}
+
+/// Starts a room. It ends when its handles are dropped and its members have gone.
 ///
-/// `document` is what the table shows at first; changes are handed to `keeper`.
+/// `document` is what it shows at first.
+/// `home`: on which worker's thread it runs; `None`: on the current one.
 pub fn open_room<R: Rules>(
     rules: R,
     document: Option<JsonText>,
-    couriers: Couriers,
-    keeper: Keeper,
-) -> (RoomHandle<R::Message>, TableHandle) {
+    couriers: &Couriers,
+    disk: Durability,
+    home: Option<u64>,
+) -> RoomHandle<R> {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     let (commands, inbox) = channel(COMMANDS);
-    let (facts, fact_inbox) = channel(16);
+    let (requests, questions) = channel(REQUESTS);
     let (shown, document) = watch::channel(document);
     let room = Room {
         id: RoomId(NEXT.fetch_add(1, Ordering::Relaxed)),
         rules,
-        couriers,
+        couriers: couriers.clone(),
         routes: HashMap::new(),
         workers: HashMap::new(),
+        disk,
+        commits: VecDeque::new(),
         shown,
-        keeper: keeper.clone(),
     };
-    actix_rt::spawn(room.run(inbox, fact_inbox));
-    let table = TableHandle {
-        facts,
-        document,
-        keeper,
-    };
-    (RoomHandle { commands }, table)
+    match home {
+        None => {
+            actix_rt::spawn(room.run(inbox, questions));
+        }
+        Some(n) => couriers.run(n, move || room.run(inbox, questions)),
+    }
+    RoomHandle {
+        commands,
+        requests,
+        shown: document,
+    }
 }
 
 struct Room<R> {
@@ -109,52 +126,73 @@ struct Room<R> {
     routes: HashMap<ConnId, usize>,
     /// The workers that hold members: how many, and the way there.
     workers: HashMap<usize, (usize, Sender<Parcel>)>,
+    disk: Durability,
+    /// What the journal has not answered yet, oldest first.
+    commits: VecDeque<(Instant, oneshot::Receiver<Committed>)>,
     shown: watch::Sender<Option<JsonText>>,
-    keeper: Keeper,
 }
 
 impl<R: Rules> Room<R> {
-    async fn run(mut self, mut inbox: Receiver<Command<R::Message>>, mut facts: Receiver<Fact>) {
+    async fn run(mut self, mut inbox: Receiver<Command<R>>, mut questions: Receiver<R::Request>) {
+        let metrics = self.couriers.metrics().clone();
+        metrics.room_opened();
+        let mut tick = interval(TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let mut out = Outgoing::default();
             tokio::select! {
+                // What is durable goes out before more is taken in.
+                biased;
+                (outcome, took) = next_commit(&mut self.commits) => {
+                    if let Ok(commit) = &outcome {
+                        metrics.committed(took, commit.fsync);
+                    } else if self.commits.is_empty() {
+                        // What was built on it is taken back below.
+                        self.disk.committer.proceed();
+                    }
+                    let outcome = outcome.map(drop).map_err(|error| error.to_string());
+                    self.rules.committed(outcome, Now::read(), &mut out);
+                }
                 command = inbox.recv() => match command {
                     Some(command) => self.apply(command, &mut out).await,
-                    None => return,
+                    None => break,
                 },
-                Some(fact) = facts.recv() => {
-                    let Fact::MapMoved { map_move, reply } = fact;
-                    let changed = self.rules.map_moved(&map_move, &mut out);
-                    self.publish(&mut out);
-                    let _ = reply.send(changed);
+                Some(request) = questions.recv() => {
+                    self.rules.ask(request, Now::read(), &mut out);
                 }
+                _ = tick.tick() => self.rules.tick(Now::read(), &mut out),
             }
-            self.publish(&mut out);
-            self.deliver(out).await;
+            self.carry_out(out).await;
         }
+        metrics.room_closed();
     }
 
-    async fn apply(&mut self, command: Command<R::Message>, out: &mut Outgoing) {
+    async fn apply(&mut self, command: Command<R>, out: &mut Outgoing) {
         match command {
-            Command::Join { member, worker } => {
+            Command::Join {
+                conn,
+                guest,
+                worker,
+            } => {
                 let Some(courier) = self.couriers.worker(worker) else {
                     return;
                 };
-                self.routes.insert(member.conn, worker);
+                self.routes.insert(conn, worker);
                 let entry = self.workers.entry(worker).or_insert((0, courier));
                 entry.0 += 1;
-                let _ = entry.1.send(Parcel::Admit(self.id, member.conn)).await;
-                self.rules.join(member, out);
+                let admit = Parcel::Admit(self.id, conn, self.rules.group(&guest));
+                let _ = entry.1.send(admit).await;
+                self.rules.join(conn, guest, Now::read(), out);
             }
             Command::Receive { from, message } => {
                 // A member that has left says nothing any more.
                 if self.routes.contains_key(&from) {
-                    self.rules.receive(from, message, Instant::now(), out);
+                    self.rules.receive(from, message, Now::read(), out);
                 }
             }
             Command::Leave { conn } => {
                 if let Some(worker) = self.routes.remove(&conn) {
-                    self.rules.leave(conn);
+                    self.rules.leave(conn, Now::read(), out);
                     if let Some(entry) = self.workers.get_mut(&worker) {
                         entry.0 -= 1;
                         if entry.0 == 0 {
@@ -166,24 +204,40 @@ impl<R: Rules> Room<R> {
         }
     }
 
-    fn publish(&mut self, out: &mut Outgoing) {
-        if let Some(document) = out.document.take() {
-            self.keeper.keep(document.clone());
-            self.shown.send_replace(Some(document));
+    async fn carry_out(&mut self, out: Outgoing) {
+        for journaling in out.journal {
+            let committer = &self.disk.committer;
+            let answer = match journaling {
+                Journaling::Append(records) => committer.commit(records),
+                Journaling::Restart(records) => committer.rewrite(records),
+            };
+            self.commits.push_back((Instant::now(), answer));
+        }
+        if out.shown.is_some() {
+            self.shown.send_replace(out.shown);
+        }
+        if let (Some(document), Some(keeper)) = (out.document, &self.disk.keeper) {
+            keeper.keep(document);
+        }
+        for delivery in out.deliveries {
+            self.deliver(delivery).await;
+        }
+        for (conn, code, reason) in out.closed {
+            let close = Parcel::Close(conn, code, reason);
+            self.post(conn, close).await;
+        }
+        for work in out.aside {
+            drop(tokio::task::spawn_blocking(work));
         }
     }
 
-    async fn deliver(&self, out: Outgoing) {
-        for (to, lane, frame) in out.deliveries {
-            let parcel = Parcel::Deliver(self.id, to, lane, frame);
-            match to {
-                To::One(conn) => self.post(conn, parcel).await,
-                To::All | To::AllBut(_) => {
-                    for (_, courier) in self.workers.values() {
-                        let _ = courier.send(parcel.clone()).await;
-                    }
-                }
-            }
+    async fn deliver(&self, delivery: Delivery) {
+        if let To::One(conn) = delivery.to {
+            return self.post(conn, Parcel::Deliver(self.id, delivery)).await;
+        }
+        for (_, courier) in self.workers.values() {
+            let parcel = Parcel::Deliver(self.id, delivery.clone());
+            let _ = courier.send(parcel).await;
         }
     }
 
@@ -196,4 +250,17 @@ impl<R: Rules> Room<R> {
             let _ = courier.send(parcel).await;
         }
     }
+}
+
+/// The journal's next answer and how long it took; for ever pending while none is due.
+async fn next_commit(
+    commits: &mut VecDeque<(Instant, oneshot::Receiver<Committed>)>,
+) -> (Committed, Duration) {
+    let Some((since, next)) = commits.front_mut() else {
+        return std::future::pending().await;
+    };
+    let (answer, since) = (next.await, *since);
+    commits.pop_front();
+    let answer = answer.unwrap_or_else(|_| Err(CommitError::ended()));
+    (answer, since.elapsed())
 }

@@ -1,75 +1,157 @@
 //! What a room's messages mean is decided by its rules: a plain struct, no sockets, no async.
 
-use super::Frame;
-use crate::access::Role;
+use super::{CloseCode, Frame, Whole};
 use crate::json::JsonText;
-use crate::model::MapMove;
-use std::time::Instant;
+use bytes::Bytes;
+use std::sync::Arc;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 /// A connection, unique while the server runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ConnId(pub u64);
 
-/// Who joins a room.
+/// A moment: for measuring, and for telling people and clients.
 #[derive(Clone, Copy, Debug)]
-pub struct Member {
-    /// The connection.
-    pub conn: ConnId,
-    /// What it may do.
-    pub role: Role,
+pub struct Now {
+    /// For differences.
+    pub instant: Instant,
+    /// Milliseconds since 1970, UTC.
+    pub unix_ms: u64,
+}
+
+impl Now {
+    /// This moment.
+    pub fn read() -> Self {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH);
+        let unix_ms = since.map_or(0, |t| u64::try_from(t.as_millis()).unwrap_or(u64::MAX));
+        Self {
+            instant: Instant::now(),
+            unix_ms,
+        }
+    }
+}
+
+/// A set of groups, of which each member of a room belongs to one. A room has at most eight.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Groups(pub u8);
+
+impl Groups {
+    /// The one group number `n`, below eight.
+    pub const fn one(n: u8) -> Self {
+        Self(1 << n)
+    }
+
+    /// Both sets together.
+    pub const fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// Whether the sets share a group.
+    pub const fn meets(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
 }
 
 /// For whom a frame is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum To {
-    /// Every member.
-    All,
-    /// Every member but this one.
-    AllBut(ConnId),
+    /// Every member of these groups.
+    Groups(Groups),
+    /// Every member of these groups but this one.
+    But(Groups, ConnId),
     /// This one.
     One(ConnId),
 }
 
-/// How a frame waits when its receiver is slow.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Whose passing state a frame carries: the newest of one source and topic counts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Topic(pub Arc<(u64, Box<str>)>);
+
+/// How a frame waits when its receiver is slow (live-sync, section 5).
+#[derive(Clone, Debug)]
 pub enum Lane {
-    /// In order, never dropped; more than 256 KiB waiting closes the connection.
+    /// The answer to what this connection asked for: before everything else, never dropped.
+    Answer,
+    /// In order, never dropped; more waiting than the connection's bound closes it.
     Control,
-    /// The state of the table, whole. In order until more than 64 frames or 256 KiB wait; then
-    /// only the newest is kept.
-    State,
+    /// The state of the table. In order until more than 64 frames or 256 KiB wait; then one slot
+    /// with the newest whole state: the given one, or the frame itself when there is none.
+    State(Option<Whole>),
+    /// Passing state: one slot per topic, dropped first.
+    Passing(Topic),
+}
+
+/// One frame on its way.
+#[derive(Clone, Debug)]
+pub struct Delivery {
+    /// For whom.
+    pub to: To,
+    /// How it waits.
+    pub lane: Lane,
+    /// What.
+    pub frame: Frame,
+}
+
+/// What is to be made durable.
+#[derive(Debug)]
+pub enum Journaling {
+    /// Records behind those that are there.
+    Append(Vec<Bytes>),
+    /// Records in the place of all that are there.
+    Restart(Vec<Bytes>),
 }
 
 /// What a room does after a message.
 #[derive(Default)]
 pub struct Outgoing {
     /// Frames, in order.
-    pub deliveries: Vec<(To, Lane, Frame)>,
-    /// The table's document, when it changed: it will be written to disk.
+    pub deliveries: Vec<Delivery>,
+    /// For the journal; each is answered by one [`Rules::committed`], in order.
+    pub journal: Vec<Journaling>,
+    /// The document, when it is another one than before.
+    pub shown: Option<JsonText>,
+    /// The document for its file, when its turn to be written has come.
     pub document: Option<JsonText>,
+    /// Connections to be closed, each with the reason.
+    pub closed: Vec<(ConnId, CloseCode, String)>,
+    /// Work for a thread that may block, such as keeping something aside on disk.
+    pub aside: Vec<Box<dyn FnOnce() + Send>>,
 }
 
 impl Outgoing {
     /// Sends `frame`.
     pub fn send(&mut self, to: To, lane: Lane, frame: Frame) {
-        self.deliveries.push((to, lane, frame));
+        self.deliveries.push(Delivery { to, lane, frame });
     }
 }
 
-/// One dialect's rules for one room. Everything happens in the order of the calls.
+/// A room's rules. Everything happens in the order of the calls, and no call waits.
 pub trait Rules: Send + 'static {
-    /// What the dialect's clients say, already parsed.
+    /// Who comes, as far as the rules need to know.
+    type Guest: Send + 'static;
+    /// What members say, already parsed.
     type Message: Send + 'static;
+    /// What other parts of the server want; answers travel inside.
+    type Request: Send + 'static;
+
+    /// Which group a guest belongs to while it is here.
+    fn group(&self, guest: &Self::Guest) -> Groups;
 
     /// Somebody came.
-    fn join(&mut self, member: Member, out: &mut Outgoing);
+    fn join(&mut self, conn: ConnId, guest: Self::Guest, now: Now, out: &mut Outgoing);
 
     /// A member said something. `now` is when the room got to it.
-    fn receive(&mut self, from: ConnId, message: Self::Message, now: Instant, out: &mut Outgoing);
+    fn receive(&mut self, from: ConnId, message: Self::Message, now: Now, out: &mut Outgoing);
 
     /// Somebody went.
-    fn leave(&mut self, conn: ConnId);
+    fn leave(&mut self, conn: ConnId, now: Now, out: &mut Outgoing);
 
-    /// A map has another name or folder. Returns whether the document changed.
-    fn map_moved(&mut self, map_move: &MapMove, out: &mut Outgoing) -> bool;
+    /// Another part of the server wants something.
+    fn ask(&mut self, request: Self::Request, now: Now, out: &mut Outgoing);
+
+    /// The oldest [`Journaling`] not answered yet is durable, or has failed and left no trace.
+    fn committed(&mut self, outcome: Result<(), String>, now: Now, out: &mut Outgoing);
+
+    /// About once a second.
+    fn tick(&mut self, now: Now, out: &mut Outgoing);
 }

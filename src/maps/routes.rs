@@ -237,6 +237,9 @@ async fn read(
     let shelf = library.shelf(&MAPS).await?;
     let asked = AssetPath::parse(&path).map_err(|_| missing())?;
     let found = Wanted::Searched(&asked).find(shelf).ok_or_else(missing)?;
+    if seat.role < Role::Gm {
+        library.stage().open(seat.table).await?;
+    }
     if seat.role < Role::Gm && !library.is_shown(seat.table, shelf, asked.as_str(), &found) {
         return Err(missing());
     }

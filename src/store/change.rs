@@ -67,6 +67,12 @@ pub struct PendingIntent {
 }
 
 impl PendingIntent {
+    /// A name of the operation that no other one has.
+    pub fn id(&self) -> String {
+        let stem = self.file.file_stem().unwrap_or_default();
+        format!("intent-{}", stem.to_string_lossy())
+    }
+
     /// The note, and every earlier one, has been acted on, durably: forget them. Blocks.
     pub fn finish(self) -> Result<()> {
         let around = self.file.with_file_name("");

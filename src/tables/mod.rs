@@ -15,6 +15,7 @@ pub use directory::{Directory, MAX_NAME_CHARS, Table};
 pub use pairing::{MAX_WAITING, Pairing};
 
 use crate::access::{Attempts, Client, SocketAddrs};
+use crate::dialects::table::OpenTables;
 use crate::http::Registrar;
 use actix_web::HttpRequest;
 use actix_web::http::header;
@@ -28,15 +29,18 @@ pub struct Tables {
     pub pairing: Pairing,
     /// Who has guessed how often.
     pub attempts: Attempts,
+    /// The tables that are open.
+    pub open: Arc<OpenTables>,
 }
 
 impl Tables {
     /// With nobody waiting.
-    pub fn new(directory: Arc<Directory>) -> Self {
+    pub fn new(directory: Arc<Directory>, open: Arc<OpenTables>) -> Self {
         Self {
             directory,
             pairing: Pairing::default(),
             attempts: Attempts::default(),
+            open,
         }
     }
 }

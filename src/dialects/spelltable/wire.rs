@@ -1,7 +1,7 @@
 //! JSON to types: what SpellTable's pages send.
 
 use crate::json::{JsonText, Node, NodeKind};
-use crate::live::{Dialect, Frame};
+use crate::live::Frame;
 use bytes::Bytes;
 
 /// What a SpellTable page says.
@@ -31,6 +31,8 @@ pub struct Relay {
     pub frame: Frame,
     /// What it does to the viewers, if it lasts.
     pub viewer: Option<ViewerState>,
+    /// The thing of the scene that it names.
+    pub names: Option<String>,
 }
 
 /// A state of the viewers that a late joiner should know.
@@ -48,10 +50,9 @@ pub struct Wire {
     faults: u32,
 }
 
-impl Dialect for Wire {
-    type Message = ClientMessage;
-
-    fn read(&mut self, text: Bytes) -> Option<ClientMessage> {
+impl Wire {
+    /// Reads one message. `None`: nothing that anybody needs to know.
+    pub fn parse(&mut self, text: Bytes) -> Option<ClientMessage> {
         let fault = match JsonText::parse(text) {
             Ok(message) => match parse(&message) {
                 Ok(meaning) => return meaning,
@@ -98,7 +99,11 @@ fn parse(message: &JsonText) -> Result<Option<ClientMessage>, &'static str> {
                 "{{\"type\":\"highlight_marker\",\"markerId\":{}}}",
                 id.raw()
             );
-            ClientMessage::relay(text(&json), None)
+            ClientMessage::Relay(Relay {
+                frame: text(&json),
+                viewer: None,
+                names: id.as_str().map(|id| id.into_owned()),
+            })
         }),
         "blank_viewer" => Some(ViewerState::Blank(true).into()),
         "unblank_viewer" => Some(ViewerState::Blank(false).into()),
@@ -130,7 +135,11 @@ fn is_newest(scene: Node<'_>) -> bool {
 
 impl ClientMessage {
     fn relay(frame: Frame, viewer: Option<ViewerState>) -> Self {
-        Self::Relay(Relay { frame, viewer })
+        Self::Relay(Relay {
+            frame,
+            viewer,
+            names: None,
+        })
     }
 }
 
@@ -154,12 +163,12 @@ impl ViewerState {
 }
 
 /// The first message on every connection.
-pub(super) fn connected() -> Frame {
+pub fn connected() -> Frame {
     Frame::text(&[b"{\"type\":\"connection_status\",\"status\":\"connected\"}"])
 }
 
 /// The table's scene, as servers send it.
-pub(super) fn scene_update(scene: &JsonText) -> Frame {
+pub fn scene_update(scene: &JsonText) -> Frame {
     Frame::text(&[
         b"{\"type\":\"scene_update\",\"scene\":",
         scene.as_str().as_bytes(),
@@ -168,6 +177,6 @@ pub(super) fn scene_update(scene: &JsonText) -> Frame {
 }
 
 /// A message as it came.
-pub(super) fn as_it_came(message: &JsonText) -> Frame {
+pub fn as_it_came(message: &JsonText) -> Frame {
     Frame::text(&[message.as_str().as_bytes()])
 }

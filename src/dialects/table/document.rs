@@ -1,0 +1,472 @@
+//! A table's scene: what it is, what it was, and what each view saw of it. Plain state.
+
+pub use super::position::Epoch;
+use super::position::{Numbering, Standing};
+use super::view::{View, ViewLog};
+use crate::json::JsonText;
+use crate::live::{ConnId, Frame, Now};
+use crate::model::diff;
+use crate::model::edit::{Edit, Path, conflict, uses_nth};
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How long the past is remembered, for those who come back with a scene of it.
+const MEMORY: Duration = Duration::from_secs(600);
+/// Bytes of documents of the past. What is older is kept in ever wider steps.
+const DOCUMENT_BYTES: usize = 2 << 20;
+/// Changes of the past.
+const CHANGES: usize = 20_000;
+/// What a step costs besides its scene.
+const STEP_BYTES: usize = 64;
+
+/// What a table shows that nobody has shown anything on: everything that a client edits is there.
+const EMPTY: &str = "{\"id\":\"default\",\"name\":\"Default Scene\",\"maps\":[],\"activeMapId\":null,\
+    \"gridSettings\":{\"showGrid\":true,\"gridSize\":50},\"initiativeOrder\":[],\"encounterHistory\":[],\
+    \"showCurrentPlayer\":true,\"aoeMarkers\":[],\"fogOfWar\":[]}";
+
+/// One step of the past, or of a commit that is under way.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// Its number.
+    pub seq: u64,
+    /// When the room took it.
+    pub at: Instant,
+    /// Whose connection it came from, if one.
+    pub by: Option<ConnId>,
+    /// Somebody was told that it counts.
+    pub acknowledged: bool,
+    /// What was done, when it came as edits or has been found out.
+    pub edits: Option<Arc<[Edit]>>,
+    /// The scene after it; older ones are let go.
+    pub scene: Option<JsonText>,
+}
+
+/// A step that somebody did not know of.
+pub struct Since {
+    /// When it was taken.
+    pub at: Instant,
+    /// Whether somebody was told that it counts.
+    pub acknowledged: bool,
+    /// What was done.
+    pub edits: Arc<[Edit]>,
+}
+
+impl Since {
+    fn new(step: &Step, edits: Arc<[Edit]>) -> Self {
+        Self {
+            at: step.at,
+            acknowledged: step.acknowledged,
+            edits,
+        }
+    }
+}
+
+/// What one view sees of a change.
+#[derive(Debug)]
+pub struct ViewChange {
+    /// The change's number.
+    pub seq: u64,
+    /// The number before it in this view.
+    pub prev: u64,
+    /// What happened, as this view sees it.
+    pub edits: Arc<[Edit]>,
+    /// The edits are so long that the whole scene is the shorter way to tell.
+    pub long: bool,
+    /// The view after it.
+    pub scene: JsonText,
+}
+
+/// Why edits made on an older scene cannot be taken over.
+#[derive(Debug, PartialEq)]
+pub enum Stale {
+    /// The number is not of this past, or too old to know what has happened since.
+    Unknown,
+    /// Somebody else has changed the same place.
+    Conflict(Path),
+    /// A place was named by counting, which only fits the scene it was counted in.
+    Counted,
+}
+
+/// The document of one table.
+pub struct Document {
+    epoch: Epoch,
+    numbers: Numbering,
+    /// The scene that everybody is told of, and its number.
+    head: u64,
+    scene: JsonText,
+    /// Whether anybody has ever shown anything.
+    shown: bool,
+    past: VecDeque<Step>,
+    past_bytes: usize,
+    /// Who wrote last, and when somebody else did.
+    author: Option<ConnId>,
+    others_wrote: Option<Instant>,
+    /// The number and, while it is remembered, the scene before the oldest step of the past.
+    before: (u64, Option<JsonText>),
+    /// Steps that wait for the disk, built on the head.
+    tentative: Vec<Step>,
+    views: [ViewLog; 2],
+}
+
+impl Document {
+    /// A document as it was left; `None`: nothing was ever shown.
+    pub fn new(epoch: Epoch, numbers: Numbering, head: u64, scene: Option<JsonText>) -> Self {
+        Self {
+            epoch,
+            numbers,
+            head,
+            shown: scene.is_some(),
+            scene: scene.unwrap_or_else(empty),
+            past: VecDeque::new(),
+            past_bytes: 0,
+            author: None,
+            others_wrote: None,
+            before: (head, None),
+            tentative: Vec::new(),
+            views: [ViewLog::new(View::Gm), ViewLog::new(View::Player)],
+        }
+    }
+
+    /// The epoch.
+    pub fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    /// The number of the head.
+    pub fn head(&self) -> u64 {
+        self.head
+    }
+
+    /// The scene that everybody is told of.
+    pub fn scene(&self) -> &JsonText {
+        &self.scene
+    }
+
+    /// Whether anybody has ever shown anything.
+    pub fn is_shown(&self) -> bool {
+        self.shown
+    }
+
+    /// The numbers.
+    pub fn numbers(&self) -> &Numbering {
+        &self.numbers
+    }
+
+    /// Numbers up to `to` are reserved on disk.
+    pub fn reserve(&mut self, to: u64) {
+        self.numbers.reserve(to);
+    }
+
+    /// The newest scene, waiting ones included, and its number.
+    pub fn tip(&self) -> (u64, &JsonText) {
+        match self.tentative.last() {
+            Some(Step {
+                seq,
+                scene: Some(scene),
+                ..
+            }) => (*seq, scene),
+            _ => (self.head, &self.scene),
+        }
+    }
+
+    /// The number that the next step would get.
+    fn next_number(&self) -> u64 {
+        let tip = self.tentative.last().map_or(self.numbers.last(), |s| s.seq);
+        tip + 1
+    }
+
+    /// Whether another number is reserved.
+    pub fn may_number(&self) -> bool {
+        self.next_number() <= self.numbers.reserved()
+    }
+
+    /// Puts a step behind the tip. It is not part of what is told until [`Document::settle`].
+    pub fn add(
+        &mut self,
+        scene: JsonText,
+        edits: Option<Arc<[Edit]>>,
+        by: Option<ConnId>,
+        acknowledged: bool,
+        now: Now,
+    ) -> u64 {
+        let seq = self.next_number();
+        self.tentative.push(Step {
+            seq,
+            at: now.instant,
+            by,
+            acknowledged,
+            edits,
+            scene: Some(scene),
+        });
+        seq
+    }
+
+    /// The waiting steps count: takes the oldest of them as the new head.
+    pub fn settle(&mut self) -> Option<Settled> {
+        if self.tentative.is_empty() {
+            return None;
+        }
+        let mut step = self.tentative.remove(0);
+        let scene = step.scene.clone()?;
+        self.numbers.advance(step.seq);
+        if self.views[View::Gm as usize].is_active() && step.edits.is_none() {
+            step.edits = Some(diff(&self.scene, &scene).into());
+        }
+        let old = std::mem::replace(&mut self.scene, scene);
+        let old_head = std::mem::replace(&mut self.head, step.seq);
+        self.shown = true;
+        let views = self
+            .views
+            .each_mut()
+            .map(|view| view.follow(step.seq, &self.scene, step.edits.as_ref()));
+        let seq = step.seq;
+        if self.past.is_empty() {
+            self.before = (old_head, Some(old));
+        }
+        self.remember(step);
+        Some(Settled { seq, views })
+    }
+
+    /// The reservation of numbers up to there has failed.
+    pub fn unreserve(&mut self, to: u64) {
+        self.numbers.unreserve(to);
+    }
+
+    /// The waiting steps never happened.
+    pub fn take_back(&mut self) {
+        self.tentative.clear();
+    }
+
+    fn remember(&mut self, step: Step) {
+        let now = step.at;
+        if step.by != self.author {
+            self.others_wrote = self.past.back().map(|last| last.at);
+            self.author = step.by;
+        }
+        self.past_bytes += bytes_of(&step);
+        self.past.push_back(step);
+        if self.past_bytes > DOCUMENT_BYTES || self.past.len() > CHANGES {
+            self.thin(now);
+        }
+    }
+
+    /// Makes room: the older, the wider the steps.
+    fn thin(&mut self, now: Instant) {
+        let mut kept: VecDeque<Step> = VecDeque::with_capacity(self.past.len());
+        let last = self.past.len() - 1;
+        for (position, mut step) in std::mem::take(&mut self.past).into_iter().enumerate() {
+            if let Some(previous) = kept.back_mut() {
+                let age = now.duration_since(previous.at);
+                let close = step.at.duration_since(previous.at) < age / 8 || age.is_zero();
+                if previous.edits.is_some() && position < last {
+                    // Its edits tell all; only the scene goes.
+                    if close {
+                        previous.scene = None;
+                    }
+                } else if close && step.edits.is_none() {
+                    if previous.by != step.by {
+                        step.by = None;
+                    }
+                    step.acknowledged |= previous.acknowledged;
+                    kept.pop_back();
+                }
+            }
+            kept.push_back(step);
+        }
+        self.past = kept;
+        self.past_bytes = self.past.iter().map(bytes_of).sum();
+        while self.past.len() > 1
+            && (self.past_bytes > DOCUMENT_BYTES * 3 / 4 || self.past.len() > CHANGES * 3 / 4)
+        {
+            self.drop_oldest();
+        }
+    }
+
+    fn drop_oldest(&mut self) {
+        if let Some(step) = self.past.pop_front() {
+            self.past_bytes -= bytes_of(&step);
+            self.before = (step.seq, step.scene);
+        }
+    }
+
+    /// When somebody other than `conn` wrote last.
+    pub fn others_wrote(&self, conn: ConnId) -> Option<Instant> {
+        if self.author == Some(conn) {
+            self.others_wrote
+        } else {
+            self.past.back().map(|last| last.at)
+        }
+    }
+
+    /// Forgets what is too old to matter.
+    pub fn tick(&mut self, now: Now) {
+        while self
+            .past
+            .front()
+            .is_some_and(|step| now.instant.duration_since(step.at) > MEMORY)
+        {
+            self.drop_oldest();
+        }
+        for view in &mut self.views {
+            view.tick(now);
+        }
+    }
+
+    /// What has happened since `base`, waiting steps included.
+    pub fn since(&mut self, base: u64) -> Result<Vec<Since>, Stale> {
+        let (tip, _) = self.tip();
+        if base > tip || base <= self.head && self.numbers.standing(base) == Standing::Lost {
+            return Err(Stale::Unknown);
+        }
+        if base == tip {
+            return Ok(Vec::new());
+        }
+        let reaches = if self.past.is_empty() {
+            self.head
+        } else {
+            self.before.0
+        };
+        if base < reaches {
+            return Err(Stale::Unknown);
+        }
+        let mut found = Vec::new();
+        for position in 0..self.past.len() {
+            if self.past[position].seq > base {
+                let edits = self.edits_at(position).ok_or(Stale::Unknown)?;
+                found.push(Since::new(&self.past[position], edits));
+            }
+        }
+        for position in 0..self.tentative.len() {
+            if self.tentative[position].seq > base {
+                let edits = self.tentative_edits_at(position);
+                found.push(Since::new(&self.tentative[position], edits));
+            }
+        }
+        Ok(found)
+    }
+
+    fn edits_at(&mut self, position: usize) -> Option<Arc<[Edit]>> {
+        let step = &self.past[position];
+        if let Some(edits) = &step.edits {
+            return Some(edits.clone());
+        }
+        let old = match position {
+            0 => self.before.1.as_ref(),
+            _ => self.past[position - 1].scene.as_ref(),
+        };
+        let edits: Arc<[Edit]> = diff(old?, step.scene.as_ref()?).into();
+        self.past[position].edits = Some(edits.clone());
+        Some(edits)
+    }
+
+    fn tentative_edits_at(&mut self, position: usize) -> Arc<[Edit]> {
+        let step = &self.tentative[position];
+        if let Some(edits) = &step.edits {
+            return edits.clone();
+        }
+        let old = match position {
+            0 => Some(&self.scene),
+            _ => self.tentative[position - 1].scene.as_ref(),
+        };
+        let edits: Arc<[Edit]> = match (old, &step.scene) {
+            (Some(old), Some(new)) => diff(old, new).into(),
+            _ => Arc::from([]),
+        };
+        self.tentative[position].edits = Some(edits.clone());
+        edits
+    }
+
+    /// Whether `edits`, made on `base`, still mean the same on the tip. Returns whether anything
+    /// happened in between.
+    pub fn check(&mut self, base: u64, edits: &[Edit]) -> Result<bool, Stale> {
+        let since = self.since(base)?;
+        if since.is_empty() {
+            return Ok(false);
+        }
+        if uses_nth(edits) {
+            return Err(Stale::Counted);
+        }
+        for theirs in &since {
+            if let Some(place) = conflict(edits, &theirs.edits) {
+                return Err(Stale::Conflict(place));
+            }
+        }
+        Ok(true)
+    }
+
+    /// The scene as it was at `seq`, while it is remembered.
+    pub fn scene_at(&self, seq: u64) -> Option<JsonText> {
+        if seq == self.head {
+            return Some(self.scene.clone());
+        }
+        let steps = self.past.iter().chain(&self.tentative);
+        if let Some(step) = steps.rev().find(|step| step.seq == seq) {
+            return step.scene.clone();
+        }
+        (seq == self.before.0)
+            .then(|| self.before.1.clone())
+            .flatten()
+    }
+
+    /// The remembered past, oldest first.
+    pub fn past(&self) -> impl DoubleEndedIterator<Item = &Step> {
+        self.past.iter()
+    }
+
+    /// The scene before the oldest step of the past.
+    pub fn before_past(&self) -> Option<(u64, &JsonText)> {
+        Some((self.before.0, self.before.1.as_ref()?))
+    }
+
+    /// What a number that a client remembers is worth.
+    pub fn standing(&self, seq: u64) -> Standing {
+        if seq > self.head {
+            return Standing::Lost;
+        }
+        self.numbers.standing(seq)
+    }
+
+    /// The log of one view.
+    pub fn view(&mut self, view: View) -> &mut ViewLog {
+        &mut self.views[view as usize]
+    }
+
+    /// A member with this view is there: the view follows every change from now on.
+    pub fn open_view(&mut self, view: View) {
+        let (head, scene) = (self.head, self.scene.clone());
+        self.views[view as usize].open(head, &scene);
+    }
+
+    /// The last member with this view has gone; it is kept for a while.
+    pub fn close_view(&mut self, view: View, now: Now) {
+        self.views[view as usize].close(now);
+    }
+
+    /// The scene as a view shows it.
+    pub fn seen_by(&mut self, view: View) -> JsonText {
+        let scene = self.scene.clone();
+        self.views[view as usize].scene(&scene)
+    }
+
+    /// Keeps the frame by which a view was told, for those who come back.
+    pub fn keep_frame(&mut self, view: View, change: &ViewChange, frame: Frame, now: Now) {
+        self.views[view as usize].keep(change, frame, now);
+    }
+}
+
+/// A step that counts now.
+pub struct Settled {
+    /// Its number.
+    pub seq: u64,
+    /// What each view that is watched sees of it: the GM's, the players'.
+    pub views: [Option<ViewChange>; 2],
+}
+
+fn bytes_of(step: &Step) -> usize {
+    STEP_BYTES + step.scene.as_ref().map_or(0, |scene| scene.as_str().len())
+}
+
+pub(super) fn empty() -> JsonText {
+    JsonText::parse(EMPTY.into()).unwrap_or_else(|_| unreachable!("the empty scene is valid JSON"))
+}

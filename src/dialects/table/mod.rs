@@ -1,0 +1,548 @@
+//! The table: our own protocol at `/ws/table`, and SpellTable's `/ws` on the same document.
+//!
+//! One set of rules owns a table: its scene with all numbers and views ([`document`]), its members
+//! ([`people`]), and what is beside the scene (chat, sound, screens, assignments). Whatever must be
+//! durable goes through [`commit`]: while one commit is under way, further writes wait and go into
+//! the next one together; what they cause is told when the disk has answered. SpellTable's whole
+//! scenes ([`whole_scenes`]) are told at once and follow to the disk about once a second, because
+//! that dialect promises nothing.
+
+mod ask;
+mod commit;
+pub mod dice;
+mod document;
+mod open;
+mod people;
+mod position;
+mod record;
+mod recover;
+mod sound;
+mod speak;
+mod view;
+mod whole_scenes;
+mod wire;
+
+pub use ask::{Put, Request};
+pub use open::{OpenTable, OpenTables};
+pub use people::Person;
+pub use recover::{Recovered, recover};
+pub use view::View;
+pub use wire::{
+    CHAT_CHARS, HINT_BYTES, Hello, Refusal, SIGNAL_BYTES, Wire, parse_hello, parse_sound_action,
+};
+
+use self::commit::{Flight, Held, Waiting};
+use self::document::Document;
+use self::people::People;
+use self::position::Standing;
+use self::record::{Receipt, Record, Side};
+use self::wire::ClientMessage;
+use super::spelltable::{self, ViewerState};
+use crate::access::Role;
+use crate::config::Echo;
+use crate::live::{CloseCode, ConnId, Frame, Groups, Lane, Now, Outgoing, Rules, To};
+use crate::metrics::{Metrics, Resume};
+use bytes::Bytes;
+use serde_json::{Value, json};
+use std::collections::{HashMap, VecDeque};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// The WebSocket subprotocol (RFC 6455, section 1.9) that clients offer.
+pub const SUBPROTOCOL: &str = "tablekeep.v1";
+/// Lines of chat that a newcomer is shown.
+const CHAT_SHOWN: usize = 50;
+
+/// SpellTable's pages that may write, those that may not, and our members by role.
+const WRITERS: Groups = Groups::one(0);
+const READERS: Groups = Groups::one(1);
+const GMS: Groups = Groups::one(2);
+const PLAYERS: Groups = Groups::one(3);
+const DISPLAYS: Groups = Groups::one(4);
+/// Our members.
+const MEMBERS: Groups = GMS.and(PLAYERS).and(DISPLAYS);
+
+/// What a table is set to.
+#[derive(Clone)]
+pub struct Settings {
+    /// Whether SpellTable's sender gets its own scene back.
+    pub echo: Echo,
+    /// Largest message and scene, in bytes.
+    pub frame_bytes: u64,
+    /// Where replaced and refused scenes are kept.
+    pub aside: PathBuf,
+    /// Whether the scene has a file of its own that others read, too.
+    pub has_file: bool,
+    /// Counts resumes.
+    pub metrics: Arc<Metrics>,
+}
+
+/// Who comes, and by which dialect.
+pub enum Guest {
+    /// A page of SpellTable.
+    SpellTable {
+        /// What it may do.
+        role: Role,
+    },
+    /// A client of our own protocol.
+    Member {
+        /// What it may do: the lower of what it asked for and what it could prove.
+        role: Role,
+        /// What it said.
+        hello: Box<Hello>,
+    },
+}
+
+/// What a member says, in either dialect.
+pub enum Message {
+    /// SpellTable's.
+    SpellTable(spelltable::ClientMessage),
+    /// Ours.
+    Table(ClientMessage),
+}
+
+/// One connection.
+struct Seat {
+    role: Role,
+    kind: SeatKind,
+}
+
+enum SeatKind {
+    SpellTable(whole_scenes::Page),
+    Member,
+}
+
+/// The rules of one table.
+pub struct TableRules {
+    settings: Settings,
+    doc: Document,
+    side: Side,
+    /// What is beside the scene as it was before the commit that is under way.
+    side_before: Option<Side>,
+    people: People,
+    seats: HashMap<ConnId, Seat>,
+    /// How many seats each group has.
+    counts: [usize; 8],
+    receipts: Receipts,
+    /// SpellTable's viewers.
+    blank: bool,
+    rotated: bool,
+    /// What the commit that is being put together will do.
+    held: Vec<Held>,
+    records: Vec<Bytes>,
+    /// Writes that wait for the commit that is under way.
+    waiting: VecDeque<Waiting>,
+    waiting_bytes: usize,
+    /// What the journal has not answered yet, oldest first.
+    flights: VecDeque<Flight>,
+    disk: commit::DiskState,
+}
+
+/// What clients were told, by their ids, for ten minutes.
+#[derive(Default)]
+struct Receipts {
+    known: HashMap<String, Receipt>,
+    order: VecDeque<(u64, String)>,
+}
+
+/// How long an id is remembered, in milliseconds.
+const RECEIPT_MS: u64 = 600_000;
+/// Ids that are remembered.
+const RECEIPTS: usize = 100_000;
+
+impl Receipts {
+    fn get(&self, id: &str) -> Option<&Receipt> {
+        self.known.get(id)
+    }
+
+    fn add(&mut self, id: String, receipt: Receipt, at_ms: u64) {
+        self.order.push_back((at_ms, id.clone()));
+        self.known.insert(id, receipt);
+        while self.order.len() > RECEIPTS {
+            self.drop_oldest();
+        }
+    }
+
+    fn forget(&mut self, now_ms: u64) {
+        let old = |(at, _): &(u64, String)| now_ms.saturating_sub(*at) > RECEIPT_MS;
+        while self.order.front().is_some_and(old) {
+            self.drop_oldest();
+        }
+    }
+
+    fn drop_oldest(&mut self) {
+        if let Some((_, id)) = self.order.pop_front() {
+            self.known.remove(&id);
+        }
+    }
+
+    fn all(&self) -> Vec<(String, u64, Receipt)> {
+        let known = |(at, id): &(u64, String)| Some((id.clone(), *at, self.get(id)?.clone()));
+        self.order.iter().filter_map(known).collect()
+    }
+}
+
+impl TableRules {
+    /// A table as it was recovered.
+    pub fn new(settings: Settings, recovered: Recovered) -> Self {
+        let mut people = People::default();
+        for person in recovered.people {
+            people.restore(person);
+        }
+        let mut receipts = Receipts::default();
+        for (id, at_ms, receipt) in recovered.receipts {
+            receipts.add(id, receipt, at_ms);
+        }
+        Self {
+            disk: commit::DiskState::new(
+                recovered.files,
+                recovered.fresh,
+                recovered.doc.head(),
+                recovered.filed,
+            ),
+            doc: recovered.doc,
+            side: recovered.side,
+            side_before: None,
+            settings,
+            people,
+            seats: HashMap::new(),
+            counts: [0; 8],
+            receipts,
+            blank: false,
+            rotated: false,
+            held: Vec::new(),
+            records: Vec::new(),
+            waiting: VecDeque::new(),
+            waiting_bytes: 0,
+            flights: VecDeque::new(),
+        }
+    }
+
+    /// What is beside the scene, as far as it is durable.
+    fn durable_side(&self) -> &Side {
+        self.side_before.as_ref().unwrap_or(&self.side)
+    }
+
+    fn role_of(&self, conn: ConnId) -> Role {
+        self.seats
+            .get(&conn)
+            .map_or(Role::Display, |seat| seat.role)
+    }
+
+    fn is_member(&self, conn: ConnId) -> bool {
+        let seat = self.seats.get(&conn);
+        seat.is_some_and(|seat| matches!(seat.kind, SeatKind::Member))
+    }
+
+    /// The member's id behind a connection of our protocol.
+    fn id_of(&self, conn: ConnId) -> String {
+        let person = self.people.of(conn);
+        person.map(|person| person.id.clone()).unwrap_or_default()
+    }
+
+    /// How many connections the groups have together.
+    fn count(&self, groups: Groups) -> usize {
+        let bits = (0..8).filter(|n| groups.meets(Groups::one(*n)));
+        bits.map(|n| self.counts[usize::from(n)]).sum()
+    }
+
+    fn count_in(&mut self, group: Groups, here: bool) {
+        let slot = &mut self.counts[group.0.trailing_zeros() as usize % 8];
+        *slot = if here {
+            *slot + 1
+        } else {
+            slot.saturating_sub(1)
+        };
+    }
+
+    /// Tells everybody that a member has come, gone or changed.
+    fn tell_member(&self, event: &str, member: Value, but: Option<ConnId>, out: &mut Outgoing) {
+        let to = but.map_or(To::Groups(MEMBERS), |conn| To::But(MEMBERS, conn));
+        let message = json!({ "type": event, "member": member });
+        out.send(to, Lane::Control, wire::small(&message));
+    }
+
+    fn tell_person(&self, event: &str, id: &str, but: Option<ConnId>, out: &mut Outgoing) {
+        if let Some(person) = self.people.get(id) {
+            let member = person.to_json(&self.durable_side().assigned);
+            self.tell_member(event, member, but, out);
+        }
+    }
+
+    /// Keeps what a member said of itself; it becomes durable with the next commit.
+    fn keep_person(&mut self, conn: ConnId) {
+        if let Some(person) = self.people.of(conn) {
+            let record = Record::Person(person.clone());
+            self.disk.remember(record.encode(b""));
+        }
+    }
+
+    fn join_member(
+        &mut self,
+        conn: ConnId,
+        role: Role,
+        hello: Hello,
+        now: Now,
+        out: &mut Outgoing,
+    ) {
+        let token = hello.resume_token.as_deref();
+        let known = token.is_some();
+        let arrival = self
+            .people
+            .arrive(conn, token, &hello.name, role, hello.device.clone(), now);
+        let Some(arrival) = arrival else {
+            let reason = "this member has too many connections".to_owned();
+            out.closed.push((conn, CloseCode::Policy, reason));
+            self.seats.remove(&conn);
+            self.count_in(group_of(role), false);
+            return;
+        };
+        let view = View::of(role);
+        let kept_view = self.doc.view(view).is_active();
+        self.doc.open_view(view);
+        self.keep_person(conn);
+        let epoch = self.doc.epoch();
+        let head = self.doc.head();
+        let same_view = arrival.saw == Some((epoch, view)) && kept_view && known;
+        let mut welcome = self.welcome(conn, &arrival.token, role, now);
+        let mut follow = Vec::new();
+        let (mode, how) = match hello.position {
+            None => ("snapshot", Resume::Snapshot),
+            Some((theirs, seq)) if theirs != epoch || self.doc.standing(seq) == Standing::Lost => {
+                ("reset", Resume::Reset)
+            }
+            Some((_, seq)) => match self.doc.view(view).replay(seq).filter(|_| same_view) {
+                Some(missed) => {
+                    follow = missed;
+                    welcome.insert("from".into(), json!(seq));
+                    ("resumed", Resume::Resumed)
+                }
+                None => ("snapshot", Resume::Snapshot),
+            },
+        };
+        if hello.position.is_some() {
+            self.settings.metrics.resumed(how);
+        }
+
+        welcome.insert("mode".into(), json!(mode));
+        welcome.insert("epoch".into(), json!(epoch.to_string()));
+        let position = if mode == "resumed" { "to" } else { "seq" };
+        welcome.insert(position.into(), json!(head));
+        let text = Value::Object(welcome).to_string();
+        let frame = if mode == "resumed" {
+            Frame::text(&[text.as_bytes()])
+        } else {
+            let scene = self.doc.seen_by(view);
+            let open = &text.as_bytes()[..text.len() - 1];
+            let scene = scene.as_str().as_bytes();
+            Frame::text(&[open, b",\"scene\":", scene, b"}"])
+        };
+        follow.insert(0, frame);
+        out.send(To::One(conn), Lane::Answer, Frame::run(&follow));
+        if let Some(person) = self.people.of_mut(conn) {
+            person.saw = Some((epoch, view));
+        }
+        let id = self.id_of(conn);
+        let event = if arrival.first {
+            "member_joined"
+        } else {
+            "member_updated"
+        };
+        self.tell_person(event, &id, Some(conn), out);
+    }
+
+    /// Everything of a welcome but the scene and its position.
+    fn welcome(
+        &self,
+        conn: ConnId,
+        token: &str,
+        role: Role,
+        now: Now,
+    ) -> serde_json::Map<String, Value> {
+        let side = self.durable_side();
+        let id = self.id_of(conn);
+        let name = self.people.of(conn).map_or("", |person| &person.name);
+        let members: Vec<_> = self
+            .people
+            .present()
+            .map(|person| person.to_json(&side.assigned))
+            .collect();
+        let heard = side
+            .lines
+            .iter()
+            .filter(|line| self.may_hear(line, &id, role));
+        let mut chat: Vec<_> = heard.rev().take(CHAT_SHOWN).map(speak::line_json).collect();
+        chat.reverse();
+        let screens = side.displays.iter().filter(|(member, _)| match role {
+            Role::Gm => true,
+            Role::Player | Role::Display => **member == id,
+        });
+        let screens: serde_json::Map<_, _> = screens
+            .map(|(member, state)| (member.clone(), json!(state)))
+            .collect();
+        let value = json!({
+            "type": "welcome",
+            "you": {
+                "id": id,
+                "role": wire::role_word(role),
+                "name": name,
+                "resume_token": token,
+            },
+            "members": members,
+            "chat": chat,
+            "chat_seq": side.chat_seq,
+            "audio": side.sound.seen_by(role),
+            "displays": screens,
+            "limits": {
+                "frame_bytes": self.settings.frame_bytes,
+                "chat_chars": CHAT_CHARS,
+                "hint_bytes": HINT_BYTES,
+                "signal_bytes": SIGNAL_BYTES,
+                "edits": crate::model::edit::MAX_EDITS,
+            },
+            "server_time": now.unix_ms,
+        });
+        match value {
+            Value::Object(map) => map,
+            _ => serde_json::Map::new(),
+        }
+    }
+
+    fn receive_member(
+        &mut self,
+        from: ConnId,
+        message: ClientMessage,
+        now: Now,
+        out: &mut Outgoing,
+    ) {
+        match message {
+            ClientMessage::Hint { kind, key, data } => self.hint(from, &kind, &key, &data, out),
+            ClientMessage::Resync => {
+                let view = View::of(self.role_of(from));
+                let scene = self.doc.seen_by(view);
+                let frame = wire::scene(self.doc.epoch(), self.doc.head(), &scene);
+                out.send(To::One(from), Lane::State(None), frame.frame().clone());
+            }
+            ClientMessage::Signal { to, data } => self.signal(from, &to, &data, out),
+            ClientMessage::Kick { id, member } => self.kick(from, id, &member, now, out),
+            ClientMessage::Broken { id, message } => {
+                let refusal = Refusal::new("invalid", message);
+                out.send(To::One(from), Lane::Control, refusal.frame(&id));
+            }
+            write @ (ClientMessage::Change(_)
+            | ClientMessage::Chat { .. }
+            | ClientMessage::Roll { .. }
+            | ClientMessage::Audio { .. }
+            | ClientMessage::Display { .. }
+            | ClientMessage::Assign { .. }) => {
+                self.submit(Waiting::Member(from, write), now, out);
+            }
+        }
+    }
+}
+
+impl Rules for TableRules {
+    type Guest = Guest;
+    type Message = Message;
+    type Request = Request;
+
+    fn group(&self, guest: &Guest) -> Groups {
+        match guest {
+            Guest::SpellTable { role: Role::Gm } => WRITERS,
+            Guest::SpellTable { .. } => READERS,
+            Guest::Member { role, .. } => group_of(*role),
+        }
+    }
+
+    fn join(&mut self, conn: ConnId, guest: Guest, now: Now, out: &mut Outgoing) {
+        let group = self.group(&guest);
+        self.count_in(group, true);
+        match guest {
+            Guest::SpellTable { role } => {
+                let kind = SeatKind::SpellTable(whole_scenes::Page::new(now));
+                self.seats.insert(conn, Seat { role, kind });
+                self.join_page(conn, role, out);
+            }
+            Guest::Member { role, hello } => {
+                let kind = SeatKind::Member;
+                self.seats.insert(conn, Seat { role, kind });
+                self.join_member(conn, role, *hello, now, out);
+            }
+        }
+    }
+
+    fn receive(&mut self, from: ConnId, message: Message, now: Now, out: &mut Outgoing) {
+        match message {
+            Message::SpellTable(message) => self.receive_page(from, message, now, out),
+            // One that was turned away says nothing any more.
+            Message::Table(_) if self.people.of(from).is_none() => {}
+            Message::Table(message) => self.receive_member(from, message, now, out),
+        }
+    }
+
+    fn leave(&mut self, conn: ConnId, now: Now, out: &mut Outgoing) {
+        let Some(seat) = self.seats.remove(&conn) else {
+            return;
+        };
+        let (group, watches) = match (&seat.kind, seat.role) {
+            (SeatKind::SpellTable(_), Role::Gm) => (WRITERS, false),
+            (SeatKind::SpellTable(_), _) => (READERS, true),
+            (SeatKind::Member, role) => (group_of(role), true),
+        };
+        self.count_in(group, false);
+        if watches {
+            self.doc.close_view(View::of(seat.role), now);
+        }
+        let Some((person, last)) = self.people.depart(conn, now) else {
+            return;
+        };
+        let id = person.id.clone();
+        let event = if last {
+            "member_left"
+        } else {
+            "member_updated"
+        };
+        self.tell_person(event, &id, None, out);
+    }
+
+    fn ask(&mut self, request: Request, now: Now, out: &mut Outgoing) {
+        self.answer(request, now, out);
+    }
+
+    fn committed(&mut self, outcome: Result<(), String>, now: Now, out: &mut Outgoing) {
+        self.landed(outcome, now, out);
+    }
+
+    fn tick(&mut self, now: Now, out: &mut Outgoing) {
+        self.doc.tick(now);
+        self.receipts.forget(now.unix_ms);
+        self.save(out);
+    }
+}
+
+/// The group of our members with this role.
+fn group_of(role: Role) -> Groups {
+    match role {
+        Role::Gm => GMS,
+        Role::Player => PLAYERS,
+        Role::Display => DISPLAYS,
+    }
+}
+
+/// When something was, for rules that only look at differences.
+fn within(at: Option<Instant>, span: std::time::Duration, now: Now) -> bool {
+    at.is_some_and(|at| now.instant.duration_since(at) <= span)
+}
+
+/// The viewers' lasting states, for a page that comes later.
+fn viewer_states(blank: bool, rotated: bool) -> Vec<ViewerState> {
+    let mut states = Vec::new();
+    if blank {
+        states.push(ViewerState::Blank(true));
+    }
+    if rotated {
+        states.push(ViewerState::Rotated(true));
+    }
+    states
+}

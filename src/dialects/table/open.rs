@@ -1,0 +1,276 @@
+//! The tables that are open: each a room with a journal of its own.
+
+use super::{Put, Recovered, Refusal, Request, Settings, TableRules, recover};
+use crate::error::{Error, Result};
+use crate::json::JsonText;
+use crate::live::{
+    Committer, Couriers, Durability, Journal, Keeper, Later, RoomHandle, Stage, Tail, open_room,
+};
+use crate::model::{MapMove, TableId, player_view};
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::task::spawn_blocking;
+
+/// One open table.
+#[derive(Clone)]
+pub struct OpenTable {
+    /// The way into its room.
+    pub room: RoomHandle<TableRules>,
+    committer: Committer,
+    keeper: Option<Keeper>,
+    /// What players see, of the scene that it was made of.
+    seen: Arc<Mutex<Option<(JsonText, JsonText)>>>,
+}
+
+impl OpenTable {
+    /// What players see of it now; `None`: nothing was ever shown.
+    pub fn player_view(&self) -> Option<JsonText> {
+        let scene = self.room.shown()?;
+        // Held while a view is made, so that many who ask at once make it once.
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*seen {
+            Some((of, view)) if of.as_str().as_ptr() == scene.as_str().as_ptr() => {
+                Some(view.clone())
+            }
+            _ => {
+                let view = player_view(&scene);
+                *seen = Some((scene, view.clone()));
+                Some(view)
+            }
+        }
+    }
+
+    /// Asks for a write and waits until it is durable.
+    pub async fn put<T>(
+        &self,
+        put: impl FnOnce(tokio::sync::oneshot::Sender<Result<T, Refusal>>) -> Put,
+    ) -> Result<T> {
+        let outcome = self.room.ask(|reply| Request::Put(put(reply))).await?;
+        outcome.map_err(Error::from)
+    }
+
+    async fn flush(
+        &self,
+        request: impl FnOnce(tokio::sync::oneshot::Sender<bool>) -> Request,
+    ) -> Result<()> {
+        if !self.room.ask(request).await? {
+            return Err(Error::DiskFull);
+        }
+        match &self.keeper {
+            Some(keeper) => keeper.flush().await,
+            None => Ok(()),
+        }
+    }
+}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        match refusal.code {
+            "storage" => Self::DiskFull,
+            "busy" => Self::Unavailable(refusal.message),
+            "precondition" => Self::PreconditionFailed(refusal.message),
+            "conflict" => Self::Conflict(refusal.message),
+            "not_found" => Self::NotFound(refusal.message),
+            _ => Self::Invalid(refusal.message),
+        }
+    }
+}
+
+/// Says which tables there are, open or not.
+pub type Known = dyn Fn() -> Vec<TableId> + Send + Sync;
+
+/// The open tables, and what it takes to open another.
+pub struct OpenTables {
+    known: Box<Known>,
+    folder: PathBuf,
+    settings: Settings,
+    couriers: Couriers,
+    open: Mutex<HashMap<TableId, OpenTable>>,
+    /// One table is opened at a time.
+    opening: tokio::sync::Mutex<()>,
+}
+
+impl OpenTables {
+    /// With none open; their journals are below `folder`.
+    pub fn new(
+        folder: PathBuf,
+        settings: Settings,
+        couriers: Couriers,
+        known: impl Fn() -> Vec<TableId> + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            known: Box::new(known),
+            folder,
+            settings,
+            couriers,
+            open: Mutex::default(),
+            opening: tokio::sync::Mutex::default(),
+        }
+    }
+
+    // A lock for a small map, never held across an await.
+    fn lock(&self) -> MutexGuard<'_, HashMap<TableId, OpenTable>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The table, if it is open.
+    pub fn get(&self, id: TableId) -> Option<OpenTable> {
+        self.lock().get(&id).cloned()
+    }
+
+    /// The table `main`, with the scene's own file and the task that writes it. Blocks.
+    pub fn open_main(&self, file: Option<JsonText>, keeper: Keeper) -> Result<OpenTable> {
+        let folder = self.folder(TableId::MAIN);
+        let (journal, recovered) = read(TableId::MAIN, &folder, file)?;
+        Ok(self.start(TableId::MAIN, journal, recovered, Some(keeper)))
+    }
+
+    /// The table, opened when it is not. Errors: 404 when there is no such table.
+    pub async fn open(&self, id: TableId) -> Result<OpenTable> {
+        if let Some(table) = self.get(id) {
+            return Ok(table);
+        }
+        let _one_at_a_time = self.opening.lock().await;
+        if let Some(table) = self.get(id) {
+            return Ok(table);
+        }
+        if !(self.known)().contains(&id) {
+            return Err(Error::NotFound(format!("there is no table '{id}'")));
+        }
+        let folder = self.folder(id);
+        let read = spawn_blocking(move || read(id, &folder, None)).await;
+        let read = read.map_err(|_| std::io::Error::other("reading a journal panicked"))?;
+        let (journal, recovered) = read?;
+        Ok(self.start(id, journal, recovered, None))
+    }
+
+    fn folder(&self, id: TableId) -> PathBuf {
+        self.folder.join(id.as_str())
+    }
+
+    fn start(
+        &self,
+        id: TableId,
+        journal: Journal,
+        recovered: Recovered,
+        keeper: Option<Keeper>,
+    ) -> OpenTable {
+        let settings = Settings {
+            aside: aside(&self.folder(id)),
+            has_file: keeper.is_some(),
+            ..self.settings.clone()
+        };
+        let scene = recovered.scene();
+        let committer = Committer::start(journal);
+        let rules = TableRules::new(settings, recovered);
+        let disk = Durability {
+            committer: committer.clone(),
+            keeper: keeper.clone(),
+        };
+        // The main table has a thread that serves no sockets.
+        let home = keeper.is_none().then(|| u64::from_le_bytes(id.to_bytes()));
+        let table = OpenTable {
+            room: open_room(rules, scene, &self.couriers, disk, home),
+            committer,
+            keeper,
+            seen: Arc::default(),
+        };
+        self.lock().insert(id, table.clone());
+        table
+    }
+
+    /// Why some table cannot be saved, if so.
+    pub fn trouble(&self) -> Option<String> {
+        let troubled = self.lock();
+        let mut troubled = troubled.iter();
+        troubled.find_map(|(id, table)| {
+            let error = table.committer.trouble()?;
+            Some(format!("table {id} cannot be saved: {error}"))
+        })
+    }
+
+    /// Brings every table to disk for the last time.
+    pub async fn stop(&self) -> Result<()> {
+        let tables: Vec<_> = self.lock().values().cloned().collect();
+        let mut outcome = Ok(());
+        for table in tables {
+            if let Err(error) = table.flush(|reply| Request::Stop { reply }).await {
+                outcome = Err(error);
+            }
+        }
+        outcome
+    }
+
+    /// Closes a table for good: its members are sent away, its journal goes.
+    pub async fn remove(&self, id: TableId) -> Result<()> {
+        let table = self.lock().remove(&id);
+        if let Some(table) = table {
+            table.room.ask(|reply| Request::Close { reply }).await?;
+        }
+        let folder = self.folder(id);
+        let removed = spawn_blocking(move || std::fs::remove_dir_all(folder)).await;
+        match removed {
+            Ok(Err(error)) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Stage for OpenTables {
+    fn player_view(&self, table: TableId) -> Option<JsonText> {
+        self.get(table)?.player_view()
+    }
+
+    fn open(&self, table: TableId) -> Later<'_, ()> {
+        Box::pin(async move { self.open(table).await.map(drop) })
+    }
+
+    fn map_moved<'a>(&'a self, map_move: &'a MapMove, id: &'a str) -> Later<'a, usize> {
+        Box::pin(async move {
+            let mut followed = 0;
+            for table in (self.known)() {
+                let table = self.open(table).await?;
+                let moved = |reply| Put::MapMoved {
+                    map_move: map_move.clone(),
+                    id: id.to_owned(),
+                    reply,
+                };
+                if table.put(moved).await? {
+                    followed += 1;
+                    // It is safe in the journal; who reads the scene's own file finds it there, too.
+                    let _ = table.flush(|reply| Request::Save { reply }).await;
+                }
+            }
+            Ok(followed)
+        })
+    }
+}
+
+/// Opens a table's journal and reads what it is. Blocks.
+fn read(id: TableId, folder: &Path, file: Option<JsonText>) -> Result<(Journal, Recovered)> {
+    std::fs::create_dir_all(folder)?;
+    let (journal, opened) = Journal::open(&folder.join("journal"))?;
+    let damaged = match opened.tail {
+        Tail::Clean => false,
+        Tail::Torn { lost_bytes } => {
+            tracing::warn!(table = %id, lost_bytes, "the last write of table {id} was cut off by a crash; it was never acknowledged");
+            false
+        }
+        Tail::Damaged { at } => {
+            tracing::error!(table = %id, at, "the journal of table {id} is damaged at byte {at}; going on with what is before it, the file is kept beside it");
+            true
+        }
+    };
+    let recovered = recover(&opened.records, damaged, file);
+    if let Some(replaced) = &recovered.replaced {
+        tracing::warn!(table = %id, "the scene of table {id} was changed by another program; that one is shown now, the replaced one is kept below .tablekeep/");
+        super::whole_scenes::keep_now(&aside(folder), "replaced", replaced);
+    }
+    Ok((journal, recovered))
+}
+
+/// Where a table's replaced and refused scenes are kept.
+fn aside(folder: &Path) -> PathBuf {
+    folder.join("aside")
+}

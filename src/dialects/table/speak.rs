@@ -1,0 +1,446 @@
+//! What members do besides the scene: hints, signals, chat, dice, sound, screens, assignments.
+
+use super::commit::Held;
+use super::dice::{Expr, os_die};
+use super::people::Person;
+use super::record::{Line, Receipt, Record};
+use super::sound::{self, What};
+use super::view::View;
+use super::wire::{self, ClientMessage, DisplayAction, Refusal};
+use super::{DISPLAYS, GMS, MEMBERS, PLAYERS, TableRules};
+use crate::access::Role;
+use crate::json::{JsonText, Node, NodeKind};
+use crate::live::{CloseCode, ConnId, Delivery, Frame, Groups, Lane, Now, Outgoing, To, Topic};
+use serde_json::{Value, json};
+use std::collections::HashSet;
+use std::sync::Arc;
+
+/// Lines of chat that are kept; a newcomer is shown fewer, because not all are for everybody.
+pub(super) const LINES: usize = 200;
+/// Screens that have a state.
+const SCREENS: usize = 64;
+/// Assigned entries.
+const ASSIGNED: usize = 500;
+
+impl TableRules {
+    pub(super) fn hint(
+        &mut self,
+        from: ConnId,
+        kind: &str,
+        key: &str,
+        data: &JsonText,
+        out: &mut Outgoing,
+    ) {
+        let role = self.role_of(from);
+        let id = self.id_of(from);
+        let allowed = match (role, kind) {
+            (Role::Gm, _) | (Role::Player, "pointer" | "ping" | "typing") => true,
+            (Role::Player, "drag") => self.durable_side().assigned.get(key) == Some(&id),
+            (Role::Player | Role::Display, _) => false,
+        };
+        if !allowed {
+            let message = format!("hint: as a {} you may not send this", wire::role_word(role));
+            out.send(To::One(from), Lane::Control, wire::error(&message));
+            return;
+        }
+        let mut groups = GMS;
+        let watchers = PLAYERS.and(DISPLAYS);
+        if self.count(watchers) > 0 {
+            let scene = self.doc.scene().clone();
+            let hidden = self.doc.view(View::Player).hidden(&scene);
+            if hidden.is_empty() || !(hidden.contains(key) || names_hidden(data.root(), hidden)) {
+                groups = groups.and(watchers);
+            }
+        }
+        let frame = wire::hint(&id, kind, key, data);
+        let topic = Topic(Arc::new((from.0, format!("{kind}\n{key}").into())));
+        out.send(To::But(groups, from), Lane::Passing(topic), frame);
+    }
+
+    pub(super) fn signal(&mut self, from: ConnId, to: &str, data: &JsonText, out: &mut Outgoing) {
+        let fault = if self.role_of(from) == Role::Display {
+            Some("signal: a display may not send this".to_owned())
+        } else if self
+            .people
+            .get(to)
+            .is_none_or(|person| !person.is_present())
+        {
+            Some(format!("signal: there is no member {to} here"))
+        } else {
+            None
+        };
+        if let Some(fault) = fault {
+            out.send(To::One(from), Lane::Control, wire::error(&fault));
+            return;
+        }
+        let frame = wire::signal(&self.id_of(from), data);
+        self.tell_one(to, frame, out);
+    }
+
+    fn tell_one(&self, id: &str, frame: Frame, out: &mut Outgoing) {
+        for conn in self.people.get(id).map(Person::conns).unwrap_or_default() {
+            out.send(To::One(*conn), Lane::Control, frame.clone());
+        }
+    }
+
+    pub(super) fn kick(
+        &mut self,
+        from: ConnId,
+        id: Option<String>,
+        member: &str,
+        now: Now,
+        out: &mut Outgoing,
+    ) {
+        let refusal = if self.role_of(from) != Role::Gm {
+            Some(Refusal::new("forbidden", "only the GM may remove somebody"))
+        } else if !self.remove_member(member, now, out) {
+            Some(Refusal::new("not_found", "there is no such member"))
+        } else {
+            None
+        };
+        let answer = match (refusal, id) {
+            (None, Some(id)) => wire::small(
+                &json!({ "type": "ack", "id": id, "kicked": member, "offer": "new_code" }),
+            ),
+            (Some(refusal), Some(id)) => refusal.frame(&id),
+            (Some(refusal), None) => wire::error(&format!("kick: {}", refusal.message)),
+            (None, None) => return,
+        };
+        out.send(To::One(from), Lane::Control, answer);
+    }
+
+    /// Closes all connections of a member and forgets it. Returns whether it was known.
+    pub(super) fn remove_member(&mut self, id: &str, now: Now, out: &mut Outgoing) -> bool {
+        let Some(person) = self.people.remove(id) else {
+            return false;
+        };
+        let member = id.to_owned();
+        self.disk.remember(Record::Removed { member }.encode(b""));
+        for conn in person.conns() {
+            let reason = "the GM has removed you from the table".to_owned();
+            out.closed.push((*conn, CloseCode::Removed, reason));
+            // Nothing more reaches it, and nothing it says is heard.
+            let seat = self.seats.remove(conn);
+            if let Some(seat) = seat {
+                self.count_in(super::group_of(seat.role), false);
+                self.doc.close_view(View::of(seat.role), now);
+            }
+        }
+        if person.is_present() {
+            let member = person.to_json(&self.durable_side().assigned);
+            self.tell_member("member_left", member, None, out);
+        }
+        true
+    }
+
+    /// A write that is no change of the scene.
+    pub(super) fn write_side(
+        &mut self,
+        conn: ConnId,
+        message: ClientMessage,
+        now: Now,
+    ) -> Result<(), Refusal> {
+        let role = self.role_of(conn);
+        let gm_only = || {
+            let forbidden = || Refusal::new("forbidden", "only the GM may do this");
+            (role == Role::Gm).then_some(()).ok_or_else(forbidden)
+        };
+        match message {
+            ClientMessage::Chat { id, text, to } => {
+                self.say(conn, id, to, json!({ "text": text }), now)
+            }
+            ClientMessage::Roll { id, expr, to } => {
+                let parsed = Expr::parse(&expr);
+                let parsed = parsed.map_err(|e| Refusal::new("invalid", e.to_string()))?;
+                let roll = parsed.roll(&mut os_die);
+                let said = json!({ "expr": expr, "dice": roll.dice, "total": roll.total });
+                self.say(conn, id, to, said, now)
+            }
+            ClientMessage::Audio { id, action } => {
+                gm_only()?;
+                self.play(Some(&id), &action, now)?;
+                self.hold_ack(conn, id, Receipt::Plain);
+                Ok(())
+            }
+            ClientMessage::Display { id, target, action } => {
+                gm_only()?;
+                self.direct(&id, target.as_deref(), &action, now)?;
+                self.hold_ack(conn, id, Receipt::Plain);
+                Ok(())
+            }
+            ClientMessage::Assign { id, entry, member } => {
+                gm_only()?;
+                self.assign(id.clone(), entry, member, now)?;
+                if let Some(id) = id {
+                    self.hold_ack(conn, id, Receipt::Plain);
+                }
+                Ok(())
+            }
+            ClientMessage::Change(_)
+            | ClientMessage::Hint { .. }
+            | ClientMessage::Resync
+            | ClientMessage::Kick { .. }
+            | ClientMessage::Signal { .. }
+            | ClientMessage::Broken { .. } => Ok(()),
+        }
+    }
+
+    fn hold_ack(&mut self, conn: ConnId, id: String, receipt: Receipt) {
+        self.held.push(Held::Ack { conn, id, receipt });
+    }
+
+    fn hold(&mut self, to: To, frame: Frame) {
+        let lane = Lane::Control;
+        self.held.push(Held::Tell(Delivery { to, lane, frame }));
+    }
+
+    /// What is beside the scene, to be changed; taken back when the commit fails.
+    fn side_mut(&mut self) -> &mut super::record::Side {
+        if self.side_before.is_none() {
+            self.side_before = Some(self.side.clone());
+        }
+        &mut self.side
+    }
+
+    fn say(
+        &mut self,
+        conn: ConnId,
+        id: String,
+        to: Option<String>,
+        said: Value,
+        now: Now,
+    ) -> Result<(), Refusal> {
+        if self.role_of(conn) == Role::Display {
+            return Err(Refusal::new("forbidden", "a display does not talk"));
+        }
+        if let Some(to) = to.as_deref().filter(|to| *to != "gm")
+            && self.people.get(to).is_none()
+        {
+            let message = "there is no such member to say this to";
+            return Err(Refusal::new("not_found", message));
+        }
+        let from = self.id_of(conn);
+        let side = self.side_mut();
+        side.chat_seq += 1;
+        let line = Line {
+            chat_seq: side.chat_seq,
+            from,
+            to,
+            at: now.unix_ms,
+            said,
+        };
+        side.lines.push(line.clone());
+        if side.lines.len() > LINES {
+            side.lines.remove(0);
+        }
+        let frame = wire::small(&line_json(&line));
+        match &line.to {
+            None => self.hold(To::Groups(MEMBERS), frame),
+            Some(_) => {
+                let present: Vec<&Person> = self.people.present().collect();
+                let listening = present
+                    .into_iter()
+                    .filter(|person| self.may_hear(&line, &person.id, person.role()));
+                let conns: Vec<ConnId> = listening.flat_map(|p| p.conns().to_vec()).collect();
+                for conn in conns {
+                    self.hold(To::One(conn), frame.clone());
+                }
+            }
+        }
+        let receipt = Receipt::Line(line.chat_seq);
+        let record = Record::Line {
+            id: id.clone(),
+            line,
+        };
+        self.records.push(record.encode(b""));
+        self.hold_ack(conn, id, receipt);
+        Ok(())
+    }
+
+    /// Whether a line is for this member.
+    pub(super) fn may_hear(&self, line: &Line, id: &str, role: Role) -> bool {
+        match line.to.as_deref() {
+            None => true,
+            Some("gm") => role == Role::Gm || line.from == id,
+            Some(to) => to == id || line.from == id,
+        }
+    }
+
+    /// Changes the table's sound.
+    pub(super) fn play(
+        &mut self,
+        id: Option<&str>,
+        action: &sound::Action,
+        now: Now,
+    ) -> Result<(), Refusal> {
+        let done = self.side_mut().sound.apply(action, now.unix_ms);
+        let done = done.map_err(|message| Refusal::new("invalid", message))?;
+        let fade = (action.what == What::Fade).then(|| action.duration.unwrap_or(1.0));
+        for (group, role) in ROLES {
+            let heard = done.track.route.reaches(role);
+            if heard || done.before.is_some_and(|before| before.reaches(role)) {
+                self.hold(To::Groups(group), wire::audio(&done.track, heard, fade));
+            }
+        }
+        let sound = Some(self.side.sound.clone());
+        self.keep_side(id, now, |record| {
+            if let Record::Side { sound: slot, .. } = record {
+                *slot = sound;
+            }
+        });
+        Ok(())
+    }
+
+    fn keep_side(&mut self, id: Option<&str>, now: Now, fill: impl FnOnce(&mut Record)) {
+        let mut record = Record::Side {
+            id: id.map(str::to_owned),
+            at_ms: now.unix_ms,
+            sound: None,
+            displays: None,
+            assigned: None,
+        };
+        fill(&mut record);
+        self.records.push(record.encode(b""));
+    }
+
+    fn direct(
+        &mut self,
+        id: &str,
+        target: Option<&str>,
+        action: &DisplayAction,
+        now: Now,
+    ) -> Result<(), Refusal> {
+        let is_screen = |person: &&Person| person.role() == Role::Display;
+        let targets: Vec<String> = match target {
+            Some(target) => {
+                let screen = self.people.get(target).filter(is_screen);
+                let screen =
+                    screen.ok_or_else(|| Refusal::new("not_found", "there is no such screen"))?;
+                vec![screen.id.clone()]
+            }
+            None => {
+                let screens = self.people.present().filter(is_screen);
+                screens.map(|person| person.id.clone()).collect()
+            }
+        };
+        for target in targets {
+            if *action == DisplayAction::Identify {
+                let message = json!({ "type": "display", "target": target, "action": "identify" });
+                self.tell_screen(&target, &message);
+                continue;
+            }
+            let displays = &mut self.side_mut().displays;
+            if displays.len() >= SCREENS && !displays.contains_key(&target) {
+                displays.pop_first();
+            }
+            let state = displays.entry(target.clone()).or_default();
+            match action {
+                DisplayAction::Blank(on) => state.blank = *on,
+                DisplayAction::Rotate(degrees) => state.rotation = *degrees,
+                DisplayAction::View(view) => state.view = *view,
+                DisplayAction::Mute(on) => state.muted = *on,
+                DisplayAction::Name(name) => state.name = Some(name.clone()),
+                DisplayAction::Identify => {}
+            }
+            let message = json!({ "type": "display", "target": target, "state": state });
+            self.tell_screen(&target, &message);
+        }
+        let displays = Some(self.side.displays.clone());
+        self.keep_side(Some(id), now, |record| {
+            if let Record::Side { displays: slot, .. } = record {
+                *slot = displays;
+            }
+        });
+        Ok(())
+    }
+
+    /// A screen's own matters reach the screen and the GM.
+    fn tell_screen(&mut self, target: &str, message: &Value) {
+        let frame = wire::small(message);
+        let conns = self.people.get(target).map(|p| p.conns().to_vec());
+        for conn in conns.unwrap_or_default() {
+            self.hold(To::One(conn), frame.clone());
+        }
+        self.hold(To::Groups(GMS), frame);
+    }
+
+    fn assign(
+        &mut self,
+        id: Option<String>,
+        entry: String,
+        member: Option<String>,
+        now: Now,
+    ) -> Result<(), Refusal> {
+        if let Some(member) = &member
+            && self.people.get(member).is_none()
+        {
+            return Err(Refusal::new("not_found", "there is no such member"));
+        }
+        let assigned = &mut self.side_mut().assigned;
+        if assigned.len() >= ASSIGNED && !assigned.contains_key(&entry) {
+            let message = format!("{ASSIGNED} entries are assigned, which is the limit");
+            return Err(Refusal::new("invalid", message));
+        }
+        let before = match &member {
+            Some(member) => assigned.insert(entry, member.clone()),
+            None => assigned.remove(&entry),
+        };
+        let assigned = self.side.assigned.clone();
+        let changed: HashSet<String> = before.into_iter().chain(member).collect();
+        for member in changed {
+            if let Some(person) = self.people.get(&member) {
+                let member = person.to_json(&assigned);
+                let message = json!({ "type": "member_updated", "member": member });
+                self.hold(To::Groups(MEMBERS), wire::small(&message));
+            }
+        }
+        self.keep_side(id.as_deref(), now, |record| {
+            if let Record::Side { assigned: slot, .. } = record {
+                *slot = Some(assigned);
+            }
+        });
+        Ok(())
+    }
+}
+
+/// Each group of our members with its role.
+const ROLES: [(Groups, Role); 3] = [
+    (GMS, Role::Gm),
+    (PLAYERS, Role::Player),
+    (DISPLAYS, Role::Display),
+];
+
+/// A line of chat as clients get it: `chat` or `rolled`.
+pub(super) fn line_json(line: &Line) -> Value {
+    let kind = if line.said.get("expr").is_some() {
+        "rolled"
+    } else {
+        "chat"
+    };
+    let mut message = json!({
+        "type": kind,
+        "chat_seq": line.chat_seq,
+        "from": line.from,
+        "at": line.at,
+    });
+    if let (Value::Object(message), Value::Object(said)) = (&mut message, &line.said) {
+        message.extend(said.clone());
+        if let Some(to) = &line.to {
+            message.insert("to".into(), json!(to));
+        }
+    }
+    message
+}
+
+/// Whether a text or a key anywhere in `node` is one of the hidden names.
+fn names_hidden(node: Node<'_>, hidden: &HashSet<String>) -> bool {
+    match node.kind() {
+        NodeKind::String => node.as_str().is_some_and(|s| hidden.contains(s.as_ref())),
+        NodeKind::Array => node.elements().any(|e| names_hidden(e, hidden)),
+        NodeKind::Object => node
+            .members()
+            .any(|(key, value)| hidden.contains(key.as_ref()) || names_hidden(value, hidden)),
+        NodeKind::Number => hidden.contains(node.raw()),
+        NodeKind::Bool | NodeKind::Null => false,
+    }
+}

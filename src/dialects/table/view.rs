@@ -1,0 +1,204 @@
+//! What one kind of member sees of the scene, change by change.
+
+use super::document::ViewChange;
+use crate::access::Role;
+use crate::json::JsonText;
+use crate::live::{Frame, Now};
+use crate::model::edit::Edit;
+use crate::model::{diff, hidden_names, player_view};
+use std::collections::{HashSet, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How long changes are kept for those who come back, and a view after its last member has gone.
+const KEEP: Duration = Duration::from_secs(120);
+/// Most bytes of changes that are kept for them.
+const KEEP_BYTES: usize = 8 << 20;
+/// A replay may always be this large, and as large as the scene.
+const REPLAY_BYTES: usize = 1 << 20;
+
+/// What of the scene somebody sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum View {
+    /// All of it.
+    Gm = 0,
+    /// What players and displays may see.
+    Player = 1,
+}
+
+impl View {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Gm, Self::Player];
+
+    /// The view of a role.
+    pub fn of(role: Role) -> Self {
+        match role {
+            Role::Gm => Self::Gm,
+            Role::Player | Role::Display => Self::Player,
+        }
+    }
+}
+
+/// One view as it went on while somebody watched it.
+pub struct ViewLog {
+    view: View,
+    members: usize,
+    idle_since: Option<Instant>,
+    /// What is seen, and the number it came with; `None` while nobody watches.
+    shown: Option<(u64, JsonText)>,
+    hidden: Option<HashSet<String>>,
+    kept: VecDeque<Kept>,
+    kept_bytes: usize,
+    /// Changes behind this number are all in `kept`.
+    complete_from: u64,
+}
+
+struct Kept {
+    seq: u64,
+    at: Instant,
+    frame: Frame,
+}
+
+impl ViewLog {
+    /// One that nobody watches.
+    pub fn new(view: View) -> Self {
+        Self {
+            view,
+            members: 0,
+            idle_since: None,
+            shown: None,
+            hidden: None,
+            kept: VecDeque::new(),
+            kept_bytes: 0,
+            complete_from: 0,
+        }
+    }
+
+    /// Whether it follows every change.
+    pub fn is_active(&self) -> bool {
+        self.shown.is_some()
+    }
+
+    /// The number of its last change.
+    pub fn seq(&self) -> Option<u64> {
+        self.shown.as_ref().map(|(seq, _)| *seq)
+    }
+
+    pub(super) fn open(&mut self, head: u64, scene: &JsonText) {
+        self.members += 1;
+        self.idle_since = None;
+        if self.shown.is_none() {
+            self.shown = Some((head, filtered(self.view, scene)));
+            self.complete_from = head;
+        }
+    }
+
+    pub(super) fn close(&mut self, now: Now) {
+        self.members = self.members.saturating_sub(1);
+        if self.members == 0 {
+            self.idle_since = Some(now.instant);
+        }
+    }
+
+    /// What is seen of `scene`, the table's present one.
+    pub(super) fn scene(&self, scene: &JsonText) -> JsonText {
+        match &self.shown {
+            Some((_, shown)) => shown.clone(),
+            None => filtered(self.view, scene),
+        }
+    }
+
+    /// Names that this view must not learn; `scene` is the table's present one.
+    pub fn hidden(&mut self, scene: &JsonText) -> &HashSet<String> {
+        let seen = self.scene(scene);
+        self.hidden
+            .get_or_insert_with(|| hidden_names(scene, &seen))
+    }
+
+    /// The table's scene is now `scene`, by `edits` when they are known. `None`: nothing of it is
+    /// seen here, or nobody watches.
+    pub(super) fn follow(
+        &mut self,
+        seq: u64,
+        scene: &JsonText,
+        edits: Option<&Arc<[Edit]>>,
+    ) -> Option<ViewChange> {
+        self.hidden = None;
+        let (prev, old) = self.shown.as_ref()?;
+        let prev = *prev;
+        let (new, edits) = match self.view {
+            View::Gm => (scene.clone(), edits.cloned()),
+            View::Player => {
+                let new = player_view(scene);
+                if new.as_str() == old.as_str() {
+                    return None;
+                }
+                (new, None)
+            }
+        };
+        let edits = edits.unwrap_or_else(|| diff(old, &new).into());
+        if edits.is_empty() && self.view == View::Player {
+            // The same in other words, such as another order of members.
+            self.shown = Some((prev, new));
+            return None;
+        }
+        self.shown = Some((seq, new.clone()));
+        let long = Edit::list_to_json(&edits).len() > new.as_str().len() * 6 / 10;
+        Some(ViewChange {
+            seq,
+            prev,
+            edits,
+            long,
+            scene: new,
+        })
+    }
+
+    pub(super) fn keep(&mut self, change: &ViewChange, frame: Frame, now: Now) {
+        self.kept_bytes += frame.bytes().len();
+        self.kept.push_back(Kept {
+            seq: change.seq,
+            at: now.instant,
+            frame,
+        });
+        while self.kept_bytes > KEEP_BYTES {
+            self.drop_oldest();
+        }
+    }
+
+    fn drop_oldest(&mut self) {
+        if let Some(oldest) = self.kept.pop_front() {
+            self.kept_bytes -= oldest.frame.bytes().len();
+            self.complete_from = oldest.seq;
+        }
+    }
+
+    pub(super) fn tick(&mut self, now: Now) {
+        let old = |at: Instant| now.instant.duration_since(at) > KEEP;
+        while self.kept.front().is_some_and(|kept| old(kept.at)) {
+            self.drop_oldest();
+        }
+        if self.idle_since.is_some_and(old) {
+            *self = Self::new(self.view);
+        }
+    }
+
+    /// The frames that bring somebody from `from` to the present; `None` when they are not all
+    /// kept, or dearer than the scene.
+    pub fn replay(&self, from: u64) -> Option<Vec<Frame>> {
+        let (_, shown) = self.shown.as_ref()?;
+        if from < self.complete_from {
+            return None;
+        }
+        let start = self.kept.partition_point(|kept| kept.seq <= from);
+        let missed: Vec<Frame> = self.kept.range(start..).map(|k| k.frame.clone()).collect();
+        let bytes: usize = missed.iter().map(|frame| frame.bytes().len()).sum();
+        (bytes <= REPLAY_BYTES.max(shown.as_str().len())).then_some(missed)
+    }
+}
+
+fn filtered(view: View, scene: &JsonText) -> JsonText {
+    match view {
+        View::Gm => scene.clone(),
+        View::Player => player_view(scene),
+    }
+}

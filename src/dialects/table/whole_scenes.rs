@@ -1,0 +1,436 @@
+//! SpellTable's `/ws` on a table: pages that send whole scenes and never say what they started from.
+//!
+//! What such a page means is a difference, so that a tab that is behind undoes nobody's change
+//! (live-sync, section 3). While nobody else writes, its scene is taken as it is, for one scan.
+
+use super::commit::{Settling, Waiting};
+use super::document::{Since, Step};
+use super::view::View;
+use super::{Message, READERS, TableRules, WRITERS, viewer_states, within};
+use crate::access::Role;
+use crate::config::Echo;
+use crate::dialects::spelltable::{self, ClientMessage, Relay, ViewerState};
+use crate::json::JsonText;
+use crate::live::{ConnId, Dialect, Heard, Lane, Now, Outgoing, To};
+use crate::model::edit::{Edit, apply, conflict};
+use crate::model::{diff, distance};
+use bytes::Bytes;
+use std::collections::VecDeque;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// Whoever may not write is shown the true scene at most this often.
+const CORRECTION: Duration = Duration::from_secs(1);
+/// How far back the scene may lie that a page started from.
+const EXCHANGED: Duration = Duration::from_secs(10);
+/// What a page was sent longer ago than this it has shown.
+const UNSEEN: Duration = Duration::from_secs(2);
+/// For how long after it came a page's first scene may be one that it sent while it was away.
+const QUEUED: Duration = Duration::from_secs(5);
+/// Scenes of the past that are compared with what came.
+const CANDIDATES: usize = 64;
+/// Scenes of its own that a page's next one may have started from.
+const SENT: usize = 8;
+/// Differences up to this size always count as small.
+const SMALL: usize = 512;
+/// Replaced and refused scenes that are kept.
+const ASIDE: usize = 20;
+
+/// One page of SpellTable.
+pub(super) struct Page {
+    joined: Instant,
+    /// Has said something that only the newest frontend says.
+    newest: bool,
+    /// Has sent a scene.
+    wrote: bool,
+    corrected: Option<Instant>,
+    /// What it sent and was not taken as it was, with the number of what became of it.
+    sent: VecDeque<(Instant, u64, JsonText)>,
+}
+
+impl Page {
+    pub fn new(now: Now) -> Self {
+        Self {
+            joined: now.instant,
+            newest: false,
+            wrote: false,
+            corrected: None,
+            sent: VecDeque::new(),
+        }
+    }
+}
+
+impl Dialect for spelltable::Wire {
+    type Rules = TableRules;
+
+    fn read(&mut self, text: Bytes) -> Heard<Message> {
+        match self.parse(text) {
+            Some(message) => Heard::Message(Message::SpellTable(message)),
+            None => Heard::Nothing,
+        }
+    }
+}
+
+/// A scene that a page has sent.
+pub(super) struct Update {
+    pub scene: JsonText,
+    pub message: JsonText,
+    pub newest: bool,
+}
+
+/// What a page meant by a scene.
+enum Meaning {
+    /// The table's scene as it should be.
+    AsItIs,
+    /// Another scene in the place of the present one.
+    Load,
+    /// A difference from the scene with this number.
+    From(u64, JsonText),
+    /// Something that is over.
+    Late,
+    /// Something old that fits nothing that is known.
+    Unknown,
+}
+
+impl TableRules {
+    pub(super) fn join_page(&mut self, conn: ConnId, role: Role, out: &mut Outgoing) {
+        if role != Role::Gm {
+            self.doc.open_view(View::Player);
+        }
+        let to = To::One(conn);
+        out.send(to, Lane::Control, spelltable::connected());
+        self.show_head(conn, out);
+        // The original says nothing of these; a TV that was reloaded would show what it must not.
+        for state in viewer_states(self.blank, self.rotated) {
+            out.send(to, Lane::Control, state.frame());
+        }
+    }
+
+    /// Shows a page the scene as it is.
+    pub(super) fn show_head(&mut self, conn: ConnId, out: &mut Outgoing) {
+        if !self.doc.is_shown() {
+            return;
+        }
+        let scene = self.doc.seen_by(View::of(self.role_of(conn)));
+        let frame = spelltable::scene_update(&scene);
+        out.send(To::One(conn), Lane::State(None), frame);
+    }
+
+    fn page(&mut self, conn: ConnId) -> Option<(&mut Page, Role)> {
+        let seat = self.seats.get_mut(&conn)?;
+        match &mut seat.kind {
+            super::SeatKind::SpellTable(page) => Some((page, seat.role)),
+            super::SeatKind::Member => None,
+        }
+    }
+
+    pub(super) fn receive_page(
+        &mut self,
+        from: ConnId,
+        message: ClientMessage,
+        now: Now,
+        out: &mut Outgoing,
+    ) {
+        let Some((page, role)) = self.page(from) else {
+            return;
+        };
+        page.newest |= match &message {
+            ClientMessage::SceneUpdate { newest, .. } => *newest,
+            ClientMessage::RequestScene | ClientMessage::Relay(_) | ClientMessage::KeepAlive => {
+                true
+            }
+        };
+        let newest = page.newest;
+        match message {
+            ClientMessage::SceneUpdate { .. } if role != Role::Gm => self.correct(from, now, out),
+            ClientMessage::SceneUpdate { scene, message, .. } => {
+                let update = Update {
+                    scene,
+                    message,
+                    newest,
+                };
+                self.submit(Waiting::Page(from, update), now, out);
+            }
+            ClientMessage::RequestScene => self.show_head(from, out),
+            ClientMessage::Relay(relay) if role == Role::Gm => self.relay(from, relay, out),
+            ClientMessage::Relay(_) | ClientMessage::KeepAlive => {}
+        }
+    }
+
+    /// Someone without the right moved something: let it snap back, visibly.
+    fn correct(&mut self, conn: ConnId, now: Now, out: &mut Outgoing) {
+        let Some((page, _)) = self.page(conn) else {
+            return;
+        };
+        if within(page.corrected, CORRECTION, now) {
+            return;
+        }
+        page.corrected = Some(now.instant);
+        tracing::warn!(
+            conn = conn.0,
+            "a page that is not the GM's tried to change the scene; --gm-from ADDRESS or --access open would allow it"
+        );
+        self.show_head(conn, out);
+    }
+
+    fn relay(&mut self, from: ConnId, relay: Relay, out: &mut Outgoing) {
+        match relay.viewer {
+            Some(ViewerState::Blank(on)) => self.blank = on,
+            Some(ViewerState::Rotated(on)) => self.rotated = on,
+            None => {}
+        }
+        let mut groups = WRITERS;
+        if self.count(READERS) > 0 {
+            let scene = self.doc.scene().clone();
+            let hidden = self.doc.view(View::Player).hidden(&scene);
+            if relay
+                .names
+                .as_ref()
+                .is_none_or(|name| !hidden.contains(name))
+            {
+                groups = groups.and(READERS);
+            }
+        }
+        out.send(To::But(groups, from), Lane::Control, relay.frame);
+    }
+
+    /// A scene whose turn has come.
+    pub(super) fn write_scene(
+        &mut self,
+        conn: ConnId,
+        update: Update,
+        now: Now,
+        out: &mut Outgoing,
+    ) {
+        let Some((page, _)) = self.page(conn) else {
+            return;
+        };
+        let queued = !page.wrote && now.instant.duration_since(page.joined) < QUEUED;
+        page.wrote = true;
+        let echo = match self.settings.echo {
+            Echo::Auto => !update.newest,
+            Echo::Always => true,
+            Echo::Never => false,
+        };
+        let Update {
+            scene,
+            message,
+            newest,
+        } = update;
+        // The newest version relays the message whole, the seed only the scene.
+        let relayed = move |scene: &JsonText| match newest {
+            true => spelltable::as_it_came(&message),
+            false => spelltable::scene_update(scene),
+        };
+        if self.doc.is_shown() && scene.as_str() == self.doc.tip().1.as_str() {
+            let frame = relayed(&scene);
+            let to = match echo {
+                true => To::Groups(WRITERS),
+                false => To::But(WRITERS, conn),
+            };
+            out.send(to, Lane::State(None), frame);
+            return;
+        }
+        let merged = match self.meaning(conn, &scene, queued, now) {
+            Meaning::AsItIs => None,
+            Meaning::Load => {
+                let replaced = self.doc.tip().1.clone();
+                self.keep_aside("replaced", replaced, now, out);
+                None
+            }
+            Meaning::From(seq, base) => match self.merge(seq, &base, &scene, now) {
+                Some((same, _)) if same.as_str() == scene.as_str() => None,
+                Some(merged) => Some(merged),
+                None => return self.show_head(conn, out),
+            },
+            Meaning::Late => return self.show_head(conn, out),
+            Meaning::Unknown => {
+                self.keep_aside("refused", scene, now, out);
+                tracing::warn!(
+                    "a page came back with an old scene that others have gone on from; it was not \
+                     applied, it is kept below .tablekeep/"
+                );
+                return self.show_head(conn, out);
+            }
+        };
+        let settling = Settling {
+            by: "spelltable".into(),
+            sender: Some(conn),
+            echo: echo || merged.is_some(),
+            relayed: merged.is_none().then(|| relayed(&scene)),
+            ..Settling::default()
+        };
+        let (result, edits) = match merged {
+            None => (scene.clone(), None),
+            Some((result, edits)) => (result, Some(edits.into())),
+        };
+        let direct = self.held.is_empty() && !self.is_committing() && self.doc.may_number();
+        if settling.relayed.is_none() {
+            let seq = self.doc.tip().0 + 1;
+            if let Some((page, _)) = self.page(conn) {
+                page.sent.push_back((now.instant, seq, scene));
+                page.sent
+                    .retain(|(at, ..)| now.instant.duration_since(*at) < EXCHANGED);
+                if page.sent.len() > SENT {
+                    page.sent.pop_front();
+                }
+            }
+        }
+        if direct {
+            self.doc.add(result, edits, Some(conn), false, now);
+            self.settle(settling, now, out);
+        } else {
+            self.add_step(result, edits, Some(conn), settling, now);
+        }
+    }
+
+    /// Finds out what a scene means that came without saying what it started from.
+    fn meaning(&mut self, conn: ConnId, scene: &JsonText, queued: bool, now: Now) -> Meaning {
+        let span = if queued { Duration::MAX } else { EXCHANGED };
+        let others = within(self.doc.others_wrote(conn), span, now);
+        let head = self.doc.tip().1.clone();
+        if !self.doc.is_shown() {
+            return Meaning::AsItIs;
+        }
+        if !others {
+            return match same_id(scene, &head) {
+                true => Meaning::AsItIs,
+                false => Meaning::Load,
+            };
+        }
+        let Some((seq, base, far)) = self.nearest(conn, scene, span, now) else {
+            return Meaning::Unknown;
+        };
+        if queued && far > SMALL.max(scene.as_str().len() / 2) {
+            return Meaning::Unknown;
+        }
+        if !same_id(scene, &base) {
+            Meaning::Load
+        } else if !same_id(scene, &head) {
+            Meaning::Late
+        } else {
+            Meaning::From(seq, base)
+        }
+    }
+
+    /// The scene that this page may have started from which differs least from what it sent; the
+    /// older one when several do. With its number, and how much differs.
+    fn nearest(
+        &mut self,
+        conn: ConnId,
+        scene: &JsonText,
+        span: Duration,
+        now: Now,
+    ) -> Option<(u64, JsonText, usize)> {
+        let mut known: Vec<(u64, JsonText)> = Vec::new();
+        let oldest = self.doc.before_past();
+        known.extend(oldest.map(|(seq, scene)| (seq, scene.clone())));
+        let mut recent = 0;
+        for Step { seq, at, scene, .. } in self.doc.past() {
+            let Some(scene) = scene else {
+                continue;
+            };
+            known.push((*seq, scene.clone()));
+            recent += usize::from(within(Some(*at), span, now));
+        }
+        // What was there when the time began counts, too.
+        let skipped = known.len().saturating_sub(recent + 1);
+        known.drain(..skipped);
+        let (tip, newest) = self.doc.tip();
+        if known.last().is_none_or(|(seq, _)| *seq != tip) {
+            known.push((tip, newest.clone()));
+        }
+        if let Some((page, _)) = self.page(conn) {
+            let sent = page.sent.iter();
+            let sent = sent.filter(|(at, ..)| within(Some(*at), span, now));
+            known.extend(sent.map(|(_, seq, scene)| (*seq, scene.clone())));
+        }
+        known.sort_by_key(|(seq, _)| *seq);
+        // Of very many, the newest and some of the others.
+        let step = known.len().div_ceil(CANDIDATES).max(1);
+        let chosen = known.iter().rev().step_by(step).cloned();
+        let mut best: Option<(u64, JsonText, usize)> = None;
+        for (seq, candidate) in chosen {
+            let far = distance(&diff(&candidate, scene));
+            if best.as_ref().is_none_or(|(.., least)| far <= *least) {
+                best = Some((seq, candidate, far));
+            }
+        }
+        best
+    }
+
+    /// The newest scene with the difference between `base` and `scene`. Where both changed the
+    /// same, an acknowledged change that the page may not have seen yet stays; else the later one
+    /// counts, as among SpellTable's own pages. `None`: nothing of it is left.
+    fn merge(
+        &mut self,
+        seq: u64,
+        base: &JsonText,
+        scene: &JsonText,
+        now: Now,
+    ) -> Option<(JsonText, Vec<Edit>)> {
+        let (tip, newest) = self.doc.tip();
+        if seq == tip && base.as_str() == newest.as_str() {
+            return Some((scene.clone(), Vec::new()));
+        }
+        let since = self.doc.since(seq).ok()?;
+        let mut merged = self.doc.tip().1.clone();
+        let mut taken = Vec::new();
+        let unseen = |step: &&Since| step.acknowledged && within(Some(step.at), UNSEEN, now);
+        let unseen: Vec<_> = since.iter().filter(unseen).collect();
+        for edit in diff(base, scene) {
+            let edit = [edit];
+            if unseen
+                .iter()
+                .any(|step| conflict(&edit, &step.edits).is_some())
+            {
+                continue;
+            }
+            if let Ok(next) = apply(&merged, &edit) {
+                merged = next;
+                taken.extend(edit);
+            }
+        }
+        (!taken.is_empty()).then_some((merged, taken))
+    }
+
+    /// Keeps a scene that is no longer, or never was, the table's: the last twenty of them.
+    pub(super) fn keep_aside(&self, why: &str, scene: JsonText, now: Now, out: &mut Outgoing) {
+        let folder = self.settings.aside.clone();
+        let name = format!("{}-{why}.json", now.unix_ms);
+        out.aside
+            .push(Box::new(move || keep_as(&folder, &name, &scene)));
+    }
+}
+
+/// Keeps a scene that was replaced or refused. Blocks.
+pub(super) fn keep_now(folder: &Path, why: &str, scene: &JsonText) {
+    let name = format!("{}-{why}.json", Now::read().unix_ms);
+    keep_as(folder, &name, scene);
+}
+
+fn keep_as(folder: &Path, name: &str, scene: &JsonText) {
+    if let Err(error) = keep(folder, name, scene) {
+        tracing::warn!(%error, "a scene could not be kept below .tablekeep/: {error}");
+    }
+}
+
+/// Writes one more and lets the oldest go. These are a courtesy: nothing waits for them.
+fn keep(folder: &Path, name: &str, scene: &JsonText) -> std::io::Result<()> {
+    std::fs::create_dir_all(folder)?;
+    std::fs::write(folder.join(name), scene.as_str())?;
+    let mut names: Vec<_> = std::fs::read_dir(folder)?
+        .filter_map(|entry| entry.ok().map(|entry| entry.file_name()))
+        .collect();
+    names.sort();
+    for old in names.iter().rev().skip(ASIDE) {
+        std::fs::remove_file(folder.join(old))?;
+    }
+    Ok(())
+}
+
+/// Whether two scenes are states of one: their ids are equal, or both have none.
+fn same_id(a: &JsonText, b: &JsonText) -> bool {
+    let id = |scene: &JsonText| scene.root().get("id").map(|id| id.raw().to_owned());
+    id(a) == id(b)
+}
