@@ -90,8 +90,10 @@ impl Frame {
     /// A close frame; the reason is cut to the 123 bytes that fit.
     pub fn close(code: u16, reason: &str) -> Self {
         // In whole characters: a reason must be UTF-8.
-        let reason = &reason[..reason.floor_char_boundary(123)];
-        Self::build(0x8, &[&code.to_be_bytes(), reason.as_bytes()])
+        let fits = |end: &usize| reason.is_char_boundary(*end);
+        let end = (0..=reason.len().min(123)).rev().find(fits);
+        let reason = &reason.as_bytes()[..end.unwrap_or_default()];
+        Self::build(0x8, &[&code.to_be_bytes(), reason])
     }
 
     /// Several frames as one run of bytes, for an answer that must not be torn apart.

@@ -59,6 +59,9 @@ pub enum Request {
     },
 }
 
+/// Whether a caller has seen the scene that is there.
+pub type Fits = dyn FnOnce(Option<&JsonText>) -> bool + Send;
+
 /// A write from elsewhere than a socket.
 pub enum Put {
     /// The scene, whole.
@@ -66,7 +69,7 @@ pub enum Put {
         /// The new one.
         scene: JsonText,
         /// Whether the present one is what the caller has seen.
-        fits: Box<dyn FnOnce(Option<&JsonText>) -> bool + Send>,
+        fits: Box<Fits>,
         /// Its number. `Err` with the code `precondition` when it does not fit.
         reply: oneshot::Sender<Result<u64, Refusal>>,
     },

@@ -357,10 +357,8 @@ fn change(fields: &Fields<'_>) -> Result<ChangeRequest, String> {
         return Err("id must be a UUID".into());
     }
     let base = fields.get("base").and_then(number);
-    let epoch = match fields.maybe_word("epoch")? {
-        Some(text) => Some(Epoch::parse(&text).unwrap_or(Epoch(0))),
-        None => None,
-    };
+    let epoch = fields.maybe_word("epoch")?;
+    let epoch = epoch.map(|text| Epoch::parse(&text).unwrap_or(Epoch(0)));
     let body = match (fields.get("edits"), fields.get("scene")) {
         (Some(edits), None) => {
             Wish::Edits(Edit::parse_list(edits, fields.message).map_err(|e| e.to_string())?)
