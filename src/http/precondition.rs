@@ -18,12 +18,14 @@ pub struct Precondition {
 impl Precondition {
     /// Fails with 412 when it does not hold for the file as it is now (`None`: there is none).
     pub fn check(&self, current: Option<&Stamp>) -> Result<()> {
-        let tag = current.map(etag_of);
+        self.check_tag(current.map(etag_of).as_deref())
+    }
+
+    /// The same for something with this entity tag, quotes included (`None`: there is none).
+    pub fn check_tag(&self, tag: Option<&str>) -> Result<()> {
         let listed = |list: &str| {
             list.trim() == "*" && tag.is_some()
-                || list
-                    .split(',')
-                    .any(|one| Some(one.trim()) == tag.as_deref())
+                || list.split(',').any(|one| Some(one.trim()) == tag)
         };
         if self.must_match.as_deref().is_some_and(|list| !listed(list)) {
             let text = "somebody else changed it meanwhile: load it again";

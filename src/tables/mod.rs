@@ -6,6 +6,7 @@
 
 mod code;
 mod directory;
+mod live;
 mod pairing;
 mod routes;
 mod sign_in;
@@ -48,6 +49,7 @@ impl Tables {
 /// All routes of this module.
 pub fn routes(config: &mut impl Registrar) {
     routes::routes(config);
+    live::routes(config);
     sign_in::routes(config);
 }
 

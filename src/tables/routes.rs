@@ -49,21 +49,16 @@ struct TableItem {
     created_at: u64,
 }
 
-impl From<Table> for TableItem {
-    fn from(table: Table) -> Self {
+impl TableItem {
+    async fn of(tables: &Tables, table: Table) -> Self {
         Self {
             id: table.id,
             code: table.code.to_string(),
             name: table.name,
-            members: member_count(table.id),
+            members: tables.member_count(table.id).await,
             created_at: table.created_at,
         }
     }
-}
-
-/// How many members a table has.
-fn member_count(_table: TableId) -> usize {
-    0
 }
 
 #[derive(Serialize, ToSchema)]
@@ -75,10 +70,11 @@ struct TableList {
 #[utoipa::path(tag = "tables", responses((status = 200, body = TableList), GmErrors))]
 #[get("/tables")]
 async fn list(tables: Data<Tables>, _gm: Gm) -> Json<TableList> {
-    let all = tables.directory.list();
-    Json(TableList {
-        tables: all.into_iter().map(TableItem::from).collect(),
-    })
+    let mut items = Vec::new();
+    for table in tables.directory.list() {
+        items.push(TableItem::of(&tables, table).await);
+    }
+    Json(TableList { tables: items })
 }
 
 #[derive(ToSchema)]
@@ -107,18 +103,22 @@ async fn create(tables: Data<Tables>, body: ShortBody, _gm: Gm) -> Result<Json<T
     let mut fields = body.fields()?;
     let name = fields.text("name").into_owned();
     fields.check()?;
-    let table = run(move || tables.directory.create(&name)).await?;
+    let directory = tables.directory.clone();
+    let table = run(move || directory.create(&name)).await?;
     tracing::info!(table = %table.id, "table {} made", table.id);
-    Ok(Json(table.into()))
+    Ok(Json(TableItem::of(&tables, table).await))
 }
 
-/// Deletes a table; whoever has joined it belongs nowhere from now on. `main` stays.
+/// Deletes a table and what was on it; its members are sent away with 4404, and whoever has joined
+/// it belongs nowhere from now on. `main` stays.
 #[utoipa::path(tag = "tables", params(("id" = String, Path, description = "Id of the table", example = "k3v9x2qa")),
     responses((status = 200, body = Message), (status = 404, body = ErrorBody), (status = 409, description = "`main` stays", body = ErrorBody), (status = 507, body = ErrorBody), GmErrors))]
 #[delete("/tables/{id}")]
 async fn delete_table(tables: Data<Tables>, id: Path<String>, _gm: Gm) -> Result<Json<Message>> {
     let id = TableId::parse(&id)?;
-    let table = run(move || tables.directory.delete(id)).await?;
+    let directory = tables.directory.clone();
+    let table = run(move || directory.delete(id)).await?;
+    tables.open.remove(id).await?;
     tracing::info!(table = %id, "table {id} deleted");
     Ok(Json(Message::new(format!(
         "Table '{}' deleted",
@@ -132,9 +132,10 @@ async fn delete_table(tables: Data<Tables>, id: Path<String>, _gm: Gm) -> Result
 #[post("/tables/{id}/code")]
 async fn renew_code(tables: Data<Tables>, id: Path<String>, _gm: Gm) -> Result<Json<TableItem>> {
     let id = TableId::parse(&id)?;
-    let table = run(move || tables.directory.renew_code(id)).await?;
+    let directory = tables.directory.clone();
+    let table = run(move || directory.renew_code(id)).await?;
     tracing::info!(table = %id, "table {id} has another code");
-    Ok(Json(table.into()))
+    Ok(Json(TableItem::of(&tables, table).await))
 }
 
 /// As what somebody joins.

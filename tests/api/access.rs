@@ -28,6 +28,12 @@ const TABLE: &[(&str, &str, Who)] = &[
     ("get", "/maps/file/{path}", Seated),
     ("get", "/audio/file/{category}/{path}", Seated),
     ("get", "/audio/list", Seated),
+    ("get", "/audio/playback", Seated),
+    ("put", "/audio/playback", Gm),
+    ("get", "/tables/{id}/members", Gm),
+    ("delete", "/tables/{id}/members/{member}", Gm),
+    ("get", "/tables/{id}/scene", Seated),
+    ("put", "/tables/{id}/scene", Gm),
     ("post", "/signin", OwnPage),
     ("post", "/signout", OwnPage),
     ("get", "/tables", Gm),
@@ -74,6 +80,7 @@ fn ask(server: &TestServer, method: &str, path: &str, headers: &[(&str, &str)]) 
     let path = path
         .replace("{category}", "loop")
         .replace("/ui/{path}", "/ui/index.html")
+        .replace("/tables/{id}/scene", "/tables/main/scene")
         .split('/')
         .map(|part| if part.starts_with('{') { "x.png" } else { part })
         .collect::<Vec<_>>()

@@ -30,8 +30,8 @@ pub enum Request {
     Scene {
         /// For whom.
         view: View,
-        /// `None`: nothing was ever shown.
-        reply: oneshot::Sender<Option<JsonText>>,
+        /// The scene; an empty one when nothing was ever shown.
+        reply: oneshot::Sender<JsonText>,
     },
     /// The sound as `role` may know it.
     Playback {
@@ -60,7 +60,7 @@ pub enum Request {
 }
 
 /// Whether a caller has seen the scene that is there.
-pub type Fits = dyn FnOnce(Option<&JsonText>) -> bool + Send;
+pub type Fits = dyn FnOnce(&JsonText) -> bool + Send;
 
 /// A write from elsewhere than a socket.
 pub enum Put {
@@ -115,8 +115,7 @@ impl TableRules {
                 let _ = reply.send(known);
             }
             Request::Scene { view, reply } => {
-                let scene = self.doc.is_shown().then(|| self.doc.seen_by(view));
-                let _ = reply.send(scene);
+                let _ = reply.send(self.doc.seen_by(view));
             }
             Request::Playback { role, reply } => {
                 let _ = reply.send(self.durable_side().sound.seen_by(role));
@@ -136,7 +135,7 @@ impl TableRules {
             Put::Scene { scene, fits, reply } => {
                 let shown = self.doc.is_shown();
                 let (seq, present) = self.doc.tip();
-                if !fits(shown.then_some(present)) {
+                if !fits(present) {
                     let refusal = Refusal::new("precondition", "the scene has changed since");
                     let _ = reply.send(Err(refusal));
                     return;
