@@ -8,7 +8,7 @@ use crate::demo;
 use crate::dialects::spelltable;
 use crate::dialects::table::{self, Guest, OpenTables, Settings, TableRules};
 use crate::error::{Error, ErrorBody, Result, ValidationBody};
-use crate::http::{Registrar, RouteList, fallback, gate, send_document};
+use crate::http::{AtOnce, Registrar, RouteList, at_once, fallback, gate, send_document};
 use crate::library::Library;
 use crate::live::{
     Bounds, CloseCode, Couriers, Keeper, RoomHandle, Socket as LiveSocket, Stage, refuse,
@@ -22,15 +22,17 @@ use crate::store::{PendingIntent, Store, Watcher};
 use crate::tables::{self, Directory, Tables};
 use crate::ui::{self, Readiness};
 use actix_codec::Framed;
-use actix_http::{HttpMessage, HttpService, Request, h1, ws};
+use actix_http::{HttpMessage, HttpService, Request, Response, h1, ws};
 use actix_server::ServerHandle;
-use actix_service::{ServiceFactory, fn_service, map_config};
+use actix_service::{Service, ServiceFactory, apply_fn_factory, fn_service, map_config};
 use actix_web::dev::{AppConfig, ServiceRequest, ServiceResponse};
 use actix_web::http::header;
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, Data};
 use actix_web::{App, HttpRequest, HttpResponse, ResponseError};
 use etcetera::AppStrategy;
+use futures_util::TryFutureExt;
+use futures_util::future::{Either, ready};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::convert::Infallible;
 use std::net::{SocketAddr, TcpListener};
@@ -102,6 +104,12 @@ fn routes(config: &mut impl Registrar) {
     audio::routes(config);
     scenes::routes(config);
 }
+
+/// What need not go through the routes when it is in memory.
+const AT_ONCE: [(&str, AtOnce<Data<Library>>); 2] = [
+    ("/maps/file/", maps::read_at_once),
+    ("/audio/file/", audio::read_at_once),
+];
 
 /// What every worker shares.
 #[derive(Clone)]
@@ -213,7 +221,8 @@ impl Server {
             .disable_signals()
             .listen("http", self.listener, move || {
                 start_courier(&worker.couriers);
-                let sockets = worker.clone();
+                let (sockets, files) = (worker.clone(), worker.clone());
+                let routes = map_config(app(&worker), |()| AppConfig::default());
                 HttpService::build()
                     .tcp_nodelay(true)
                     .keep_alive(Duration::from_secs(75))
@@ -228,7 +237,18 @@ impl Server {
                     .upgrade(fn_service(move |(req, framed)| {
                         upgrade(sockets.clone(), req, framed)
                     }))
-                    .h1(map_config(app(&worker), |()| AppConfig::default()))
+                    .h1(apply_fn_factory(
+                        routes,
+                        move |req: Request, routes| match at_once(
+                            &req,
+                            &files.policy,
+                            &files.library,
+                            &AT_ONCE,
+                        ) {
+                            Some(answer) => Either::Left(ready(Ok(answer))),
+                            None => Either::Right(routes.call(req).map_ok(Response::from)),
+                        },
+                    ))
                     .tcp()
             })?
             .run();

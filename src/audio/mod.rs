@@ -7,5 +7,5 @@ mod tags;
 mod webm;
 
 pub use kind::SOUNDS;
-pub use routes::routes;
+pub use routes::{read_at_once, routes};
 pub use tags::TagReader;

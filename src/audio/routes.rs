@@ -6,10 +6,11 @@ use super::tags::{self, TagReader};
 use crate::access::{Gm, Seat};
 use crate::error::{Error, ErrorBody, Result};
 use crate::http::{
-    Disposition, FileErrors, FilesBelow, GmErrors, JsonBody, Message, Precondition, Registrar,
-    SeatErrors, Tail, UploadErrors, UploadLimits, WriteErrors, docs, receive,
+    Asked, Disposition, FileErrors, FilesBelow, GmErrors, JsonBody, Message, Precondition,
+    Registrar, SeatErrors, Tail, UploadErrors, UploadLimits, WriteErrors, docs, receive,
 };
 use crate::library::{FolderItem, Library, folders};
+use crate::store::{AssetPath, Shelf};
 use actix_web::web::{self, Data, Json, Path, Payload, Query};
 use actix_web::{HttpRequest, HttpResponse, delete, get, post, put};
 use serde::ser::SerializeMap;
@@ -269,16 +270,34 @@ async fn read(
     req: HttpRequest,
     _seat: Seat,
 ) -> Result<HttpResponse> {
-    let (category, path) = path.split_once('/').unwrap_or((&path, ""));
-    let category = Category::parse(category)?;
-    let found = catalogue::find(library.shelf(&SOUNDS).await?, category, path)?;
+    let found = locate(library.shelf(&SOUNDS).await?, &path)?;
     match library
         .send(&req, &SOUNDS, &found, Disposition::Sounds)
         .await
     {
-        Err(Error::NotFound(_)) => Err(Error::NotFound(format!("Audio file not found: {path}"))),
+        Err(Error::NotFound(_)) => {
+            let (_, path) = path.split_once('/').unwrap_or_default();
+            Err(Error::NotFound(format!("Audio file not found: {path}")))
+        }
         sent => sent,
     }
+}
+
+/// Where the sound is that `path` means: a category and what is below it.
+fn locate(shelf: &Shelf, path: &str) -> Result<AssetPath> {
+    let (category, path) = path.split_once('/').unwrap_or((path, ""));
+    catalogue::find(shelf, Category::parse(category)?, path)
+}
+
+/// [`read`] for a sound in memory; `path` is what stands behind `/audio/file/`.
+pub fn read_at_once(
+    library: &Data<Library>,
+    asked: &Asked<'_>,
+    path: &str,
+    _seat: Seat,
+) -> Option<HttpResponse> {
+    let locate = |shelf: &Shelf| locate(shelf, path);
+    library.send_at_once(asked, &SOUNDS, locate, Disposition::Sounds)
 }
 
 #[derive(Serialize, ToSchema)]

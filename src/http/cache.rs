@@ -104,6 +104,12 @@ impl FileCache {
         }
     }
 
+    /// The file as it is at this moment, if it is known already.
+    pub(super) fn peek(&self, shelf: &Shelf, path: &AssetPath) -> Option<Arc<Cached>> {
+        let key = (shelf.kind().dir, path.clone(), shelf.stamp(path).ok()?);
+        self.files.get(&key)
+    }
+
     /// The file as it is at this moment. Many who ask at once cause one reading.
     pub(super) async fn get(&self, shelf: &Shelf, path: &AssetPath) -> Result<Arc<Cached>> {
         let key = (shelf.kind().dir, path.clone(), shelf.stamp(path)?);

@@ -1,6 +1,6 @@
 //! Sending files: conditions, ranges, safe types (RFC 9110, sections 13 and 14).
 
-use super::IsHead;
+use super::Asked;
 use super::cache::{Cached, Content, FileCache, http_date};
 use crate::error::{Error, Result};
 use crate::store::{AssetPath, Format, Shelf, Stamp};
@@ -30,7 +30,15 @@ const ONE_PIECE: usize = 256 << 10;
 const PIECE: usize = 112 << 10;
 
 /// What users upload may style itself, and nothing else: no script runs on our origin.
-const SANDBOX: &str = "default-src 'none'; style-src 'unsafe-inline'; sandbox";
+const SANDBOX: HeaderValue =
+    HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'; sandbox");
+const CORP: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
+const SAME_SITE: HeaderValue = HeaderValue::from_static("same-site");
+const BYTES: HeaderValue = HeaderValue::from_static("bytes");
+const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
+const NO_CACHE: HeaderValue = HeaderValue::from_static("no-cache");
+const ANY: HeaderValue = HeaderValue::from_static("*");
+const OCTETS: &str = "application/octet-stream";
 
 /// How a library's files are labelled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,54 +60,77 @@ impl Disposition {
 
 /// Sends one file of `shelf`. `path` must come from its index.
 pub async fn send_file(
-    req: &HttpRequest,
+    asked: &Asked<'_>,
     cache: &FileCache,
     shelf: &Shelf,
     path: &AssetPath,
     disposition: Disposition,
 ) -> Result<HttpResponse> {
-    let mut file = cache.get(shelf, path).await?;
-    let mut source = source(&file, shelf, path)?;
-    while source.is_none() {
+    loop {
+        let file = cache.get(shelf, path).await?;
         // Replaced between two looks: the newer one, then.
-        file = cache.get(shelf, path).await?;
-        source = self::source(&file, shelf, path)?;
+        if let Some(source) = source(&file, shelf, path)? {
+            return answer(asked, &file, source, path, disposition);
+        }
     }
+}
+
+/// The same, if the file is in memory as it is at this moment and there is nothing to complain of.
+pub fn send_at_once(
+    asked: &Asked<'_>,
+    cache: &FileCache,
+    shelf: &Shelf,
+    path: &AssetPath,
+    disposition: Disposition,
+) -> Option<HttpResponse> {
+    let file = cache.peek(shelf, path)?;
+    let Content::Memory(bytes) = &file.content else {
+        return None;
+    };
+    let source = Source::Memory(bytes.clone());
+    answer(asked, &file, source, path, disposition).ok()
+}
+
+fn answer(
+    asked: &Asked<'_>,
+    file: &Cached,
+    source: Source,
+    path: &AssetPath,
+    disposition: Disposition,
+) -> Result<HttpResponse> {
     let size = file.stamp.bytes;
     let state = Validators {
         etag: &file.etag,
         modified: Some(file.stamp.modified),
     };
-    let mut answer = match state.check(req.headers())? {
+    let mut answer = match state.check(asked.headers)? {
         Outcome::NotModified => {
             let mut answer = HttpResponse::NotModified();
-            label(&mut answer, &file);
+            label(&mut answer, file);
             return Ok(answer.finish());
         }
         Outcome::Send => HttpResponse::Ok(),
     };
-    let is_head = req.extensions().get::<IsHead>().is_some();
-    let ranges = if is_head {
+    let ranges = if asked.is_head {
         None
     } else {
-        wanted_ranges(req.headers(), &state, size)?
+        wanted_ranges(asked.headers, &state, size)?
     };
     let media_type = file.format.map(|format| disposition.media_type(format));
-    label(&mut answer, &file);
-    answer.insert_header((header::ACCEPT_RANGES, "bytes"));
-    answer.insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"));
+    label(&mut answer, file);
+    answer.insert_header((header::ACCEPT_RANGES, BYTES));
+    answer.insert_header((header::X_CONTENT_TYPE_OPTIONS, NOSNIFF));
     answer.insert_header((header::CONTENT_SECURITY_POLICY, SANDBOX));
-    answer.insert_header((CORP, "same-site"));
-    if disposition == Disposition::Sounds && !req.headers().contains_key(header::ORIGIN) {
-        answer.insert_header((header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"));
+    answer.insert_header((CORP, SAME_SITE));
+    if disposition == Disposition::Sounds && !asked.headers.contains_key(header::ORIGIN) {
+        answer.insert_header((header::ACCESS_CONTROL_ALLOW_ORIGIN, ANY));
     }
-    match media_type {
-        Some(media_type) => answer.insert_header((header::CONTENT_TYPE, media_type)),
-        None => answer
-            .insert_header((header::CONTENT_TYPE, "application/octet-stream"))
-            .insert_header((header::CONTENT_DISPOSITION, attachment(path.name()))),
-    };
-    if is_head {
+    let shown_type = HeaderValue::from_static(media_type.unwrap_or(OCTETS));
+    answer.insert_header((header::CONTENT_TYPE, shown_type));
+    if media_type.is_none() {
+        answer.insert_header((header::CONTENT_DISPOSITION, attachment(path.name())));
+    }
+    if asked.is_head {
         return Ok(answer.body(SizedStream::new(size, stream::empty::<Result<Bytes>>())));
     }
     let segments = match ranges.as_deref() {
@@ -113,11 +144,6 @@ pub async fn send_file(
             answer.status(actix_web::http::StatusCode::PARTIAL_CONTENT);
             multipart(&mut answer, several, size, media_type)
         }
-    };
-    let Some(source) = source else {
-        return Err(Error::Unavailable(format!(
-            "{path} is being replaced, try again"
-        )));
     };
     Ok(source.respond(answer, segments))
 }
@@ -133,13 +159,11 @@ fn source(file: &Cached, shelf: &Shelf, path: &AssetPath) -> Result<Option<Sourc
     })
 }
 
-const CORP: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
-
 /// The headers that a 304 has as well.
 fn label(answer: &mut HttpResponseBuilder, file: &Cached) {
     answer.insert_header((header::ETAG, file.etag.clone()));
     answer.insert_header((header::LAST_MODIFIED, file.last_modified.clone()));
-    answer.insert_header((header::CACHE_CONTROL, "no-cache"));
+    answer.insert_header((header::CACHE_CONTROL, NO_CACHE));
 }
 
 /// Sends bytes of ours (pages, documents) with a validator; `tag` names their content.
@@ -160,8 +184,8 @@ pub fn send_bytes(
         Outcome::Send => HttpResponse::Ok(),
     };
     answer.insert_header((header::ETAG, etag.clone()));
-    answer.insert_header((header::CACHE_CONTROL, "no-cache"));
-    answer.insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"));
+    answer.insert_header((header::CACHE_CONTROL, NO_CACHE));
+    answer.insert_header((header::X_CONTENT_TYPE_OPTIONS, NOSNIFF));
     if matches!(state.check(req.headers())?, Outcome::NotModified) {
         return Ok(answer.finish());
     }
@@ -375,7 +399,7 @@ fn multipart(
         header::CONTENT_TYPE,
         format!("multipart/byteranges; boundary={boundary}"),
     ));
-    let media_type = media_type.unwrap_or("application/octet-stream");
+    let media_type = media_type.unwrap_or(OCTETS);
     let mut segments: Vec<_> = ranges
         .iter()
         .enumerate()

@@ -1,7 +1,12 @@
 //! In front of every route: one spelling of the path, Host and Origin, CORS, nothing panics out.
+//!
+//! What [`at_once`] can answer, files in memory above all, does not go through the routes: that way
+//! costs as much as the rest of a small answer.
 
-use crate::access::{Policy, SocketAddrs, Verdict};
+use super::Tail;
+use crate::access::{Policy, Seat, SocketAddrs, Verdict};
 use crate::error::Error;
+use actix_http::{Request, Response};
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
@@ -9,9 +14,9 @@ use actix_web::http::uri::PathAndQuery;
 use actix_web::http::{Method, StatusCode, Uri};
 use actix_web::middleware::Next;
 use actix_web::web::Data;
-use actix_web::{HttpMessage, HttpResponse, ResponseError};
+use actix_web::{HttpMessage, HttpRequest, HttpResponse, ResponseError};
 use futures_util::future::FutureExt;
-use std::panic::AssertUnwindSafe;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Methods that a page may use, as SpellTable's own server lists them.
 const METHODS: &str = "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT";
@@ -22,7 +27,64 @@ const EXPOSED: &str =
 
 /// Marks a request that came as HEAD and is routed as GET; the body is dropped when sending.
 #[derive(Clone, Copy, Debug)]
-pub struct IsHead;
+struct IsHead;
+
+/// What sending something must know of a request.
+#[derive(Clone, Copy)]
+pub struct Asked<'a> {
+    /// Its headers.
+    pub headers: &'a HeaderMap,
+    /// Whether only the head of the answer is wanted.
+    pub is_head: bool,
+}
+
+impl<'a> Asked<'a> {
+    /// A request that has come through the gate.
+    pub fn of(req: &'a HttpRequest) -> Self {
+        Self {
+            headers: req.headers(),
+            is_head: req.extensions().get::<IsHead>().is_some(),
+        }
+    }
+}
+
+/// Answers a GET or HEAD of what stands behind a route's prefix, if that takes neither waiting nor an
+/// error; `None` leaves it to the route.
+pub type AtOnce<T> = fn(&T, &Asked<'_>, &str, Seat) -> Option<HttpResponse>;
+
+/// Answers a request without the routes, if one of `answers` (each with its prefix) can: judged as by
+/// the middleware, and with the same headers.
+pub fn at_once<T>(
+    req: &Request,
+    policy: &Policy,
+    state: &T,
+    answers: &[(&str, AtOnce<T>)],
+) -> Option<Response<BoxBody>> {
+    let asked = Asked {
+        headers: req.headers(),
+        is_head: match *req.method() {
+            Method::GET => false,
+            Method::HEAD => true,
+            _ => return None,
+        },
+    };
+    let path = straight(req.path()).unwrap_or_else(|| req.path());
+    let mut answers = answers.iter();
+    let (answer, rest) = answers.find_map(|(prefix, answer)| {
+        let rest = path.strip_prefix(prefix)?;
+        Some((answer, rest))
+    })?;
+    let addrs = req.conn_data::<SocketAddrs>().copied();
+    let addrs = addrs.unwrap_or_else(SocketAddrs::unknown);
+    let verdict = policy.judge(req.head(), addrs).ok()?;
+    let seat = verdict.visitor().seat().ok()?;
+    let rest = Tail::of_sent(rest)?;
+    // What panics here does so again behind the middleware, and is reported there.
+    let answer = catch_unwind(AssertUnwindSafe(|| answer(state, &asked, &rest, seat)));
+    let mut answer = answer.ok()??;
+    add(answer.headers_mut(), cors_headers(asked.headers, verdict));
+    Some(answer.into())
+}
 
 /// The middleware.
 pub async fn gate<B: MessageBody + 'static>(

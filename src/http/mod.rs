@@ -17,9 +17,11 @@ pub use cache::FileCache;
 pub use docs::{
     FileErrors, GmErrors, GuestErrors, Message, PublicErrors, SeatErrors, UploadErrors, WriteErrors,
 };
-pub use download::{Disposition, MAX_RANGES, etag_of, send_bytes, send_document, send_file};
+pub use download::{
+    Disposition, MAX_RANGES, etag_of, send_at_once, send_bytes, send_document, send_file,
+};
 pub use fallback::{RouteList, fallback};
-pub use gate::{IsHead, gate};
+pub use gate::{Asked, AtOnce, at_once, gate};
 pub use precondition::Precondition;
 pub use registrar::Registrar;
 pub use tail::{FilesBelow, Tail};

@@ -7,6 +7,7 @@ use crate::error::Error;
 use actix_web::dev::{AppService, HttpServiceFactory, Payload, ResourceDef};
 use actix_web::{FromRequest, HttpRequest, Route, guard};
 use percent_encoding::percent_decode_str;
+use std::borrow::Cow;
 use std::future::{Ready, ready};
 use utoipa::openapi::path::Paths;
 use utoipa::openapi::{RefOr, Schema};
@@ -51,6 +52,18 @@ impl<D: OpenApiFactory> OpenApiFactory for FilesBelow<D> {
 /// What stands behind the prefix, percent-decoded once, without the slash between.
 #[derive(Debug)]
 pub struct Tail(pub String);
+
+impl Tail {
+    /// The same from the path as it was sent. `None` for what does not decode, and for a path with a
+    /// percent sign in it, because the router's two steps can read that in another way.
+    pub fn of_sent(rest: &str) -> Option<Cow<'_, str>> {
+        if !rest.contains('%') {
+            return Some(Cow::Borrowed(rest));
+        }
+        let path = percent_decode_str(rest).decode_utf8().ok()?;
+        (!path.contains('%')).then_some(path)
+    }
+}
 
 impl FromRequest for Tail {
     type Error = Error;

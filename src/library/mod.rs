@@ -7,7 +7,7 @@ pub use names::{Wanted, new_file, new_folder};
 
 use crate::config::Config;
 use crate::error::{Error, Result};
-use crate::http::{Disposition, FileCache, UploadSlots, send_file};
+use crate::http::{Asked, Disposition, FileCache, UploadSlots, send_at_once, send_file};
 use crate::live::Stage;
 use crate::model::{MapMove, TableId, map_refs};
 use crate::store::{AssetPath, FolderPath, Kind, PendingIntent, Shelf, Store};
@@ -132,7 +132,21 @@ impl Library {
         path: &AssetPath,
         disposition: Disposition,
     ) -> Result<HttpResponse> {
-        send_file(req, &self.cache, self.store.shelf(kind), path, disposition).await
+        let (asked, shelf) = (Asked::of(req), self.store.shelf(kind));
+        send_file(&asked, &self.cache, shelf, path, disposition).await
+    }
+
+    /// Sends a file that is in memory; `locate` finds it, as for [`Library::send`].
+    pub fn send_at_once(
+        &self,
+        asked: &Asked<'_>,
+        kind: &'static Kind,
+        locate: impl FnOnce(&Shelf) -> Result<AssetPath>,
+        disposition: Disposition,
+    ) -> Option<HttpResponse> {
+        let shelf = Some(self.store.shelf(kind)).filter(|shelf| shelf.is_scanned())?;
+        let path = locate(shelf).ok()?;
+        send_at_once(asked, &self.cache, shelf, &path, disposition)
     }
 
     /// Lets the tables follow a map whose files are in place; returns how many scenes followed,

@@ -6,4 +6,4 @@ mod routes;
 
 pub use kind::MAPS;
 pub(crate) use routes::NewFolder;
-pub use routes::routes;
+pub use routes::{read_at_once, routes};

@@ -5,12 +5,12 @@ use super::kind::MAPS;
 use crate::access::{Gm, Role, Seat};
 use crate::error::{Error, Result};
 use crate::http::{
-    Disposition, FileErrors, FilesBelow, GmErrors, JsonBody, Message, Precondition, Registrar,
-    Tail, UploadErrors, UploadLimits, WriteErrors, docs, receive,
+    Asked, Disposition, FileErrors, FilesBelow, GmErrors, JsonBody, Message, Precondition,
+    Registrar, Tail, UploadErrors, UploadLimits, WriteErrors, docs, receive,
 };
 use crate::json::NodeKind;
 use crate::library::{FolderItem, Library, Wanted, folders, new_file, new_folder};
-use crate::store::{AssetPath, FolderPath, Store};
+use crate::store::{AssetPath, FolderPath, Shelf, Store};
 use actix_web::web::{self, Data, Json, Path, Payload, Query};
 use actix_web::{HttpRequest, HttpResponse, delete, get, post, put};
 use serde::{Deserialize, Serialize};
@@ -233,16 +233,11 @@ async fn read(
     req: HttpRequest,
     seat: Seat,
 ) -> Result<HttpResponse> {
-    let missing = || Error::NotFound(format!("Map not found: {path}"));
     let shelf = library.shelf(&MAPS).await?;
-    let asked = AssetPath::parse(&path).map_err(|_| missing())?;
-    let found = Wanted::Searched(&asked).find(shelf).ok_or_else(missing)?;
     if seat.role < Role::Gm {
         library.stage().open(seat.table).await?;
     }
-    if seat.role < Role::Gm && !library.is_shown(seat.table, shelf, asked.as_str(), &found) {
-        return Err(missing());
-    }
+    let found = locate(&library, shelf, &path, seat)?;
     let sent = library
         .send(&req, &MAPS, &found, Disposition::Pictures)
         .await;
@@ -256,14 +251,40 @@ async fn read(
             Ok(())
         })
         .await?;
-    let found = Wanted::Searched(&asked).find(shelf).ok_or_else(missing)?;
+    let found = locate(&library, shelf, &path, seat)?;
     library
         .send(&req, &MAPS, &found, Disposition::Pictures)
         .await
         .map_err(|error| match error {
-            Error::NotFound(_) => missing(),
+            Error::NotFound(_) => missing(&path),
             other => other,
         })
+}
+
+/// Where the map is that `path` means, if this visitor may have it.
+fn locate(library: &Library, shelf: &Shelf, path: &str, seat: Seat) -> Result<AssetPath> {
+    let asked = AssetPath::parse(path).map_err(|_| missing(path))?;
+    let found = Wanted::Searched(&asked).find(shelf);
+    let found = found.ok_or_else(|| missing(path))?;
+    if seat.role < Role::Gm && !library.is_shown(seat.table, shelf, asked.as_str(), &found) {
+        return Err(missing(path));
+    }
+    Ok(found)
+}
+
+fn missing(path: &str) -> Error {
+    Error::NotFound(format!("Map not found: {path}"))
+}
+
+/// [`read`] for a map in memory; `path` is what stands behind `/maps/file/`.
+pub fn read_at_once(
+    library: &Data<Library>,
+    asked: &Asked<'_>,
+    path: &str,
+    seat: Seat,
+) -> Option<HttpResponse> {
+    let locate = |shelf: &Shelf| locate(library, shelf, path, seat);
+    library.send_at_once(asked, &MAPS, locate, Disposition::Pictures)
 }
 
 #[derive(ToSchema)]

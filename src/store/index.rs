@@ -27,7 +27,7 @@ impl Files {
 
     fn has(&self, path: &AssetPath) -> bool {
         self.by_folder
-            .get(&path.folder())
+            .get(path.folder_str())
             .is_some_and(|files| files.contains_key(path))
     }
 

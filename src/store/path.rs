@@ -2,6 +2,7 @@
 
 use crate::error::Error;
 use serde::{Deserialize, Serialize};
+use std::borrow::Borrow;
 use std::cmp::Ordering;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -90,7 +91,7 @@ impl AssetPath {
         FolderPath(self.folder_str().into())
     }
 
-    fn folder_str(&self) -> &str {
+    pub(super) fn folder_str(&self) -> &str {
         self.0.rsplit_once('/').map_or("", |(folder, _)| folder)
     }
 
@@ -202,6 +203,12 @@ impl FolderPath {
             || path
                 .strip_prefix(&*self.0)
                 .is_some_and(|rest| rest.starts_with('/'))
+    }
+}
+
+impl Borrow<str> for FolderPath {
+    fn borrow(&self) -> &str {
+        &self.0
     }
 }
 
