@@ -92,7 +92,7 @@ impl AssetPath {
     }
 
     pub(super) fn folder_str(&self) -> &str {
-        self.0.rsplit_once('/').map_or("", |(folder, _)| folder)
+        &self.0[..self.0.rfind('/').unwrap_or_default()]
     }
 
     /// The names, outermost first.
