@@ -8,7 +8,7 @@ use crate::demo;
 use crate::dialects::spelltable;
 use crate::dialects::table::{self, Guest, OpenTables, Settings, TableRules};
 use crate::error::{Error, ErrorBody, Result, ValidationBody};
-use crate::http::{AtOnce, Registrar, RouteList, at_once, fallback, gate, send_document};
+use crate::http::{self, AtOnce, Registrar, RouteList, at_once, fallback, gate, send_document};
 use crate::library::Library;
 use crate::live::{
     Bounds, CloseCode, Couriers, Keeper, RoomHandle, Socket as LiveSocket, Stage, refuse,
@@ -22,9 +22,12 @@ use crate::store::{PendingIntent, Store, Watcher};
 use crate::tables::{self, Directory, Tables};
 use crate::ui::{self, Readiness};
 use actix_codec::Framed;
+use actix_http::error::DispatchError;
 use actix_http::{HttpMessage, HttpService, Request, Response, h1, ws};
 use actix_server::ServerHandle;
-use actix_service::{Service, ServiceFactory, apply_fn_factory, fn_service, map_config};
+use actix_service::{
+    Service, ServiceFactory, ServiceFactoryExt, apply_fn_factory, fn_service, map_config,
+};
 use actix_web::dev::{AppConfig, ServiceRequest, ServiceResponse};
 use actix_web::http::header;
 use actix_web::middleware::from_fn;
@@ -223,13 +226,14 @@ impl Server {
                 start_courier(&worker.couriers);
                 let (sockets, files) = (worker.clone(), worker.clone());
                 let routes = map_config(app(&worker), |()| AppConfig::default());
-                HttpService::build()
-                    .tcp_nodelay(true)
+                let http = HttpService::build()
                     .keep_alive(Duration::from_secs(75))
                     .client_request_timeout(Duration::from_secs(10))
                     .client_disconnect_timeout(Duration::from_secs(1))
-                    .on_connect_ext(|io: &TcpStream, extensions| {
+                    .on_connect_ext(|socket: &http::Socket, extensions| {
+                        let io = socket.stream();
                         give_up_stalled(io);
+                        extensions.insert(socket.outlet());
                         if let (Ok(peer), Ok(local)) = (io.peer_addr(), io.local_addr()) {
                             extensions.insert(SocketAddrs { peer, local });
                         }
@@ -248,8 +252,9 @@ impl Server {
                             Some(answer) => Either::Left(ready(Ok(answer))),
                             None => Either::Right(routes.call(req).map_ok(Response::from)),
                         },
-                    ))
-                    .tcp()
+                    ));
+                let accept = |io| ready(Ok::<_, DispatchError>(http::Socket::accepted(io)));
+                fn_service(accept).and_then(http)
             })?
             .run();
         println!("listening on http://{}", self.addr);
@@ -481,10 +486,10 @@ async fn to_docs() -> HttpResponse {
 async fn upgrade(
     shared: Shared,
     req: Request,
-    framed: Framed<TcpStream, h1::Codec>,
+    framed: Framed<http::Socket, h1::Codec>,
 ) -> Result<(), Infallible> {
     let parts = framed.into_parts();
-    let (io, already) = (parts.io, parts.read_buf);
+    let (io, already) = (parts.io.into_stream(), parts.read_buf);
     drop(parts.write_buf);
     let addrs = req
         .conn_data::<SocketAddrs>()

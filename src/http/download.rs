@@ -1,7 +1,7 @@
 //! Sending files: conditions, ranges, safe types (RFC 9110, sections 13 and 14).
 
-use super::Asked;
 use super::cache::{Cached, Content, FileCache, http_date};
+use super::{Asked, Outlet};
 use crate::error::{Error, Result};
 use crate::store::{AssetPath, Format, Shelf, Stamp};
 use actix_web::body::{BodySize, MessageBody, SizedStream};
@@ -18,16 +18,16 @@ use std::hash::{DefaultHasher, Hasher};
 use std::io::{Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Most ranges of one request; more are answered with the whole file.
 pub const MAX_RANGES: usize = 16;
-/// A body up to this size is handed over in one piece.
-const ONE_PIECE: usize = 256 << 10;
-/// Larger ones in pieces of this size: few system calls, and the dispatcher keeps its buffer, which it
-/// gives back and asks for again above 128 KiB.
-const PIECE: usize = 112 << 10;
+/// A body in memory up to this size goes through the dispatcher: copying it is cheaper than asking it
+/// twice.
+const SMALL: u64 = 16 << 10;
+/// What is read from disk, or copied, at once.
+const PIECE: u64 = 112 << 10;
 
 /// What users upload may style itself, and nothing else: no script runs on our origin.
 const SANDBOX: HeaderValue =
@@ -145,7 +145,7 @@ fn answer(
             multipart(&mut answer, several, size, media_type)
         }
     };
-    Ok(source.respond(answer, segments))
+    Ok(source.respond(answer, segments, asked.outlet))
 }
 
 /// Where the bytes come from; `None` when the file has been replaced meanwhile.
@@ -440,22 +440,31 @@ enum Source {
 }
 
 impl Source {
-    fn respond(self, mut answer: HttpResponseBuilder, segments: Vec<Segment>) -> HttpResponse {
-        if let (Self::Memory(bytes), [one]) = (&self, segments.as_slice()) {
-            let range = one.range.start as usize..one.range.end as usize;
-            if range.len() <= ONE_PIECE {
-                return answer.body(bytes.slice(range));
-            }
-        }
+    fn respond(
+        self,
+        mut answer: HttpResponseBuilder,
+        segments: Vec<Segment>,
+        outlet: Option<&Outlet>,
+    ) -> HttpResponse {
         let size = segments
             .iter()
             .map(|s| s.prefix.len() as u64 + (s.range.end - s.range.start))
             .sum();
+        if let (Self::Memory(bytes), [one]) = (&self, segments.as_slice())
+            && size <= SMALL
+        {
+            return answer.body(bytes.slice(one.range.start as usize..one.range.end as usize));
+        }
+        if outlet.is_some() {
+            // The dispatcher, which counts otherwise, does not see these bytes.
+            answer.no_chunking(size);
+        }
         answer.body(FileBody {
             source: self,
             segments: segments.into(),
             size,
             reading: None,
+            outlet: outlet.cloned(),
         })
     }
 }
@@ -468,6 +477,7 @@ struct FileBody {
     segments: VecDeque<Segment>,
     size: u64,
     reading: Option<Reading>,
+    outlet: Option<Outlet>,
 }
 
 impl FileBody {
@@ -482,31 +492,27 @@ impl FileBody {
                 self.segments.pop_front();
                 continue;
             }
-            let end = segment.range.end.min(segment.range.start + PIECE as u64);
-            let piece = segment.range.start..end;
+            let Range { start, end } = segment.range;
+            let most = match (&self.source, &self.outlet) {
+                // Not copied, so there is no buffer to be kept small.
+                (Source::Memory(_), Some(_)) => u64::MAX,
+                _ => PIECE,
+            };
+            let end = end.min(start.saturating_add(most));
             segment.range.start = end;
             return Some(match &self.source {
-                Source::Memory(bytes) => Ok(bytes.slice(piece.start as usize..piece.end as usize)),
-                Source::Disk(_) => Err(piece),
+                Source::Memory(bytes) => Ok(bytes.slice(start as usize..end as usize)),
+                Source::Disk(_) => Err(start..end),
             });
         }
     }
 }
 
-impl MessageBody for FileBody {
-    type Error = std::io::Error;
-
-    fn size(&self) -> BodySize {
-        BodySize::Sized(self.size)
-    }
-
-    fn poll_next(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Bytes, Self::Error>>> {
+impl FileBody {
+    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<std::io::Result<Bytes>>> {
         loop {
             if let Some(reading) = &mut self.reading {
-                let outcome = std::task::ready!(reading.as_mut().poll(cx));
+                let outcome = ready!(reading.as_mut().poll(cx));
                 self.reading = None;
                 return Poll::Ready(Some(outcome.map(|(file, bytes)| {
                     self.source = Source::Disk(Some(file));
@@ -526,6 +532,33 @@ impl MessageBody for FileBody {
                     };
                     self.reading = Some(Box::pin(read_piece(file, piece)));
                 }
+            }
+        }
+    }
+}
+
+impl MessageBody for FileBody {
+    type Error = std::io::Error;
+
+    fn size(&self) -> BodySize {
+        match self.outlet {
+            Some(_) => BodySize::Stream,
+            None => BodySize::Sized(self.size),
+        }
+    }
+
+    fn poll_next(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        let Some(outlet) = self.outlet.clone() else {
+            return self.poll_piece(cx);
+        };
+        loop {
+            ready!(outlet.poll_empty());
+            match ready!(self.poll_piece(cx)) {
+                Some(Ok(piece)) => outlet.hand_over(piece),
+                other => return Poll::Ready(other),
             }
         }
     }

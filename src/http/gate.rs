@@ -3,7 +3,7 @@
 //! What [`at_once`] can answer, files in memory above all, does not go through the routes: that way
 //! costs as much as the rest of a small answer.
 
-use super::Tail;
+use super::{Outlet, Tail};
 use crate::access::{Policy, Seat, SocketAddrs, Verdict};
 use crate::error::Error;
 use actix_http::{Request, Response};
@@ -36,6 +36,8 @@ pub struct Asked<'a> {
     pub headers: &'a HeaderMap,
     /// Whether only the head of the answer is wanted.
     pub is_head: bool,
+    /// The connection's way out for large bodies.
+    pub outlet: Option<&'a Outlet>,
 }
 
 impl<'a> Asked<'a> {
@@ -44,6 +46,7 @@ impl<'a> Asked<'a> {
         Self {
             headers: req.headers(),
             is_head: req.extensions().get::<IsHead>().is_some(),
+            outlet: req.conn_data(),
         }
     }
 }
@@ -67,6 +70,7 @@ pub fn at_once<T>(
             Method::HEAD => true,
             _ => return None,
         },
+        outlet: req.conn_data(),
     };
     let path = straight(req.path()).unwrap_or_else(|| req.path());
     let mut answers = answers.iter();

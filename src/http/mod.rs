@@ -9,6 +9,7 @@ mod gate;
 mod multipart;
 mod precondition;
 mod registrar;
+mod socket;
 mod tail;
 mod upload;
 
@@ -24,5 +25,6 @@ pub use fallback::{RouteList, fallback};
 pub use gate::{Asked, AtOnce, at_once, gate};
 pub use precondition::Precondition;
 pub use registrar::Registrar;
+pub use socket::{Outlet, Socket};
 pub use tail::{FilesBelow, Tail};
 pub use upload::{MAX_PIXELS, MAX_SIDE, TEXT_BYTES, UploadLimits, UploadSlots, Uploaded, receive};

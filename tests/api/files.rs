@@ -251,6 +251,77 @@ fn what_is_shown_is_told_by_its_content_and_runs_no_script() {
 }
 
 #[test]
+fn files_in_memory_are_answered_as_the_routes_do() {
+    let server = server_with_files();
+    let tag = get(&server, 300, &[]).header("etag").unwrap().to_owned();
+    let origin = ("origin", "http://localhost:3000");
+    let foreign = ("origin", "http://evil.example");
+    let forwarded = ("x-forwarded-for", "192.0.2.1");
+    let asked: [(&str, &[(&str, &str)]); 13] = [
+        ("GET", &[]),
+        ("HEAD", &[]),
+        ("GET", &[("range", "bytes=10-99999")]),
+        ("GET", &[("range", "bytes=-1")]),
+        ("HEAD", &[("range", "bytes=-1")]),
+        ("GET", &[("range", "bytes=900000-")]),
+        ("GET", &[("if-none-match", &tag)]),
+        ("GET", &[("if-match", "\"other\"")]),
+        ("GET", &[("range", "bytes=5-9"), ("if-range", &tag)]),
+        ("GET", &[origin, ("cookie", "a=b")]),
+        ("GET", &[foreign]),
+        ("GET", &[forwarded]),
+        ("GET", &[("host", "evil.example")]),
+    ];
+    for size in [300, 700 << 10] {
+        for (method, headers) in asked {
+            let send = |path: String| {
+                let mut answer = server.send(method, &path, headers, b"");
+                answer.headers.retain(|(name, _)| name != "date");
+                answer.headers.sort();
+                (answer.status, answer.headers, answer.body)
+            };
+            // The router decodes the path before it compares; what stands in front does not.
+            let routed = send(format!("/m%61ps/file/{size}.png"));
+            let at_once = send(format!("/maps/file/{size}.png"));
+            let spelled = send(format!("/api/maps/file/{size}%2Epng/"));
+            assert!(at_once == routed, "{method} {size} {headers:?}");
+            assert!(spelled == routed, "{method} {size} {headers:?}");
+        }
+    }
+}
+
+#[test]
+fn answers_to_pipelined_requests_keep_their_order() {
+    let server = server_with_files();
+    let sizes = [300, 3 << 20, 700 << 10, 300, 700 << 10, 3 << 20, 300];
+    // Into the cache, so that the first two sizes need no waiting.
+    for size in [300, 700 << 10] {
+        get(&server, size, &[]);
+    }
+    let mut asked = String::new();
+    for (nth, size) in sizes.iter().enumerate() {
+        let last = nth + 1 == sizes.len();
+        let connection = if last { "connection: close\r\n" } else { "" };
+        let host = server.addr;
+        asked += &format!("GET /maps/file/{size}.png HTTP/1.1\r\nhost: {host}\r\n{connection}\r\n");
+    }
+    let mut stream = TcpStream::connect(server.addr).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.write_all(asked.as_bytes()).unwrap();
+    let mut got = Vec::new();
+    stream.read_to_end(&mut got).unwrap();
+    let mut rest = &got[..];
+    for size in sizes {
+        let head = rest.windows(4).position(|w| w == b"\r\n\r\n").unwrap();
+        assert!(rest.starts_with(b"HTTP/1.1 200 "), "{size}");
+        let body = &rest[head + 4..];
+        assert!(body[..size] == bytes(size), "{size}");
+        rest = &body[size..];
+    }
+    assert!(rest.is_empty());
+}
+
+#[test]
 fn a_running_download_finishes_with_the_old_bytes() {
     let server = server_with_files();
     let old = bytes(3 << 20);
