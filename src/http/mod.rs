@@ -10,6 +10,7 @@ mod multipart;
 mod precondition;
 mod registrar;
 mod socket;
+mod spool;
 mod tail;
 mod upload;
 

@@ -5,17 +5,15 @@
 
 use super::body::claimed_length;
 use super::multipart::Form;
+use super::spool::{Buffer, Spool};
 use crate::error::{Error, Problem, Result};
 use crate::store::{Format, Shelf};
 use actix_web::{HttpRequest, web};
 use serde_json::{Value, json};
 use std::collections::HashMap;
-use std::io::Write;
 use tempfile::NamedTempFile;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-/// Bytes that are collected before they are written: one buffer fills while the other is written.
-const BUFFER_BYTES: usize = 1 << 20;
 /// Longest text field of a form.
 pub const TEXT_BYTES: usize = 4 << 10;
 /// Fields of a form, beyond which nobody means well.
@@ -139,63 +137,66 @@ pub async fn receive(
     })
 }
 
-/// Streams a field into a temporary file, two buffers in turn.
+/// Streams a field into a temporary file, two buffers in turn: one fills while the other is written.
 async fn save(
     form: &mut Form,
     shelf: &Shelf,
     max_bytes: u64,
     too_large: &impl Fn() -> Error,
 ) -> Result<(NamedTempFile, Vec<u8>)> {
-    let mut file = Some(shelf.temporary_file()?);
+    let mut spool = Some(Spool::new(shelf.temporary_file()?));
     let mut head = Vec::new();
-    let mut filling = Vec::with_capacity(BUFFER_BYTES);
-    let mut spare = Vec::new();
+    let mut filling = Buffer::new();
+    let mut spare = None;
     let mut writing = None;
     let mut total = 0u64;
     loop {
         let chunk = form.next_chunk().await?;
-        if let Some(chunk) = &chunk {
-            total += chunk.len() as u64;
-            if total > max_bytes {
-                return Err(too_large());
-            }
-            let wanted = Format::HEAD_BYTES - head.len();
-            head.extend_from_slice(&chunk[..chunk.len().min(wanted)]);
-            filling.extend_from_slice(chunk);
+        let mut rest = chunk.as_deref().unwrap_or_default();
+        total += rest.len() as u64;
+        if total > max_bytes {
+            return Err(too_large());
         }
-        let last = chunk.is_none();
-        if last || filling.len() > BUFFER_BYTES - (64 << 10) {
+        let wanted = Format::HEAD_BYTES - head.len();
+        head.extend_from_slice(&rest[..rest.len().min(wanted)]);
+        loop {
+            rest = &rest[filling.take(rest)..];
+            if !filling.is_full() && chunk.is_some() {
+                break;
+            }
             if let Some(job) = writing.take() {
-                (file, spare) = finish(job).await?;
+                let (written, empty) = finish(job).await?;
+                (spool, spare) = (Some(written), Some(empty));
             }
-            let mut full = std::mem::replace(&mut filling, std::mem::take(&mut spare));
-            let Some(mut target) = file.take() else {
-                return Err(gone());
-            };
-            writing = Some(web::block(move || -> std::io::Result<_> {
-                target.write_all(&full)?;
-                full.clear();
-                Ok((target, full))
-            }));
+            let full = std::mem::replace(&mut filling, spare.take().unwrap_or_else(Buffer::new));
+            writing = Some(web::block(write(spool.take().ok_or_else(gone)?, full)));
+            if rest.is_empty() {
+                break;
+            }
         }
-        if last {
+        if chunk.is_none() {
             break;
         }
     }
     if let Some(job) = writing.take() {
-        (file, _) = finish(job).await?;
+        spool = Some(finish(job).await?.0);
     }
-    let file = file.ok_or_else(gone)?;
-    Ok((file, head))
+    Ok((spool.ok_or_else(gone)?.into_file(), head))
 }
 
-type Written = std::io::Result<(NamedTempFile, Vec<u8>)>;
+type Written = std::io::Result<(Spool, Buffer)>;
+
+fn write(mut spool: Spool, mut full: Buffer) -> impl FnOnce() -> Written {
+    move || {
+        spool.write(&mut full)?;
+        Ok((spool, full))
+    }
+}
 
 async fn finish(
     job: impl Future<Output = Result<Written, actix_web::error::BlockingError>>,
-) -> Result<(Option<NamedTempFile>, Vec<u8>)> {
-    let (file, buffer) = job.await.map_err(|_| gone())??;
-    Ok((Some(file), buffer))
+) -> Result<(Spool, Buffer)> {
+    Ok(job.await.map_err(|_| gone())??)
 }
 
 async fn skip(form: &mut Form, max_bytes: u64, too_large: &impl Fn() -> Error) -> Result<()> {
