@@ -71,6 +71,10 @@ pub struct Config {
     #[arg(long, env = "TABLEKEEP_SPELLTABLE_ECHO", value_enum, default_value_t = Echo::Auto)]
     pub spelltable_echo: Echo,
 
+    /// Compress what is sent over WebSockets to clients that offer it (permessage-deflate)
+    #[arg(long, env = "TABLEKEEP_DEFLATE", value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set)]
+    pub deflate: bool,
+
     /// Threads that serve connections (default: one per core, at most 8)
     #[arg(long, env = "TABLEKEEP_WORKERS", value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256), hide_short_help = true)]
     pub workers: Option<u16>,

@@ -11,8 +11,8 @@ use crate::error::{Error, ErrorBody, Result, ValidationBody};
 use crate::http::{self, AtOnce, Registrar, RouteList, at_once, fallback, gate, send_document};
 use crate::library::Library;
 use crate::live::{
-    Bounds, CloseCode, Couriers, Keeper, RoomHandle, Socket as LiveSocket, Stage, refuse,
-    start_courier, switch_protocols,
+    Bounds, CloseCode, Couriers, Keeper, RoomHandle, Socket as LiveSocket, Stage, negotiate,
+    refuse, start_courier, switch_protocols,
 };
 use crate::maps::{self, MAPS};
 use crate::metrics::Metrics;
@@ -521,7 +521,13 @@ async fn upgrade(
     let offered = offered.filter_map(|value| value.to_str().ok());
     let mut offered = offered.flat_map(|list| list.split(',').map(str::trim));
     let chosen = way.subprotocol().filter(|ours| offered.any(|o| o == *ours));
-    let answer = switch_protocols(key, chosen);
+    let offers = req.headers().get_all(header::SEC_WEBSOCKET_EXTENSIONS);
+    let offers: Vec<_> = offers.filter_map(|value| value.to_str().ok()).collect();
+    let extension = Some(offers.join(","))
+        .filter(|_| shared.config.deflate)
+        .and_then(|offers| negotiate(&offers));
+    let answer = switch_protocols(key, chosen, extension);
+    let deflates = extension.is_some();
     // What is held across the long wait below is the connection's memory.
     drop(req);
     // A fresh socket takes so few bytes at once; one that does not is not worth keeping.
@@ -536,7 +542,7 @@ async fn upgrade(
     match way {
         Way::SpellTable(role, room) => {
             let counted = role < Role::Gm;
-            let socket = LiveSocket::new(io, already, max_frame, counted, SPELLTABLE);
+            let socket = LiveSocket::new(io, already, max_frame, counted, deflates, SPELLTABLE);
             let guest = Guest::SpellTable { role };
             actix_rt::spawn(async move {
                 let _place = place;
@@ -545,7 +551,7 @@ async fn upgrade(
         }
         Way::Table(visitor) => {
             let counted = visitor.role < Role::Gm;
-            let socket = LiveSocket::new(io, already, max_frame, counted, TABLE);
+            let socket = LiveSocket::new(io, already, max_frame, counted, deflates, TABLE);
             actix_rt::spawn(async move {
                 let _place = place;
                 let Some((socket, room, guest)) = sit_down(socket, visitor, open).await else {

@@ -54,18 +54,20 @@ pub struct Socket {
 impl Socket {
     /// Takes over a connection. `already` was read behind the handshake; `counted`: its
     /// unfinished messages share a bound with those of everybody else who may not write.
+    /// `deflates`: compression was agreed on ([`super::negotiate`]).
     pub fn new(
         io: TcpStream,
         already: BytesMut,
         max_frame: u64,
         counted: bool,
+        deflates: bool,
         bounds: Bounds,
     ) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let conn = ConnId(NEXT.fetch_add(1, Ordering::Relaxed));
         Self {
-            link: Rc::new(Link::new(conn, io, bounds)),
-            reader: Reader::new(already, max_frame, counted),
+            link: Rc::new(Link::new(conn, io, bounds, deflates)),
+            reader: Reader::new(already, max_frame, counted, deflates),
         }
     }
 
@@ -112,6 +114,7 @@ impl Socket {
             conn,
             guest,
             worker,
+            deflates: self.link.deflates(),
         };
         let mut connection = Connection {
             link: self.link,
@@ -181,7 +184,7 @@ impl<D: Dialect> Connection<D> {
                         }
                     }
                     Heard::Answer(frame) => {
-                        self.link.offer(&frame, &Lane::Control);
+                        self.link.offer(&frame, None, &Lane::Control);
                     }
                     Heard::Nothing => {}
                     Heard::End(code, reason) => return Some(Ending::close(code, reason)),
@@ -229,7 +232,7 @@ fn take_one(reader: &mut Reader, link: &Link) -> Result<Option<Inbound>, Ending>
             return Err(Ending::close(CloseCode::NotUtf8, reason));
         }
         Ok(Some(Inbound::Ping(payload))) => {
-            link.offer(&Frame::pong(payload), &Lane::Control);
+            link.offer(&Frame::pong(payload), None, &Lane::Control);
         }
         Ok(Some(Inbound::Close(code))) => {
             return Err(Ending::Close(code.unwrap_or(1000), String::new()));

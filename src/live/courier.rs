@@ -1,5 +1,6 @@
 //! One courier per worker thread: carries a room's frames to the sockets of that thread.
 
+use super::deflate::Packed;
 use super::link::{Ending, Link, Taken};
 use super::{CloseCode, ConnId, Delivery, Groups, To};
 use crate::metrics::Metrics;
@@ -29,7 +30,8 @@ type Work = Box<dyn FnOnce() -> Pin<Box<dyn Future<Output = ()>>> + Send>;
 pub(super) enum Parcel {
     /// From now on this connection is a member: it gets what is for its group.
     Admit(RoomId, ConnId, Groups),
-    Deliver(RoomId, Delivery),
+    /// A frame, and the same compressed for those who take it.
+    Deliver(RoomId, Delivery, Option<Packed>),
     /// This connection's end was decided.
     Close(ConnId, CloseCode, String),
     /// Something to run on this worker's thread, such as a room.
@@ -184,10 +186,10 @@ impl Local {
                         members.push((groups, link.clone()));
                     }
                 }
-                Parcel::Deliver(room, delivery) => match delivery.to {
+                Parcel::Deliver(room, delivery, packed) => match delivery.to {
                     To::One(conn) => {
                         if let Some(link) = self.links.get(&conn) {
-                            let taken = self.hand_over(link, &delivery, together);
+                            let taken = self.hand_over(link, &delivery, packed.as_ref(), together);
                             self.count(&delivery, [taken]);
                             if together {
                                 touched.push(link.clone());
@@ -195,13 +197,20 @@ impl Local {
                         }
                     }
                     To::Groups(groups) => {
-                        self.broadcast(room, groups, None, &delivery, together);
+                        self.broadcast(room, groups, None, &delivery, packed.as_ref(), together);
                         if together && !rooms.contains(&room) {
                             rooms.push(room);
                         }
                     }
                     To::But(groups, but) => {
-                        self.broadcast(room, groups, Some(but), &delivery, together);
+                        self.broadcast(
+                            room,
+                            groups,
+                            Some(but),
+                            &delivery,
+                            packed.as_ref(),
+                            together,
+                        );
                         if together && !rooms.contains(&room) {
                             rooms.push(room);
                         }
@@ -239,20 +248,27 @@ impl Local {
         groups: Groups,
         but: Option<ConnId>,
         delivery: &Delivery,
+        packed: Option<&Packed>,
         together: bool,
     ) {
         let members = self.members.get(&room).into_iter().flatten();
         let meant = members.filter(|(group, link)| group.meets(groups) && but != Some(link.id));
-        let taken = meant.map(|(_, link)| self.hand_over(link, delivery, together));
+        let taken = meant.map(|(_, link)| self.hand_over(link, delivery, packed, together));
         self.count(delivery, taken);
     }
 
-    fn hand_over(&self, link: &Link, delivery: &Delivery, together: bool) -> Taken {
+    fn hand_over(
+        &self,
+        link: &Link,
+        delivery: &Delivery,
+        packed: Option<&Packed>,
+        together: bool,
+    ) -> Taken {
         let Delivery { lane, frame, .. } = delivery;
         if together {
-            link.queue(frame, lane)
+            link.queue(frame, packed, lane)
         } else {
-            link.offer(frame, lane)
+            link.offer(frame, packed, lane)
         }
     }
 

@@ -70,11 +70,17 @@ impl Whole {
 }
 
 const FIN: u8 = 0x80;
+const RSV1: u8 = 0x40;
 
 impl Frame {
     /// A whole text message, put together from `parts`.
     pub fn text(parts: &[&[u8]]) -> Self {
         Self::build(0x1, parts)
+    }
+
+    /// A whole text message of compressed bytes (RFC 7692, section 6).
+    pub(super) fn compressed(bytes: &[u8]) -> Self {
+        Self::build(RSV1 | 0x1, &[bytes])
     }
 
     /// A ping without a payload.
@@ -131,25 +137,33 @@ impl Frame {
         &self.0
     }
 
-    /// What a text frame says; for tests of rules.
-    #[cfg(test)]
-    pub fn payload(&self) -> &str {
+    /// The bytes behind the frame's header.
+    pub(super) fn payload_bytes(&self) -> &[u8] {
         let skip = match self.0[1] {
             126 => 4,
             127 => 10,
             _ => 2,
         };
-        std::str::from_utf8(&self.0[skip..]).unwrap()
+        &self.0[skip..]
+    }
+
+    /// What a text frame says; for tests of rules.
+    #[cfg(test)]
+    pub fn payload(&self) -> &str {
+        std::str::from_utf8(self.payload_bytes()).unwrap()
     }
 }
 
-/// The answer that accepts an upgrade, with the subprotocol that was chosen from those offered.
-pub fn switch_protocols(key: &[u8], subprotocol: Option<&str>) -> String {
+/// The answer that accepts an upgrade, with the subprotocol and the extension that were chosen from
+/// those offered.
+pub fn switch_protocols(key: &[u8], subprotocol: Option<&str>, extension: Option<&str>) -> String {
     let accept = ws::hash_key(key);
     let accept = std::str::from_utf8(&accept).unwrap_or_default();
-    let chosen = subprotocol.map_or_else(String::new, |name| {
-        format!("sec-websocket-protocol: {name}\r\n")
-    });
+    let header = |name: &str, value: Option<&str>| {
+        value.map_or_else(String::new, |value| format!("{name}: {value}\r\n"))
+    };
+    let chosen = header("sec-websocket-protocol", subprotocol)
+        + &header("sec-websocket-extensions", extension);
     format!(
         "HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade\r\nsec-websocket-accept: {accept}\r\n{chosen}\r\n"
     )

@@ -6,6 +6,7 @@
 //! decoder alone would report first.
 
 use super::CloseCode;
+use super::deflate::{Unpacked, unpack};
 use actix_codec::Decoder;
 use actix_http::ws::{Codec, Frame, Item, ProtocolError};
 use bytes::{Bytes, BytesMut};
@@ -44,12 +45,17 @@ pub(super) struct Reader {
     parts: Option<(BytesMut, bool)>,
     counted: bool,
     reserved: Reservation,
+    /// Compression was agreed on.
+    deflates: bool,
+    /// The message that is being read is compressed.
+    packed: bool,
 }
 
 impl Reader {
     /// `already` was read together with the handshake.
     /// `counted` bounds what it holds together with all others.
-    pub fn new(already: BytesMut, limit: u64, counted: bool) -> Self {
+    /// `deflates`: messages may be compressed (RFC 7692).
+    pub fn new(already: BytesMut, limit: u64, counted: bool, deflates: bool) -> Self {
         let limit = usize::try_from(limit).unwrap_or(usize::MAX / 2);
         Self {
             bytes: already,
@@ -58,6 +64,8 @@ impl Reader {
             parts: None,
             counted,
             reserved: Reservation(0),
+            deflates,
+            packed: false,
         }
     }
 
@@ -70,13 +78,12 @@ impl Reader {
     pub fn next(&mut self) -> Result<Option<Inbound>, Violation> {
         loop {
             let unfinished = self.parts.as_ref().map_or(0, |(parts, _)| parts.len());
-            let Some(header) = Header::read(&self.bytes)? else {
+            let Some(header) = Header::read(&self.bytes, self.deflates)? else {
                 return Ok(self.wait());
             };
             let total = unfinished.saturating_add(header.payload);
             if !header.control && total > self.limit {
-                let reason = format!("a message may have at most {} bytes", self.limit);
-                return Err(Violation(CloseCode::TooBig, reason));
+                return Err(too_big(self.limit));
             }
             let here = unfinished + self.bytes.len();
             if self.counted && here > SMALL_BYTES && !self.reserved.grow_to(here) {
@@ -87,13 +94,36 @@ impl Reader {
                 return Ok(None);
             }
             let mut frame = self.bytes.split_to(header.frame);
+            if header.starts {
+                self.packed = header.packed;
+                // The decoder knows nothing of it.
+                frame[0] &= !RSV1;
+            }
             let decoded = self.codec.decode(&mut frame).map_err(|e| explain(&e))?;
             if let Some(message) = decoded.map(|f| self.assemble(f)).transpose()?.flatten() {
                 if self.parts.is_none() {
                     self.reserved = Reservation(0);
                 }
-                return Ok(Some(message));
+                return self.unpacked(message).map(Some);
             }
+        }
+    }
+
+    /// A text that was compressed becomes what it was.
+    fn unpacked(&self, message: Inbound) -> Result<Inbound, Violation> {
+        let Inbound::Text(text) = &message else {
+            return Ok(message);
+        };
+        if !self.packed {
+            return Ok(message);
+        }
+        match unpack(text, self.limit) {
+            Ok(text) => Ok(Inbound::Text(text)),
+            Err(Unpacked::Broken) => {
+                let reason = "a compressed message cannot be unpacked".to_owned();
+                Err(Violation(CloseCode::NotUtf8, reason))
+            }
+            Err(Unpacked::TooLarge) => Err(too_big(self.limit)),
         }
     }
 
@@ -137,6 +167,11 @@ impl Reader {
     }
 }
 
+fn too_big(limit: usize) -> Violation {
+    let reason = format!("a message may have at most {limit} bytes");
+    Violation(CloseCode::TooBig, reason)
+}
+
 fn explain(error: &ProtocolError) -> Violation {
     Violation(CloseCode::Protocol, error.to_string())
 }
@@ -148,17 +183,26 @@ struct Header {
     /// Bytes of the whole frame.
     frame: usize,
     control: bool,
+    /// It is the first of a message.
+    starts: bool,
+    /// The message is compressed.
+    packed: bool,
 }
 
+/// Marks the first frame of a compressed message (RFC 7692, section 6).
+const RSV1: u8 = 0x40;
+
 impl Header {
-    /// `None` when the header is not complete yet.
-    fn read(bytes: &[u8]) -> Result<Option<Self>, Violation> {
+    /// `None` when the header is not complete yet. `deflates`: messages may be compressed.
+    fn read(bytes: &[u8], deflates: bool) -> Result<Option<Self>, Violation> {
         let violation = |what: &str| Err(Violation(CloseCode::Protocol, what.to_owned()));
         let [first, second, rest @ ..] = bytes else {
             return Ok(None);
         };
         let control = first & 0x08 != 0;
-        if first & 0x70 != 0 {
+        let starts = matches!(first & 0x0f, 1 | 2);
+        let packed = deflates && starts && first & RSV1 != 0;
+        if first & 0x70 != 0 && !(packed && first & 0x30 == 0) {
             return violation("reserved bits are set");
         }
         if !matches!(first & 0x0f, 0..=2 | 8..=10) {
@@ -183,6 +227,8 @@ impl Header {
             payload,
             frame: payload.saturating_add(2 + extra + 4),
             control,
+            starts,
+            packed,
         }))
     }
 }
@@ -225,7 +271,7 @@ mod tests {
     }
 
     fn read(bytes: &[u8]) -> Reader {
-        Reader::new(BytesMut::from(bytes), 1000, true)
+        Reader::new(BytesMut::from(bytes), 1000, true, false)
     }
 
     #[test]

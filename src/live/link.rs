@@ -1,6 +1,7 @@
 //! The server's side of one socket: what still has to be written, in lanes.
 
 use super::courier::RoomId;
+use super::deflate::{Packed, Place};
 use super::{CloseCode, ConnId, Frame, Lane, Topic, Whole};
 use bytes::{Buf, Bytes};
 use std::cell::{Cell, RefCell};
@@ -57,6 +58,8 @@ pub(super) struct Link {
     /// The room it was admitted to.
     pub room: Cell<Option<RoomId>>,
     bounds: Bounds,
+    /// Where the reader is in its room's compressed history; `None`: it takes plain frames only.
+    place: Option<Cell<Place>>,
     lanes: RefCell<Lanes>,
     /// Wakes the connection's task: something waits, or the end was decided.
     pub wake: Notify,
@@ -108,13 +111,15 @@ pub(super) enum Taken {
 }
 
 impl Link {
-    pub fn new(id: ConnId, io: TcpStream, bounds: Bounds) -> Self {
+    /// `deflates`: the reader takes compressed frames.
+    pub fn new(id: ConnId, io: TcpStream, bounds: Bounds, deflates: bool) -> Self {
         let now = Instant::now();
         Self {
             id,
             io,
             room: Cell::new(None),
             bounds,
+            place: deflates.then(Cell::default),
             lanes: RefCell::default(),
             wake: Notify::new(),
             heard: Cell::new(now),
@@ -147,19 +152,38 @@ impl Link {
         self.lanes.borrow().bytes()
     }
 
+    /// Whether the reader takes compressed frames.
+    pub fn deflates(&self) -> bool {
+        self.place.is_some()
+    }
+
+    /// The compressed frame, if the reader can take it, else the plain one.
+    fn pick<'a>(&self, frame: &'a Frame, packed: Option<&'a Packed>) -> &'a Bytes {
+        if let (Some(place), Some(packed)) = (&self.place, packed) {
+            let mut here = place.get();
+            let fits = here.take(packed);
+            place.set(here);
+            if fits {
+                return packed.frame.bytes();
+            }
+        }
+        frame.bytes()
+    }
+
     /// Writes `frame` now, or as much of it as the socket takes; the rest waits in its lane.
-    pub fn offer(&self, frame: &Frame, lane: &Lane) -> Taken {
+    /// `packed` is the same, compressed.
+    pub fn offer(&self, frame: &Frame, packed: Option<&Packed>, lane: &Lane) -> Taken {
         if self.ending.borrow().is_some() {
             return Taken::Refused;
         }
         let mut lanes = self.lanes.borrow_mut();
         if !lanes.is_empty() {
             drop(lanes);
-            let taken = self.queue(frame, lane);
+            let taken = self.queue(frame, packed, lane);
             self.wake.notify_one();
             return taken;
         }
-        let bytes = frame.bytes();
+        let bytes = self.pick(frame, packed);
         match self.io.try_write(bytes) {
             Ok(taken) if taken == bytes.len() => return Taken::Kept,
             Ok(taken) => lanes.partial = bytes.slice(taken..),
@@ -179,20 +203,30 @@ impl Link {
     }
 
     /// Lets `frame` wait in its lane; [`Link::flush`] must follow.
-    pub fn queue(&self, frame: &Frame, lane: &Lane) -> Taken {
+    pub fn queue(&self, frame: &Frame, packed: Option<&Packed>, lane: &Lane) -> Taken {
         if self.ending.borrow().is_some() {
             return Taken::Refused;
         }
+        let length = frame.bytes().len();
         let full = {
             let lanes = self.lanes.borrow();
             // Coalescing is for sockets that refuse, not for bursts.
-            lanes.refused.is_none() && lanes.bytes() + frame.bytes().len() > STATE_BYTES / 2
+            lanes.refused.is_none() && lanes.bytes() + length > STATE_BYTES / 2
         };
         if full {
             self.flush();
         }
         let mut lanes = self.lanes.borrow_mut();
-        let taken = lanes.push(frame.bytes().clone(), lane);
+        let bytes = if matches!(lane, Lane::State(_)) && lanes.coalesces(length) {
+            if let Some(place) = &self.place {
+                // What waited is lost, and with it the thread of the history.
+                place.set(Place::default());
+            }
+            frame.bytes()
+        } else {
+            self.pick(frame, packed)
+        };
+        let taken = lanes.push(bytes.clone(), lane);
         if lanes.control_bytes > self.bounds.control_bytes {
             drop(lanes);
             self.end(Ending::close(self.bounds.slow, "too slow"));
@@ -263,7 +297,7 @@ impl Link {
             });
         } else if now.duration_since(self.pinged.get()) >= PING {
             self.pinged.set(now);
-            self.offer(&Frame::ping(), &Lane::Control);
+            self.offer(&Frame::ping(), None, &Lane::Control);
         }
     }
 }
@@ -306,10 +340,15 @@ impl Lanes {
         Taken::Kept
     }
 
+    /// Whether a frame of state of this length takes the place of those that wait.
+    fn coalesces(&self, length: usize) -> bool {
+        self.newest.is_some()
+            || self.state.len() >= STATE_FRAMES
+            || self.state_bytes + length > STATE_BYTES && !self.state.is_empty()
+    }
+
     fn push_state(&mut self, frame: Bytes, whole: Option<&Whole>) -> Taken {
-        let beyond = self.state.len() >= STATE_FRAMES
-            || self.state_bytes + frame.len() > STATE_BYTES && !self.state.is_empty();
-        if self.newest.is_none() && !beyond {
+        if !self.coalesces(frame.len()) {
             self.state_bytes += frame.len();
             self.state.push_back(frame);
             return Taken::Kept;
@@ -449,7 +488,7 @@ mod tests {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addr = listener.local_addr().unwrap();
         let (io, _peer) = tokio::join!(TcpStream::connect(addr), listener.accept());
-        let link = Link::new(ConnId(1), io.unwrap(), BOUNDS);
+        let link = Link::new(ConnId(1), io.unwrap(), BOUNDS, false);
         let now = Instant::now();
         link.check(now + PING / 2);
         assert_eq!((link.pinged.get(), link.ending()), (link.heard.get(), None));
@@ -467,11 +506,11 @@ mod tests {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addr = listener.local_addr().unwrap();
         let (io, _peer) = tokio::join!(TcpStream::connect(addr), listener.accept());
-        let link = Link::new(ConnId(1), io.unwrap(), BOUNDS);
+        let link = Link::new(ConnId(1), io.unwrap(), BOUNDS, false);
         let large = "x".repeat(64 << 10);
         let frame = Frame::text(&[large.as_bytes()]);
         let sent = (0..1000).take_while(|_| {
-            link.offer(&frame, &Lane::Control);
+            link.offer(&frame, None, &Lane::Control);
             link.ending().is_none()
         });
         assert!(sent.count() < 999);

@@ -16,6 +16,7 @@
 mod committer;
 mod connection;
 mod courier;
+mod deflate;
 mod frame;
 mod inbound;
 mod journal;
@@ -28,6 +29,7 @@ mod stage;
 pub use committer::{CommitError, Committed, Committer, MAX_WAITING_BYTES};
 pub use connection::{Dialect, Heard, Socket};
 pub use courier::{Couriers, start_courier};
+pub use deflate::negotiate;
 pub use frame::{CloseCode, Frame, Whole, refuse, switch_protocols};
 pub use journal::{Commit, Disk, Files, Journal, MAX_RECORD_BYTES, Medium, Opened, Tail};
 pub use keeper::Keeper;

@@ -1,9 +1,10 @@
 //! One room: a task that owns its rules and knows where its members' sockets are.
 
 use super::courier::{Parcel, RoomId};
+use super::deflate::{Packed, Packer, WORTH_BYTES};
 use super::{
-    CommitError, Committed, Committer, ConnId, Couriers, Delivery, Journaling, Keeper, Now,
-    Outgoing, Rules, To,
+    CommitError, Committed, Committer, ConnId, Couriers, Delivery, Groups, Journaling, Keeper,
+    Lane, Now, Outgoing, Rules, To,
 };
 use crate::error::{Error, Result};
 use crate::json::JsonText;
@@ -26,6 +27,8 @@ pub(super) enum Command<R: Rules> {
         conn: ConnId,
         guest: R::Guest,
         worker: usize,
+        /// It takes compressed frames.
+        deflates: bool,
     },
     Receive {
         from: ConnId,
@@ -100,6 +103,8 @@ pub fn open_room<R: Rules>(
         rules,
         couriers: couriers.clone(),
         routes: HashMap::new(),
+        deflaters: 0,
+        packers: HashMap::new(),
         workers: HashMap::new(),
         disk,
         commits: VecDeque::new(),
@@ -122,8 +127,12 @@ struct Room<R> {
     id: RoomId,
     rules: R,
     couriers: Couriers,
-    /// Which worker holds a member's socket.
-    routes: HashMap<ConnId, usize>,
+    /// Which worker holds a member's socket, and whether it takes compressed frames.
+    routes: HashMap<ConnId, (usize, bool)>,
+    /// Members that take compressed frames.
+    deflaters: usize,
+    /// Their history, for each set of groups that is told of state; made when needed.
+    packers: HashMap<u8, Packer>,
     /// The workers that hold members: how many, and the way there.
     workers: HashMap<usize, (usize, Sender<Parcel>)>,
     disk: Durability,
@@ -173,11 +182,13 @@ impl<R: Rules> Room<R> {
                 conn,
                 guest,
                 worker,
+                deflates,
             } => {
                 let Some(courier) = self.couriers.worker(worker) else {
                     return;
                 };
-                self.routes.insert(conn, worker);
+                self.routes.insert(conn, (worker, deflates));
+                self.deflaters += usize::from(deflates);
                 let entry = self.workers.entry(worker).or_insert((0, courier));
                 entry.0 += 1;
                 let admit = Parcel::Admit(self.id, conn, self.rules.group(&guest));
@@ -191,7 +202,11 @@ impl<R: Rules> Room<R> {
                 }
             }
             Command::Leave { conn } => {
-                if let Some(worker) = self.routes.remove(&conn) {
+                if let Some((worker, deflates)) = self.routes.remove(&conn) {
+                    self.deflaters -= usize::from(deflates);
+                    if self.deflaters == 0 {
+                        self.packers.clear();
+                    }
                     self.rules.leave(conn, Now::read(), out);
                     if let Some(entry) = self.workers.get_mut(&worker) {
                         entry.0 -= 1;
@@ -231,21 +246,38 @@ impl<R: Rules> Room<R> {
         }
     }
 
-    async fn deliver(&self, delivery: Delivery) {
-        if let To::One(conn) = delivery.to {
-            return self.post(conn, Parcel::Deliver(self.id, delivery)).await;
-        }
+    async fn deliver(&mut self, delivery: Delivery) {
+        let groups = match delivery.to {
+            To::One(conn) => {
+                let parcel = Parcel::Deliver(self.id, delivery, None);
+                return self.post(conn, parcel).await;
+            }
+            To::Groups(groups) | To::But(groups, _) => groups,
+        };
+        let packed = self.pack(groups, &delivery);
         for (_, courier) in self.workers.values() {
-            let parcel = Parcel::Deliver(self.id, delivery.clone());
+            let parcel = Parcel::Deliver(self.id, delivery.clone(), packed.clone());
             let _ = courier.send(parcel).await;
         }
+    }
+
+    /// State is compressed, once for all who take it so.
+    fn pack(&mut self, groups: Groups, delivery: &Delivery) -> Option<Packed> {
+        let worth = self.deflaters > 0
+            && matches!(delivery.lane, Lane::State(_))
+            && delivery.frame.bytes().len() >= WORTH_BYTES;
+        if !worth {
+            return None;
+        }
+        let packer = self.packers.entry(groups.0).or_insert_with(Packer::new);
+        packer.pack(&delivery.frame)
     }
 
     async fn post(&self, conn: ConnId, parcel: Parcel) {
         let courier = self
             .routes
             .get(&conn)
-            .and_then(|worker| self.workers.get(worker));
+            .and_then(|(worker, _)| self.workers.get(worker));
         if let Some((_, courier)) = courier {
             let _ = courier.send(parcel).await;
         }

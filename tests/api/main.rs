@@ -7,6 +7,7 @@ mod audio;
 mod cors;
 mod crash;
 mod defects;
+mod deflate;
 mod disk;
 mod files;
 mod hostile;
