@@ -437,7 +437,8 @@ impl TableRules {
 
     /// A scene that was told but is not in the journal goes in front of what is built on it.
     fn journal_head(&mut self) {
-        if self.records.is_empty() && self.disk.journaled < self.doc.head() && self.doc.is_shown() {
+        let first = !self.doc.has_waiting_steps();
+        if first && self.disk.journaled < self.doc.head() && self.doc.is_shown() {
             let record = self.head_record();
             self.records.push(record);
         }
@@ -512,10 +513,14 @@ impl TableRules {
         match flight {
             Flight::Commit { reserved } => {
                 let held = std::mem::take(&mut self.held);
+                // Chat alone brings no scene along.
+                let with_scene = self.doc.has_waiting_steps();
                 if good {
                     self.side_before = None;
                     self.carry_out(held, now, out);
-                    self.disk.journaled = self.doc.head();
+                    if with_scene {
+                        self.disk.journaled = self.doc.head();
+                    }
                 } else {
                     self.doc.take_back();
                     self.doc.unreserve(reserved);

@@ -170,6 +170,11 @@ impl Document {
         }
     }
 
+    /// Whether steps wait for the disk.
+    pub fn has_waiting_steps(&self) -> bool {
+        !self.tentative.is_empty()
+    }
+
     /// The number that the next step would get.
     fn next_number(&self) -> u64 {
         let tip = self.tentative.last().map_or(self.numbers.last(), |s| s.seq);
