@@ -277,7 +277,11 @@ impl TableRules {
             return Err(self.conflict_at(role, None, message));
         }
         let force = force && role == Role::Gm;
-        let (tip, _) = self.doc.tip();
+        if !self.doc.knows(base) {
+            // Not even by force: it may be a repeat of something that is long done.
+            return Err(self.stale(role, Stale::Unknown));
+        }
+        let newest = base == self.doc.head() && !self.doc.has_waiting_steps();
         let (edits, scene, rebased, sent) = match body {
             Wish::Edits(edits) => {
                 let rebased = self.check(base, &edits, force, role)?;
@@ -285,7 +289,7 @@ impl TableRules {
                 let edits: Arc<[Edit]> = edits.into();
                 (Some(edits.clone()), scene, rebased, Some(edits))
             }
-            Wish::Scene(scene) if base == tip || force => (None, scene, false, None),
+            Wish::Scene(scene) if newest || force => (None, scene, false, None),
             Wish::Scene(scene) => {
                 let old = self.doc.scene_at(base);
                 let old = old.ok_or_else(|| self.stale(role, Stale::Unknown))?;
@@ -644,7 +648,7 @@ impl TableRules {
 
     /// The next waiting step counts: everybody is told in their own way.
     pub(super) fn settle(&mut self, settling: Settling, now: Now, out: &mut Outgoing) {
-        let Some(settled) = self.doc.settle() else {
+        let Some(settled) = self.doc.settle(now) else {
             return;
         };
         out.shown = Some(self.doc.scene().clone());

@@ -30,7 +30,7 @@ const EMPTY: &str = "{\"id\":\"default\",\"name\":\"Default Scene\",\"maps\":[],
 pub struct Step {
     /// Its number.
     pub seq: u64,
-    /// When the room took it.
+    /// When everybody was told of it; of a waiting one, when the room took it.
     pub at: Instant,
     /// Whose connection it came from, if one.
     pub by: Option<ConnId>,
@@ -105,7 +105,7 @@ pub struct Document {
     /// The number and, while it is remembered, the scene before the oldest step of the past.
     before: (u64, Option<JsonText>),
     /// Steps that wait for the disk, built on the head.
-    tentative: Vec<Step>,
+    tentative: VecDeque<Step>,
     views: [ViewLog; 2],
 }
 
@@ -123,7 +123,7 @@ impl Document {
             author: None,
             others_wrote: None,
             before: (head, None),
-            tentative: Vec::new(),
+            tentative: VecDeque::new(),
             views: [ViewLog::new(View::Gm), ViewLog::new(View::Player)],
         }
     }
@@ -160,7 +160,7 @@ impl Document {
 
     /// The newest scene, waiting ones included, and its number.
     pub fn tip(&self) -> (u64, &JsonText) {
-        match self.tentative.last() {
+        match self.tentative.back() {
             Some(Step {
                 seq,
                 scene: Some(scene),
@@ -177,7 +177,7 @@ impl Document {
 
     /// The number that the next step would get.
     fn next_number(&self) -> u64 {
-        let tip = self.tentative.last().map_or(self.numbers.last(), |s| s.seq);
+        let tip = self.tentative.back().map_or(self.numbers.last(), |s| s.seq);
         tip + 1
     }
 
@@ -196,7 +196,7 @@ impl Document {
         now: Now,
     ) -> u64 {
         let seq = self.next_number();
-        self.tentative.push(Step {
+        self.tentative.push_back(Step {
             seq,
             at: now.instant,
             by,
@@ -208,11 +208,10 @@ impl Document {
     }
 
     /// The waiting steps count: takes the oldest of them as the new head.
-    pub fn settle(&mut self) -> Option<Settled> {
-        if self.tentative.is_empty() {
-            return None;
-        }
-        let mut step = self.tentative.remove(0);
+    pub fn settle(&mut self, now: Now) -> Option<Settled> {
+        let mut step = self.tentative.pop_front()?;
+        // Nobody can have seen it earlier than this, however long the disk took.
+        step.at = now.instant;
         let scene = step.scene.clone()?;
         self.numbers.advance(step.seq);
         if self.views[View::Gm as usize].is_active() && step.edits.is_none() {
@@ -295,9 +294,16 @@ impl Document {
         }
     }
 
-    /// When somebody other than `conn` wrote last.
+    /// When somebody other than `conn` wrote last, waiting steps included.
     pub fn others_wrote(&self, conn: ConnId) -> Option<Instant> {
-        if self.author == Some(conn) {
+        let waiting = self.tentative.iter().rev();
+        let waiting = waiting
+            .filter(|step| step.by != Some(conn))
+            .map(|step| step.at)
+            .next();
+        if waiting.is_some() {
+            waiting
+        } else if self.author == Some(conn) {
             self.others_wrote
         } else {
             self.past.back().map(|last| last.at)
@@ -318,35 +324,34 @@ impl Document {
         }
     }
 
-    /// What has happened since `base`, waiting steps included.
-    pub fn since(&mut self, base: u64) -> Result<Vec<Since>, Stale> {
-        let (tip, _) = self.tip();
-        if base > tip || base <= self.head && self.numbers.standing(base) == Standing::Lost {
-            return Err(Stale::Unknown);
-        }
-        if base == tip {
-            return Ok(Vec::new());
-        }
+    /// Whether everything is known that has happened since `base`, a number that a client remembers.
+    pub fn knows(&self, base: u64) -> bool {
         let reaches = if self.past.is_empty() {
             self.head
         } else {
             self.before.0
         };
-        if base < reaches {
+        base >= reaches && self.standing(base) == Standing::Known
+    }
+
+    /// What has happened since `base`, waiting steps included.
+    pub fn since(&mut self, base: u64) -> Result<Vec<Since>, Stale> {
+        let (tip, _) = self.tip();
+        if base == tip {
+            return Ok(Vec::new());
+        }
+        if base > tip || base <= self.head && !self.knows(base) {
             return Err(Stale::Unknown);
         }
         let mut found = Vec::new();
-        for position in 0..self.past.len() {
-            if self.past[position].seq > base {
-                let edits = self.edits_at(position).ok_or(Stale::Unknown)?;
-                found.push(Since::new(&self.past[position], edits));
-            }
+        for position in self.past.partition_point(|step| step.seq <= base)..self.past.len() {
+            let edits = self.edits_at(position).ok_or(Stale::Unknown)?;
+            found.push(Since::new(&self.past[position], edits));
         }
-        for position in 0..self.tentative.len() {
-            if self.tentative[position].seq > base {
-                let edits = self.tentative_edits_at(position);
-                found.push(Since::new(&self.tentative[position], edits));
-            }
+        let known = self.tentative.partition_point(|step| step.seq <= base);
+        for position in known..self.tentative.len() {
+            let edits = self.tentative_edits_at(position);
+            found.push(Since::new(&self.tentative[position], edits));
         }
         Ok(found)
     }
@@ -382,9 +387,12 @@ impl Document {
         edits
     }
 
-    /// Whether `edits`, made on `base`, still mean the same on the tip. Returns whether anything
-    /// happened in between.
+    /// Whether `edits`, which a client made on `base`, still mean the same on the tip. Returns
+    /// whether anything happened in between.
     pub fn check(&mut self, base: u64, edits: &[Edit]) -> Result<bool, Stale> {
+        if !self.knows(base) {
+            return Err(Stale::Unknown);
+        }
         let since = self.since(base)?;
         if since.is_empty() {
             return Ok(false);
@@ -405,9 +413,8 @@ impl Document {
         if seq == self.head {
             return Some(self.scene.clone());
         }
-        let steps = self.past.iter().chain(&self.tentative);
-        if let Some(step) = steps.rev().find(|step| step.seq == seq) {
-            return step.scene.clone();
+        if let Ok(position) = self.past.binary_search_by_key(&seq, |step| step.seq) {
+            return self.past[position].scene.clone();
         }
         (seq == self.before.0)
             .then(|| self.before.1.clone())
