@@ -401,7 +401,7 @@ impl TableRules {
         }
     }
 
-    /// Adds a step to the commit that is being put together.
+    /// Adds a step to the commit that is being put together. Returns its number.
     pub(super) fn add_step(
         &mut self,
         scene: JsonText,
@@ -409,7 +409,7 @@ impl TableRules {
         by: Option<ConnId>,
         settling: Settling,
         now: Now,
-    ) {
+    ) -> u64 {
         self.journal_head();
         self.reserve_if_needed();
         let body = match &edits {
@@ -430,6 +430,7 @@ impl TableRules {
         };
         self.records.push(record.encode(&body));
         self.held.push(Held::Settle(settling));
+        seq
     }
 
     /// The number before the next change in the view of a connection.
@@ -527,6 +528,7 @@ impl TableRules {
                     }
                 } else {
                     self.doc.take_back();
+                    self.forget_sent();
                     self.doc.unreserve(reserved);
                     if let Some(side) = self.side_before.take() {
                         self.side = side;

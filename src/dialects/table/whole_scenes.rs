@@ -265,22 +265,31 @@ impl TableRules {
             Some((result, edits)) => (result, Some(edits.into())),
         };
         let direct = self.held.is_empty() && !self.is_committing() && self.doc.may_number();
-        if settling.relayed.is_none() {
-            let seq = self.doc.tip().0 + 1;
-            if let Some((page, _)) = self.page(conn) {
-                page.sent.push_back((now.instant, seq, scene));
-                page.sent
-                    .retain(|(at, ..)| now.instant.duration_since(*at) < EXCHANGED);
-                if page.sent.len() > SENT {
-                    page.sent.pop_front();
-                }
+        let is_merged = settling.relayed.is_none();
+        let seq = if direct {
+            let seq = self.doc.add(result, edits, Some(conn), false, now);
+            self.settle(settling, now, out);
+            seq
+        } else {
+            self.add_step(result, edits, Some(conn), settling, now)
+        };
+        if let Some((page, _)) = self.page(conn).filter(|_| is_merged) {
+            page.sent.push_back((now.instant, seq, scene));
+            page.sent
+                .retain(|(at, ..)| now.instant.duration_since(*at) < EXCHANGED);
+            if page.sent.len() > SENT {
+                page.sent.pop_front();
             }
         }
-        if direct {
-            self.doc.add(result, edits, Some(conn), false, now);
-            self.settle(settling, now, out);
-        } else {
-            self.add_step(result, edits, Some(conn), settling, now);
+    }
+
+    /// Steps behind the head have been taken back: so has what pages sent for them.
+    pub(super) fn forget_sent(&mut self) {
+        let head = self.doc.head();
+        for seat in self.seats.values_mut() {
+            if let super::SeatKind::SpellTable(page) = &mut seat.kind {
+                page.sent.retain(|(_, seq, _)| *seq <= head);
+            }
         }
     }
 
