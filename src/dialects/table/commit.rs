@@ -89,8 +89,12 @@ pub(super) struct Settling {
 
 /// What the journal has still to answer.
 pub(super) enum Flight {
-    /// The commit that others wait for; up to where numbers were reserved before it.
-    Commit { reserved: u64 },
+    /// The commit that others wait for; up to where numbers were reserved before it, and what else
+    /// is kept.
+    Commit {
+        reserved: u64,
+        remembered: Vec<Bytes>,
+    },
     /// A scene that was told before, and what else is kept.
     Save {
         seq: u64,
@@ -112,6 +116,8 @@ pub(super) struct DiskState {
     filed: Option<u64>,
     /// Small records that go with the next commit.
     remembered: Vec<Bytes>,
+    /// Those that did not become durable, older than the ones above.
+    failed: Vec<Bytes>,
     /// Hashes of the files that are ours.
     files: VecDeque<String>,
     /// Bytes in the journal since it was begun.
@@ -139,6 +145,7 @@ impl DiskState {
             journaled: head,
             filed: filed.then_some(head),
             remembered: Vec::new(),
+            failed: Vec::new(),
             files: files.into(),
             bytes: 0,
             fresh,
@@ -155,6 +162,13 @@ impl DiskState {
     /// Keeps a small record for the next commit.
     pub fn remember(&mut self, record: Bytes) {
         self.remembered.push(record);
+    }
+
+    /// Takes the small records, oldest first.
+    fn take_remembered(&mut self) -> Vec<Bytes> {
+        let mut records = std::mem::take(&mut self.failed);
+        records.append(&mut self.remembered);
+        records
     }
 }
 
@@ -482,12 +496,16 @@ impl TableRules {
             self.carry_out(held, Now::read(), out);
             return;
         }
-        let mut records = std::mem::take(&mut self.disk.remembered);
+        let remembered = self.disk.take_remembered();
+        let mut records = remembered.clone();
         records.append(&mut self.records);
         self.append(records, out);
         let reserved = self.disk.reserved_before.take();
         let reserved = reserved.unwrap_or(self.doc.numbers().reserved());
-        self.flights.push_back(Flight::Commit { reserved });
+        self.flights.push_back(Flight::Commit {
+            reserved,
+            remembered,
+        });
     }
 
     fn append(&mut self, records: Vec<Bytes>, out: &mut Outgoing) {
@@ -516,7 +534,10 @@ impl TableRules {
             }
         }
         match flight {
-            Flight::Commit { reserved } => {
+            Flight::Commit {
+                reserved,
+                remembered,
+            } => {
                 let held = std::mem::take(&mut self.held);
                 // Chat alone brings no scene along.
                 let with_scene = self.doc.has_waiting_steps();
@@ -534,12 +555,13 @@ impl TableRules {
                         self.side = side;
                     }
                     self.give_up(held, out);
+                    self.disk.failed.extend(remembered);
                 }
             }
             Flight::Save {
                 seq,
                 document,
-                mut remembered,
+                remembered,
                 reserved,
             } => {
                 self.disk.saving = false;
@@ -553,8 +575,7 @@ impl TableRules {
                         out.document = document;
                     }
                 } else {
-                    remembered.append(&mut self.disk.remembered);
-                    self.disk.remembered = remembered;
+                    self.disk.failed.extend(remembered);
                 }
             }
             Flight::Restart { to, seq } => {
@@ -738,12 +759,14 @@ impl TableRules {
         if let Some(document) = &document {
             let hash = hash(document.as_str().as_bytes());
             records.push(Record::File { hash: hash.clone() }.encode(b""));
-            self.disk.files.push_back(hash);
+            if self.disk.files.back() != Some(&hash) {
+                self.disk.files.push_back(hash);
+            }
             while self.disk.files.len() > FILES {
                 self.disk.files.pop_front();
             }
         }
-        let remembered = std::mem::take(&mut self.disk.remembered);
+        let remembered = self.disk.take_remembered();
         if records.is_empty() && remembered.is_empty() {
             let large = JOURNAL_BYTES.max(4 * self.doc.scene().as_str().len());
             if self.disk.bytes > large && self.flights.is_empty() {
