@@ -218,9 +218,11 @@ impl TableRules {
     fn turn_away(&mut self, write: Waiting, refusal: Refusal, out: &mut Outgoing) {
         match write {
             Waiting::Member(conn, message) => {
-                if let Some(id) = id_of(&message) {
-                    out.send(To::One(conn), Lane::Control, refusal.frame(id));
-                }
+                let frame = match id_of(&message) {
+                    Some(id) => refusal.frame(id),
+                    None => wire::error(&format!("assign: {}", refusal.message)),
+                };
+                out.send(To::One(conn), Lane::Control, frame);
             }
             Waiting::Page(conn, _) => self.show_head(conn, out),
             Waiting::Put(put) => put.refuse(refusal),
@@ -231,31 +233,38 @@ impl TableRules {
     /// nothing waits in front of are told at once instead.
     fn write(&mut self, write: Waiting, now: Now, out: &mut Outgoing) {
         match write {
-            Waiting::Member(conn, message) => {
-                let Some(id) = id_of(&message).map(str::to_owned) else {
-                    return;
-                };
-                if let Some(receipt) = self.receipts.get(&id).cloned() {
-                    let frame = self.ack_frame(&id, &receipt, None);
-                    out.send(To::One(conn), Lane::Control, frame);
-                    return;
-                }
-                let twice = self.held.iter().any(|held| match held {
-                    Held::Ack { id: other, .. } => *other == id,
-                    Held::Settle(settling) => settling.id.as_deref() == Some(&id),
-                    Held::Tell(_) | Held::Reply(_) => false,
-                });
-                if twice {
-                    // Its answer comes with the commit; this one asks again behind it.
-                    self.waiting.push_back(Waiting::Member(conn, message));
-                    return;
-                }
-                if let Err(refusal) = self.write_message(conn, message, now) {
-                    out.send(To::One(conn), Lane::Control, refusal.frame(&id));
-                }
-            }
+            Waiting::Member(conn, message) => self.write_member(conn, message, now, out),
             Waiting::Page(conn, update) => self.write_scene(conn, update, now, out),
             Waiting::Put(put) => self.write_put(put, now, out),
+        }
+    }
+
+    fn write_member(&mut self, conn: ConnId, message: ClientMessage, now: Now, out: &mut Outgoing) {
+        let id = id_of(&message).map(str::to_owned);
+        if let Some(id) = &id {
+            if let Some(receipt) = self.receipts.get(id).cloned() {
+                let frame = self.ack_frame(id, &receipt, None);
+                out.send(To::One(conn), Lane::Control, frame);
+                return;
+            }
+            let twice = self.held.iter().any(|held| match held {
+                Held::Ack { id: other, .. } => other == id,
+                Held::Settle(settling) => settling.id.as_ref() == Some(id),
+                Held::Tell(_) | Held::Reply(_) => false,
+            });
+            if twice {
+                // Its answer comes with the commit; this one asks again behind it.
+                self.waiting.push_back(Waiting::Member(conn, message));
+                return;
+            }
+        }
+        if let Err(refusal) = self.write_message(conn, message, now) {
+            let frame = match &id {
+                Some(id) => refusal.frame(id),
+                // Only an assignment may come without an id.
+                None => wire::error(&format!("assign: {}", refusal.message)),
+            };
+            out.send(To::One(conn), Lane::Control, frame);
         }
     }
 
