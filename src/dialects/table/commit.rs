@@ -2,7 +2,7 @@
 
 use super::ask::Put;
 use super::document::{Stale, ViewChange};
-use super::record::{Receipt, Record, Snapshot};
+use super::record::{Line, Receipt, Record, Snapshot};
 use super::view::View;
 use super::wire::{self, ChangeAck, ChangeRequest, ClientMessage, Refusal, Wish};
 use super::{DISPLAYS, GMS, PLAYERS, READERS, TableRules, WRITERS};
@@ -58,6 +58,14 @@ pub(super) enum Held {
     Settle(Settling),
     /// Something to be told.
     Tell(Delivery),
+    /// A line of chat, for whoever of those it is for is there by then.
+    Line(Line),
+    /// A screen's own matters, for the screen and the GM.
+    Screen { target: String, frame: Frame },
+    /// A member is seen differently now.
+    Member(String),
+    /// Somebody gets no answer unless it fails.
+    Quiet(ConnId),
     /// A message was taken: its sender is told, and told again if it asks again.
     Ack {
         conn: ConnId,
@@ -250,7 +258,7 @@ impl TableRules {
             let twice = self.held.iter().any(|held| match held {
                 Held::Ack { id: other, .. } => other == id,
                 Held::Settle(settling) => settling.id.as_ref() == Some(id),
-                Held::Tell(_) | Held::Reply(_) => false,
+                _ => false,
             });
             if twice {
                 // Its answer comes with the commit; this one asks again behind it.
@@ -629,6 +637,10 @@ impl TableRules {
             match held {
                 Held::Settle(settling) => self.settle(settling, now, out),
                 Held::Tell(delivery) => out.deliveries.push(delivery),
+                Held::Line(line) => self.tell_line(&line, out),
+                Held::Screen { target, frame } => self.tell_screen(&target, &frame, out),
+                Held::Member(id) => self.tell_person("member_updated", &id, None, out),
+                Held::Quiet(_) => {}
                 Held::Ack { conn, id, receipt } => {
                     let frame = self.ack_frame(&id, &receipt, None);
                     out.send(To::One(conn), Lane::Control, frame);
@@ -654,7 +666,15 @@ impl TableRules {
                 Held::Settle(Settling {
                     sender: Some(conn), ..
                 }) => self.show_head(conn, out),
-                Held::Settle(_) | Held::Tell(_) => {}
+                Held::Quiet(conn) => {
+                    let frame = wire::error(&refusal.message);
+                    out.send(To::One(conn), Lane::Control, frame);
+                }
+                Held::Settle(_)
+                | Held::Tell(_)
+                | Held::Line(_)
+                | Held::Screen { .. }
+                | Held::Member(_) => {}
                 Held::Reply(reply) => reply(Err(refusal.clone())),
             }
         }

@@ -74,10 +74,10 @@ impl TableRules {
             return;
         }
         let frame = wire::signal(&self.id_of(from), data);
-        self.tell_one(to, frame, out);
+        self.tell_one(to, &frame, out);
     }
 
-    fn tell_one(&self, id: &str, frame: Frame, out: &mut Outgoing) {
+    fn tell_one(&self, id: &str, frame: &Frame, out: &mut Outgoing) {
         for conn in self.people.get(id).map(Person::conns).unwrap_or_default() {
             out.send(To::One(*conn), Lane::Control, frame.clone());
         }
@@ -171,8 +171,9 @@ impl TableRules {
             ClientMessage::Assign { id, entry, member } => {
                 gm_only()?;
                 self.assign(id.clone(), entry, member, now)?;
-                if let Some(id) = id {
-                    self.hold_ack(conn, id, Receipt::Plain);
+                match id {
+                    Some(id) => self.hold_ack(conn, id, Receipt::Plain),
+                    None => self.held.push(Held::Quiet(conn)),
                 }
                 Ok(())
             }
@@ -233,20 +234,7 @@ impl TableRules {
         if side.lines.len() > LINES {
             side.lines.remove(0);
         }
-        let frame = wire::small(&line_json(&line));
-        match &line.to {
-            None => self.hold(To::Groups(MEMBERS), frame),
-            Some(_) => {
-                let present: Vec<&Person> = self.people.present().collect();
-                let listening = present
-                    .into_iter()
-                    .filter(|person| self.may_hear(&line, &person.id, person.role()));
-                let conns: Vec<ConnId> = listening.flat_map(|p| p.conns().to_vec()).collect();
-                for conn in conns {
-                    self.hold(To::One(conn), frame.clone());
-                }
-            }
-        }
+        self.held.push(Held::Line(line.clone()));
         let receipt = Receipt::Line(line.chat_seq);
         let record = Record::Line {
             id: id.clone(),
@@ -255,6 +243,21 @@ impl TableRules {
         self.records.push(record.encode(b""));
         self.hold_ack(conn, id, receipt);
         Ok(())
+    }
+
+    /// Tells a line to those it is for. With `gm` is meant who is here as that, not a screen of the
+    /// same member.
+    pub(super) fn tell_line(&self, line: &Line, out: &mut Outgoing) {
+        let frame = wire::small(&line_json(line));
+        if line.to.is_none() {
+            return out.send(To::Groups(MEMBERS), Lane::Control, frame);
+        }
+        for (conn, seat) in &self.seats {
+            let person = self.people.of(*conn);
+            if person.is_some_and(|person| self.may_hear(line, &person.id, seat.role)) {
+                out.send(To::One(*conn), Lane::Control, frame.clone());
+            }
+        }
     }
 
     /// Whether a line is for this member.
@@ -326,7 +329,7 @@ impl TableRules {
         for target in targets {
             if *action == DisplayAction::Identify {
                 let message = json!({ "type": "display", "target": target, "action": "identify" });
-                self.tell_screen(&target, &message);
+                self.hold_screen(target, &message);
                 continue;
             }
             let displays = &mut self.side_mut().displays;
@@ -343,7 +346,7 @@ impl TableRules {
                 DisplayAction::Identify => {}
             }
             let message = json!({ "type": "display", "target": target, "state": state });
-            self.tell_screen(&target, &message);
+            self.hold_screen(target, &message);
         }
         let displays = Some(self.side.displays.clone());
         self.keep_side(Some(id), now, |record| {
@@ -355,13 +358,14 @@ impl TableRules {
     }
 
     /// A screen's own matters reach the screen and the GM.
-    fn tell_screen(&mut self, target: &str, message: &Value) {
+    pub(super) fn tell_screen(&self, target: &str, frame: &Frame, out: &mut Outgoing) {
+        self.tell_one(target, frame, out);
+        out.send(To::Groups(GMS), Lane::Control, frame.clone());
+    }
+
+    fn hold_screen(&mut self, target: String, message: &Value) {
         let frame = wire::small(message);
-        let conns = self.people.get(target).map(|p| p.conns().to_vec());
-        for conn in conns.unwrap_or_default() {
-            self.hold(To::One(conn), frame.clone());
-        }
-        self.hold(To::Groups(GMS), frame);
+        self.held.push(Held::Screen { target, frame });
     }
 
     fn assign(
@@ -387,13 +391,7 @@ impl TableRules {
         };
         let assigned = self.side.assigned.clone();
         let changed: HashSet<String> = before.into_iter().chain(member).collect();
-        for member in changed {
-            if let Some(person) = self.people.get(&member) {
-                let member = person.to_json(&assigned);
-                let message = json!({ "type": "member_updated", "member": member });
-                self.hold(To::Groups(MEMBERS), wire::small(&message));
-            }
-        }
+        self.held.extend(changed.into_iter().map(Held::Member));
         self.keep_side(id.as_deref(), now, |record| {
             if let Record::Side { assigned: slot, .. } = record {
                 *slot = Some(assigned);
