@@ -49,6 +49,8 @@ thread_local! {
 pub struct Socket {
     link: Rc<Link>,
     reader: Reader,
+    /// Known to the thread's courier from the start, so that it is told when the server stops.
+    registered: Registered,
 }
 
 impl Socket {
@@ -65,8 +67,10 @@ impl Socket {
     ) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let conn = ConnId(NEXT.fetch_add(1, Ordering::Relaxed));
+        let link = Rc::new(Link::new(conn, io, bounds, deflates));
         Self {
-            link: Rc::new(Link::new(conn, io, bounds, deflates)),
+            registered: Registered::new(link.clone()),
+            link,
             reader: Reader::new(already, max_frame, counted, deflates),
         }
     }
@@ -78,6 +82,8 @@ impl Socket {
             Ok(Err(ending)) => ending,
             Err(_) => Ending::close(CloseCode::NoHello, "say hello first"),
         };
+        // From now on the courier has nothing to say.
+        self.link.end(ending.clone());
         farewell(&self.link, ending).await;
         None
     }
@@ -89,15 +95,24 @@ impl Socket {
                 Some(_) => continue,
                 None => {}
             }
-            self.link.io.readable().await.map_err(|_| GONE)?;
-            if let Some(ending) = read(&self.link, &mut self.reader) {
+            if let Some(ending) = self.link.ending() {
                 return Err(ending);
+            }
+            tokio::select! {
+                ready = self.link.io.readable() => {
+                    ready.map_err(|_| GONE)?;
+                    if let Some(ending) = read(&self.link, &mut self.reader) {
+                        return Err(ending);
+                    }
+                }
+                () = self.link.wake.notified() => {}
             }
         }
     }
 
     /// Ends it with a reason.
     pub async fn close(self, code: CloseCode, reason: &str) {
+        drop(self.registered);
         farewell(&self.link, Ending::close(code, reason)).await;
     }
 
@@ -109,11 +124,11 @@ impl Socket {
         dialect: D,
     ) {
         let conn = self.link.id;
-        let (registered, worker) = Registered::new(self.link.clone());
+        let registered = self.registered;
         let join = Command::Join {
             conn,
             guest,
-            worker,
+            worker: registered.worker(),
             deflates: self.link.deflates(),
         };
         let mut connection = Connection {

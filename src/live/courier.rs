@@ -112,6 +112,7 @@ struct Local {
     links: HashMap<ConnId, Rc<Link>>,
     members: HashMap<RoomId, Vec<(Groups, Rc<Link>)>>,
     metrics: Option<Arc<Metrics>>,
+    stopping: bool,
     /// What was in the queues of this worker when it was last counted.
     queued: i64,
 }
@@ -127,6 +128,7 @@ fn with_local<T>(f: impl FnOnce(&mut Local) -> T) -> T {
             links: HashMap::new(),
             members: HashMap::new(),
             metrics: None,
+            stopping: false,
             queued: 0,
         }))
     })
@@ -225,9 +227,9 @@ impl Local {
                     actix_rt::spawn(work());
                 }
                 Parcel::CloseAll => {
+                    self.stopping = true;
                     for link in self.links.values() {
-                        let reason = "the server is stopping";
-                        link.end(Ending::close(CloseCode::GoingAway, reason));
+                        link.end(stopping());
                     }
                 }
             }
@@ -302,16 +304,28 @@ impl Local {
 }
 
 /// Keeps a link known to its thread's courier; forgets it when dropped.
-pub(super) struct Registered(pub Rc<Link>);
+pub(super) struct Registered(Rc<Link>);
 
 impl Registered {
-    /// Returns the registration and the number of this worker.
-    pub fn new(link: Rc<Link>) -> (Self, usize) {
+    /// Makes it known; one that comes while the server stops is told so at once.
+    pub fn new(link: Rc<Link>) -> Self {
         with_local(|local| {
+            if local.stopping {
+                link.end(stopping());
+            }
             local.links.insert(link.id, link.clone());
-            (Self(link), local.worker)
-        })
+        });
+        Self(link)
     }
+
+    /// The number of this worker.
+    pub fn worker(&self) -> usize {
+        with_local(|local| local.worker)
+    }
+}
+
+fn stopping() -> Ending {
+    Ending::close(CloseCode::GoingAway, "the server is stopping")
 }
 
 impl Drop for Registered {

@@ -162,14 +162,15 @@ impl<R: Rules> Room<R> {
                     let outcome = outcome.map(drop).map_err(|error| error.to_string());
                     self.rules.committed(outcome, Now::read(), &mut out);
                 }
+                // Both are few; members who never stop talking must not hold them up.
+                _ = tick.tick() => self.rules.tick(Now::read(), &mut out),
+                Some(request) = questions.recv() => {
+                    self.rules.ask(request, Now::read(), &mut out);
+                }
                 command = inbox.recv() => match command {
                     Some(command) => self.apply(command, &mut out).await,
                     None => break,
                 },
-                Some(request) = questions.recv() => {
-                    self.rules.ask(request, Now::read(), &mut out);
-                }
-                _ = tick.tick() => self.rules.tick(Now::read(), &mut out),
             }
             self.carry_out(out).await;
         }
