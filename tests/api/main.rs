@@ -18,4 +18,6 @@ mod sign_in;
 mod spelltable_ws;
 mod startup;
 mod support;
+mod table_client;
+mod table_ws;
 mod tables;

@@ -169,8 +169,16 @@ impl TestServer {
     }
 
     pub fn websocket_with(&self, headers: &[(&'static str, &str)]) -> tungstenite::Result<Socket> {
+        self.websocket_at("/ws", headers)
+    }
+
+    pub fn websocket_at(
+        &self,
+        path: &str,
+        headers: &[(&'static str, &str)],
+    ) -> tungstenite::Result<Socket> {
         use tungstenite::client::IntoClientRequest;
-        let mut request = format!("ws://{}/ws", self.addr).into_client_request()?;
+        let mut request = format!("ws://{}{path}", self.addr).into_client_request()?;
         for (name, value) in headers {
             request.headers_mut().insert(*name, value.parse().unwrap());
         }
