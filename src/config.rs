@@ -134,6 +134,15 @@ pub struct Limits {
         value_parser = clap::value_parser!(u16).range(1..)
     )]
     pub max_tables: u16,
+    /// Messages a second that a player or display may send, four seconds' worth at once
+    #[arg(
+        long,
+        env = "TABLEKEEP_MAX_MESSAGES",
+        value_name = "N",
+        default_value_t = 120,
+        value_parser = clap::value_parser!(u32).range(1..)
+    )]
+    pub max_messages: u32,
     /// Uploads at the same time; further ones wait
     #[arg(
         long,

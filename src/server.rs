@@ -536,13 +536,17 @@ async fn upgrade(
     }
     drop(answer);
     let max_frame = shared.config.limits.max_frame;
+    let max_messages = shared.config.limits.max_messages;
     let open = shared.open.clone();
     drop(shared);
     // A task of its own, so that the HTTP dispatcher and its buffers are freed.
     match way {
         Way::SpellTable(role, room) => {
             let counted = role < Role::Gm;
-            let socket = LiveSocket::new(io, already, max_frame, counted, deflates, SPELLTABLE);
+            let mut socket = LiveSocket::new(io, already, max_frame, counted, deflates, SPELLTABLE);
+            if counted {
+                socket = socket.paced(max_messages, CloseCode::Policy);
+            }
             let guest = Guest::SpellTable { role };
             actix_rt::spawn(async move {
                 let _place = place;
@@ -551,7 +555,10 @@ async fn upgrade(
         }
         Way::Table(visitor) => {
             let counted = visitor.role < Role::Gm;
-            let socket = LiveSocket::new(io, already, max_frame, counted, deflates, TABLE);
+            let mut socket = LiveSocket::new(io, already, max_frame, counted, deflates, TABLE);
+            if counted {
+                socket = socket.paced(max_messages, CloseCode::TooMany);
+            }
             actix_rt::spawn(async move {
                 let _place = place;
                 let Some((socket, room, guest)) = sit_down(socket, visitor, open).await else {

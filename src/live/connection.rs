@@ -4,12 +4,12 @@ use super::courier::Registered;
 use super::inbound::{Inbound, Reader, Violation};
 use super::link::{Ending, Link};
 use super::room::{Command, RoomHandle};
-use super::{Bounds, CloseCode, ConnId, Frame, Lane, Rules};
+use super::{Bounds, CloseCode, ConnId, Frame, Lane, Pace, Rules};
 use bytes::{Bytes, BytesMut};
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
@@ -51,6 +51,7 @@ pub struct Socket {
     reader: Reader,
     /// Known to the thread's courier from the start, so that it is told when the server stops.
     registered: Registered,
+    pace: Option<(Pace, CloseCode)>,
 }
 
 impl Socket {
@@ -72,7 +73,14 @@ impl Socket {
             registered: Registered::new(link.clone()),
             link,
             reader: Reader::new(already, max_frame, counted, deflates),
+            pace: None,
         }
+    }
+
+    /// Holds it to so many messages a second; one that sends more is closed with `code`.
+    pub fn paced(mut self, per_second: u32, code: CloseCode) -> Self {
+        self.pace = Some((Pace::new(per_second), code));
+        self
     }
 
     /// Waits for the first text message. `None`: there is none, and the connection has ended.
@@ -134,6 +142,7 @@ impl Socket {
         let mut connection = Connection {
             link: self.link,
             reader: self.reader,
+            pace: self.pace,
             room,
             dialect,
         };
@@ -142,6 +151,9 @@ impl Socket {
             Err(_) => CLOSED,
         };
         let Connection { room, link, .. } = connection;
+        if link.was_slow(&ending) {
+            registered.count_slow_close();
+        }
         // Nobody is told anything more, then the peer is told why.
         drop(registered);
         let _ = room.commands.send(Command::Leave { conn }).await;
@@ -153,6 +165,7 @@ impl Socket {
 struct Connection<D: Dialect> {
     link: Rc<Link>,
     reader: Reader,
+    pace: Option<(Pace, CloseCode)>,
     room: RoomHandle<D::Rules>,
     dialect: D,
 }
@@ -185,11 +198,20 @@ impl<D: Dialect> Connection<D> {
         }
     }
 
+    fn is_too_fast(&mut self) -> bool {
+        let pace = self.pace.as_mut();
+        pace.is_some_and(|(pace, _)| !pace.take(Instant::now()))
+    }
+
     /// Hands on what has been read. Waits when the room is busy, so that this socket goes unread.
     async fn take_messages(&mut self) -> Option<Ending> {
         for turn in 1.. {
             match take_one(&mut self.reader, &self.link) {
                 Ok(None) => return None,
+                Ok(Some(Inbound::Text(_))) if self.is_too_fast() => {
+                    let code = self.pace.as_ref().map_or(CloseCode::Policy, |pace| pace.1);
+                    return Some(Ending::close(code, "too many messages"));
+                }
                 Ok(Some(Inbound::Text(text))) => match self.dialect.read(text) {
                     Heard::Message(message) => {
                         let from = self.link.id;

@@ -328,6 +328,17 @@ fn stopping() -> Ending {
     Ending::close(CloseCode::GoingAway, "the server is stopping")
 }
 
+impl Registered {
+    /// For the figures: its reader was too slow.
+    pub fn count_slow_close(&self) {
+        with_local(|local| {
+            if let Some(metrics) = &local.metrics {
+                metrics.closed_slow();
+            }
+        });
+    }
+}
+
 impl Drop for Registered {
     fn drop(&mut self) {
         let Link { id, room, .. } = &*self.0;

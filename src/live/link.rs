@@ -143,6 +143,11 @@ impl Link {
         self.wake.notify_one();
     }
 
+    /// Whether `ending` is that of a reader that was too slow.
+    pub fn was_slow(&self, ending: &Ending) -> bool {
+        matches!(ending, Ending::Close(code, _) if *code == self.bounds.slow as u16)
+    }
+
     pub fn has_backlog(&self) -> bool {
         !self.lanes.borrow().is_empty()
     }

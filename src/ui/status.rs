@@ -1,12 +1,15 @@
 //! `/health`, `/limits`: what state the server is in, and how much it takes.
 
 use crate::access::ATTEMPTS_PER_MINUTE;
+use crate::dialects::table::dice::MAX_DICE;
+use crate::dialects::table::{CHAT_CHARS, HINT_BYTES, SIGNAL_BYTES};
 use crate::error::Result;
 use crate::http::{
     MAX_PIXELS, MAX_RANGES, MAX_SIDE, PublicErrors, Registrar, SHORT_BYTES, TEXT_BYTES,
 };
 use crate::json::MAX_DEPTH;
 use crate::library::Library;
+use crate::model::edit::MAX_EDITS;
 use crate::store::{MAX_NAME_BYTES, MAX_PATH_BYTES};
 use crate::tables::{MAX_NAME_CHARS, MAX_WAITING};
 use actix_web::get;
@@ -84,6 +87,13 @@ struct LimitsBody {
     form_text_bytes: usize,
     uploads_at_once: u16,
     tables: u16,
+    /// Messages over WebSockets that a player or display may send.
+    messages_per_second: u32,
+    chat_characters: usize,
+    hint_bytes: usize,
+    signal_bytes: usize,
+    edits_per_change: usize,
+    dice_per_roll: u32,
     table_name_characters: usize,
     /// Displays that wait to be paired.
     waiting_displays: usize,
@@ -112,6 +122,12 @@ async fn limits(library: Data<Library>) -> Result<Json<LimitsBody>> {
         form_text_bytes: TEXT_BYTES,
         uploads_at_once: limits.max_uploads,
         tables: limits.max_tables,
+        messages_per_second: limits.max_messages,
+        chat_characters: CHAT_CHARS,
+        hint_bytes: HINT_BYTES,
+        signal_bytes: SIGNAL_BYTES,
+        edits_per_change: MAX_EDITS,
+        dice_per_roll: MAX_DICE,
         table_name_characters: MAX_NAME_CHARS,
         waiting_displays: MAX_WAITING,
         attempts_per_minute: ATTEMPTS_PER_MINUTE.get(),

@@ -41,7 +41,7 @@ use super::spelltable::{self, ViewerState};
 use crate::access::Role;
 use crate::config::Echo;
 use crate::live::{CloseCode, ConnId, Frame, Groups, Lane, Now, Outgoing, Rules, To};
-use crate::metrics::{Metrics, Resume};
+use crate::metrics::{Dialect, Metrics, Resume};
 use bytes::Bytes;
 use serde_json::{Value, json};
 use std::collections::{HashMap, VecDeque};
@@ -248,6 +248,14 @@ impl TableRules {
     }
 
     fn count_in(&mut self, group: Groups, here: bool) {
+        let dialect = match WRITERS.and(READERS).meets(group) {
+            true => Dialect::SpellTable,
+            false => Dialect::Table,
+        };
+        match here {
+            true => self.settings.metrics.joined(dialect),
+            false => self.settings.metrics.left(dialect),
+        }
         let slot = &mut self.counts[group.0.trailing_zeros() as usize % 8];
         *slot = if here {
             *slot + 1
