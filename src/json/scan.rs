@@ -57,6 +57,11 @@ impl JsonText {
         Self(self.0.slice_ref(node.raw()))
     }
 
+    /// The same text in memory of its own.
+    pub fn detached(&self) -> Self {
+        Self(ByteString::from(self.as_str()))
+    }
+
     /// Text made by putting valid JSON together: valid by construction, so not scanned again
     /// outside of debug builds.
     pub(crate) fn of_valid(text: String) -> Self {

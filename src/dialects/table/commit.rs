@@ -718,14 +718,16 @@ impl TableRules {
             let Some(change) = change else {
                 continue;
             };
-            let frame = wire::view_change(epoch, &change, &settling.by);
-            let whole = wire::scene(epoch, change.seq, &change.scene);
-            self.doc.keep_frame(view, &change, frame.clone(), now);
-            let groups = match view {
-                View::Gm => GMS,
-                View::Player => PLAYERS.and(DISPLAYS),
-            };
-            self.tell(groups, member, Lane::State(Some(whole)), frame, out);
+            if let Some(news) = &change.news {
+                let frame = wire::view_change(epoch, &change, news, &settling.by);
+                let whole = wire::scene(epoch, change.seq, &change.scene);
+                self.doc.keep_frame(view, &change, frame.clone(), now);
+                let groups = match view {
+                    View::Gm => GMS,
+                    View::Player => PLAYERS.and(DISPLAYS),
+                };
+                self.tell(groups, member, Lane::State(Some(whole)), frame, out);
+            }
             if view == View::Player && self.count(READERS) > 0 {
                 let frame = spelltable::scene_update(&change.scene);
                 self.tell(READERS, None, Lane::State(None), frame, out);
@@ -884,14 +886,14 @@ fn not_saved() -> Refusal {
 
 /// What a change came to in the sender's own view, when that is not what was sent.
 fn news_for_sender(settling: &Settling, change: Option<&ViewChange>) -> Option<String> {
-    let Some(change) = change else {
+    let Some(news) = change.and_then(|change| change.news.as_ref()) else {
         return Some("[]".to_owned());
     };
-    let seen = Edit::list_to_json(&change.edits);
-    match &settling.sent {
-        Some(sent) => (Edit::list_to_json(sent) != seen).then_some(seen),
-        None => settling.rebased.then_some(seen),
-    }
+    let differs = match &settling.sent {
+        Some(sent) => Edit::list_to_json(sent) != news.edits,
+        None => settling.rebased,
+    };
+    differs.then(|| news.edits.clone())
 }
 
 /// The client's id of a message that wants an answer.

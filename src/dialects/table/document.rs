@@ -2,7 +2,7 @@
 
 pub use super::position::Epoch;
 use super::position::{Numbering, Standing};
-use super::view::{View, ViewLog};
+use super::view::{View, ViewLog, Watcher};
 use crate::json::JsonText;
 use crate::live::{ConnId, Frame, Now};
 use crate::model::diff;
@@ -17,8 +17,9 @@ const MEMORY: Duration = Duration::from_secs(600);
 const DOCUMENT_BYTES: usize = 2 << 20;
 /// Changes of the past.
 const CHANGES: usize = 20_000;
-/// What a step costs besides its scene.
+/// What a step and an edit cost besides their texts.
 const STEP_BYTES: usize = 64;
+const EDIT_BYTES: usize = 128;
 
 /// What a table shows that nobody has shown anything on: everything that a client edits is there.
 const EMPTY: &str = "{\"id\":\"default\",\"name\":\"Default Scene\",\"maps\":[],\"activeMapId\":null,\
@@ -69,12 +70,19 @@ pub struct ViewChange {
     pub seq: u64,
     /// The number before it in this view.
     pub prev: u64,
-    /// What happened, as this view sees it.
-    pub edits: Arc<[Edit]>,
-    /// The edits are so long that the whole scene is the shorter way to tell.
-    pub long: bool,
+    /// What happened, as this view sees it; `None`: nobody is told changes of this view.
+    pub news: Option<News>,
     /// The view after it.
     pub scene: JsonText,
+}
+
+/// What happened.
+#[derive(Debug)]
+pub struct News {
+    /// The edits, as JSON text.
+    pub edits: String,
+    /// They are so long that the whole scene is the shorter way to tell.
+    pub long: bool,
 }
 
 /// Why edits made on an older scene cannot be taken over.
@@ -201,7 +209,7 @@ impl Document {
             at: now.instant,
             by,
             acknowledged,
-            edits,
+            edits: edits.map(|edits| detached(&edits)),
             scene: Some(scene),
         });
         seq
@@ -214,8 +222,9 @@ impl Document {
         step.at = now.instant;
         let scene = step.scene.clone()?;
         self.numbers.advance(step.seq);
-        if self.views[View::Gm as usize].is_active() && step.edits.is_none() {
-            step.edits = Some(diff(&self.scene, &scene).into());
+        // Members write on what they have seen: keep what has happened, not all those scenes.
+        if step.edits.is_none() && self.views.iter().any(ViewLog::is_told) {
+            step.edits = Some(found(&self.scene, &scene));
         }
         let old = std::mem::replace(&mut self.scene, scene);
         let old_head = std::mem::replace(&mut self.head, step.seq);
@@ -250,29 +259,34 @@ impl Document {
         }
         self.past_bytes += bytes_of(&step);
         self.past.push_back(step);
-        if self.past_bytes > DOCUMENT_BYTES || self.past.len() > CHANGES {
+        if self.past_bytes > self.room() || self.past.len() > CHANGES {
             self.thin(now);
         }
     }
 
-    /// Makes room: the older, the wider the steps.
+    /// Makes room: the older, the wider the steps. A step whose edits are not known needs the scene
+    /// in front of it; where all edits are known, scenes can go.
     fn thin(&mut self, now: Instant) {
         let mut kept: VecDeque<Step> = VecDeque::with_capacity(self.past.len());
         let last = self.past.len() - 1;
         for (position, mut step) in std::mem::take(&mut self.past).into_iter().enumerate() {
-            if let Some(previous) = kept.back_mut() {
+            let before = match kept.len() {
+                0 | 1 => self.before.1.as_ref(),
+                n => kept[n - 2].scene.as_ref(),
+            };
+            let is_known = before.is_some();
+            if let Some(previous) = kept.back_mut().filter(|_| position < last) {
                 let age = now.duration_since(previous.at);
                 let close = step.at.duration_since(previous.at) < age / 8 || age.is_zero();
-                if previous.edits.is_some() && position < last {
-                    // Its edits tell all; only the scene goes.
-                    if close {
-                        previous.scene = None;
-                    }
-                } else if close && step.edits.is_none() {
+                if close && previous.edits.is_some() && step.edits.is_some() {
+                    previous.scene = None;
+                } else if close && is_known {
+                    // One step in the place of two.
                     if previous.by != step.by {
                         step.by = None;
                     }
                     step.acknowledged |= previous.acknowledged;
+                    step.edits = None;
                     kept.pop_back();
                 }
             }
@@ -280,11 +294,25 @@ impl Document {
         }
         self.past = kept;
         self.past_bytes = self.past.iter().map(bytes_of).sum();
+        for position in 0..last.min(self.past.len().saturating_sub(1)) {
+            if self.past_bytes <= self.room() * 3 / 4 {
+                break;
+            }
+            if self.past[position].edits.is_some() && self.past[position + 1].edits.is_some() {
+                let scene = self.past[position].scene.take();
+                self.past_bytes -= scene.map_or(0, |scene| scene.as_str().len());
+            }
+        }
         while self.past.len() > 1
-            && (self.past_bytes > DOCUMENT_BYTES * 3 / 4 || self.past.len() > CHANGES * 3 / 4)
+            && (self.past_bytes > self.room() * 3 / 4 || self.past.len() > CHANGES * 3 / 4)
         {
             self.drop_oldest();
         }
+    }
+
+    /// How many bytes the past may have; its last scene is the head, which is there anyway.
+    fn room(&self) -> usize {
+        DOCUMENT_BYTES + self.scene.as_str().len()
     }
 
     fn drop_oldest(&mut self) {
@@ -365,8 +393,10 @@ impl Document {
             0 => self.before.1.as_ref(),
             _ => self.past[position - 1].scene.as_ref(),
         };
-        let edits: Arc<[Edit]> = diff(old?, step.scene.as_ref()?).into();
+        let edits = found(old?, step.scene.as_ref()?);
+        self.past_bytes -= bytes_of(step);
         self.past[position].edits = Some(edits.clone());
+        self.past_bytes += bytes_of(&self.past[position]);
         Some(edits)
     }
 
@@ -379,8 +409,8 @@ impl Document {
             0 => Some(&self.scene),
             _ => self.tentative[position - 1].scene.as_ref(),
         };
-        let edits: Arc<[Edit]> = match (old, &step.scene) {
-            (Some(old), Some(new)) => diff(old, new).into(),
+        let edits = match (old, &step.scene) {
+            (Some(old), Some(new)) => found(old, new),
             _ => Arc::from([]),
         };
         self.tentative[position].edits = Some(edits.clone());
@@ -444,15 +474,15 @@ impl Document {
         &mut self.views[view as usize]
     }
 
-    /// A member with this view is there: the view follows every change from now on.
-    pub fn open_view(&mut self, view: View) {
+    /// Somebody with this view is there: the view follows every change from now on.
+    pub fn open_view(&mut self, view: View, watcher: Watcher) {
         let (head, scene) = (self.head, self.scene.clone());
-        self.views[view as usize].open(head, &scene);
+        self.views[view as usize].open(watcher, head, &scene);
     }
 
-    /// The last member with this view has gone; it is kept for a while.
-    pub fn close_view(&mut self, view: View, now: Now) {
-        self.views[view as usize].close(now);
+    /// Somebody with this view has gone; after its last member it is kept for a while.
+    pub fn close_view(&mut self, view: View, watcher: Watcher, now: Now) {
+        self.views[view as usize].close(watcher, now);
     }
 
     /// The scene as a view shows it.
@@ -476,7 +506,23 @@ pub struct Settled {
 }
 
 fn bytes_of(step: &Step) -> usize {
-    STEP_BYTES + step.scene.as_ref().map_or(0, |scene| scene.as_str().len())
+    let scene = step.scene.as_ref().map_or(0, |scene| scene.as_str().len());
+    let edits = step.edits.iter().flat_map(|edits| edits.iter());
+    let edits: usize = edits
+        .map(|edit| EDIT_BYTES + edit.value().map_or(0, |value| value.as_str().len()))
+        .sum();
+    STEP_BYTES + scene + edits
+}
+
+/// The edits between two scenes, without holding on to the scenes.
+fn found(old: &JsonText, new: &JsonText) -> Arc<[Edit]> {
+    detached(&diff(old, new))
+}
+
+/// The same edits with values of their own: a value is a part of the message or scene in which it
+/// came, all of which it would keep in memory.
+fn detached(edits: &[Edit]) -> Arc<[Edit]> {
+    edits.iter().map(Edit::detached).collect()
 }
 
 pub(super) fn empty() -> JsonText {

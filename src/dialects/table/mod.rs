@@ -36,6 +36,7 @@ use self::document::Document;
 use self::people::People;
 use self::position::Standing;
 use self::record::{Receipt, Record, Side};
+use self::view::Watcher;
 use self::wire::ClientMessage;
 use super::spelltable::{self, ViewerState};
 use crate::access::Role;
@@ -307,8 +308,8 @@ impl TableRules {
             return;
         };
         let view = View::of(role);
-        let kept_view = self.doc.view(view).is_active();
-        self.doc.open_view(view);
+        let kept_view = self.doc.view(view).is_told();
+        self.doc.open_view(view, Watcher::Member);
         self.keep_person(conn);
         let epoch = self.doc.epoch();
         let head = self.doc.head();
@@ -493,14 +494,14 @@ impl Rules for TableRules {
         let Some(seat) = self.seats.remove(&conn) else {
             return;
         };
-        let (group, watches) = match (&seat.kind, seat.role) {
-            (SeatKind::SpellTable(_), Role::Gm) => (WRITERS, false),
-            (SeatKind::SpellTable(_), _) => (READERS, true),
-            (SeatKind::Member, role) => (group_of(role), true),
+        let (group, watcher) = match (&seat.kind, seat.role) {
+            (SeatKind::SpellTable(_), Role::Gm) => (WRITERS, None),
+            (SeatKind::SpellTable(_), _) => (READERS, Some(Watcher::Page)),
+            (SeatKind::Member, role) => (group_of(role), Some(Watcher::Member)),
         };
         self.count_in(group, false);
-        if watches {
-            self.doc.close_view(View::of(seat.role), now);
+        if let Some(watcher) = watcher {
+            self.doc.close_view(View::of(seat.role), watcher, now);
         }
         let Some((person, last)) = self.people.depart(conn, now) else {
             return;

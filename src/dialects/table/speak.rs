@@ -5,7 +5,7 @@ use super::dice::{Expr, os_die};
 use super::people::Person;
 use super::record::{Line, Receipt, Record};
 use super::sound::{self, What};
-use super::view::View;
+use super::view::{View, Watcher};
 use super::wire::{self, ClientMessage, DisplayAction, Refusal};
 use super::{DISPLAYS, GMS, MEMBERS, PLAYERS, TableRules};
 use crate::access::Role;
@@ -123,7 +123,8 @@ impl TableRules {
             let seat = self.seats.remove(conn);
             if let Some(seat) = seat {
                 self.count_in(super::group_of(seat.role), false);
-                self.doc.close_view(View::of(seat.role), now);
+                self.doc
+                    .close_view(View::of(seat.role), Watcher::Member, now);
             }
         }
         if person.is_present() {

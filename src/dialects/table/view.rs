@@ -1,6 +1,6 @@
 //! What one kind of member sees of the scene, change by change.
 
-use super::document::ViewChange;
+use super::document::{News, ViewChange};
 use crate::access::Role;
 use crate::json::JsonText;
 use crate::live::{Frame, Now};
@@ -39,11 +39,24 @@ impl View {
     }
 }
 
+/// Who watches a view, and how it is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Watcher {
+    /// A connection of ours, change by change.
+    Member,
+    /// A page of SpellTable, by whole scenes.
+    Page,
+}
+
 /// One view as it went on while somebody watched it.
 pub struct ViewLog {
     view: View,
+    /// Our members, who are told changes.
     members: usize,
+    /// Since when there are none of them; `None` when there were none lately.
     idle_since: Option<Instant>,
+    /// SpellTable's pages, who are told whole scenes.
+    pages: usize,
     /// What is seen, and the number it came with; `None` while nobody watches.
     shown: Option<(u64, JsonText)>,
     hidden: Option<HashSet<String>>,
@@ -66,6 +79,7 @@ impl ViewLog {
             view,
             members: 0,
             idle_since: None,
+            pages: 0,
             shown: None,
             hidden: None,
             kept: VecDeque::new(),
@@ -74,29 +88,53 @@ impl ViewLog {
         }
     }
 
-    /// Whether it follows every change.
-    pub fn is_active(&self) -> bool {
-        self.shown.is_some()
-    }
-
     /// The number of its last change.
     pub fn seq(&self) -> Option<u64> {
         self.shown.as_ref().map(|(seq, _)| *seq)
     }
 
-    pub(super) fn open(&mut self, head: u64, scene: &JsonText) {
-        self.members += 1;
-        self.idle_since = None;
+    /// Whether changes are told and kept: a member is here, or was lately.
+    pub fn is_told(&self) -> bool {
+        self.members > 0 || self.idle_since.is_some()
+    }
+
+    pub(super) fn open(&mut self, watcher: Watcher, head: u64, scene: &JsonText) {
         if self.shown.is_none() {
             self.shown = Some((head, filtered(self.view, scene)));
-            self.complete_from = head;
+        }
+        match watcher {
+            Watcher::Page => self.pages += 1,
+            Watcher::Member => {
+                if !self.is_told() {
+                    self.complete_from = head;
+                }
+                self.members += 1;
+                self.idle_since = None;
+            }
         }
     }
 
-    pub(super) fn close(&mut self, now: Now) {
-        self.members = self.members.saturating_sub(1);
-        if self.members == 0 {
-            self.idle_since = Some(now.instant);
+    pub(super) fn close(&mut self, watcher: Watcher, now: Now) {
+        match watcher {
+            Watcher::Page => self.pages = self.pages.saturating_sub(1),
+            Watcher::Member => {
+                self.members = self.members.saturating_sub(1);
+                if self.members == 0 {
+                    self.idle_since = Some(now.instant);
+                }
+            }
+        }
+        self.rest();
+    }
+
+    /// Nothing is followed for nobody.
+    fn rest(&mut self) {
+        if !self.is_told() {
+            self.kept.clear();
+            self.kept_bytes = 0;
+            if self.pages == 0 {
+                *self = Self::new(self.view);
+            }
         }
     }
 
@@ -124,6 +162,7 @@ impl ViewLog {
         edits: Option<&Arc<[Edit]>>,
     ) -> Option<ViewChange> {
         self.hidden = None;
+        let is_told = self.is_told();
         let (prev, old) = self.shown.as_ref()?;
         let prev = *prev;
         let (new, edits) = match self.view {
@@ -136,6 +175,15 @@ impl ViewLog {
                 (new, None)
             }
         };
+        if !is_told {
+            self.shown = Some((seq, new.clone()));
+            return Some(ViewChange {
+                seq,
+                prev,
+                news: None,
+                scene: new,
+            });
+        }
         let edits = edits.unwrap_or_else(|| diff(old, &new).into());
         if edits.is_empty() && self.view == View::Player {
             // The same in other words, such as another order of members.
@@ -143,12 +191,12 @@ impl ViewLog {
             return None;
         }
         self.shown = Some((seq, new.clone()));
-        let long = Edit::list_to_json(&edits).len() > new.as_str().len() * 6 / 10;
+        let edits = Edit::list_to_json(&edits);
+        let long = edits.len() > new.as_str().len() * 6 / 10;
         Some(ViewChange {
             seq,
             prev,
-            edits,
-            long,
+            news: Some(News { edits, long }),
             scene: new,
         })
     }
@@ -178,7 +226,8 @@ impl ViewLog {
             self.drop_oldest();
         }
         if self.idle_since.is_some_and(old) {
-            *self = Self::new(self.view);
+            self.idle_since = None;
+            self.rest();
         }
     }
 

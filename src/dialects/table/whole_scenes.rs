@@ -5,7 +5,7 @@
 
 use super::commit::{Settling, Waiting};
 use super::document::{Since, Step};
-use super::view::View;
+use super::view::{View, Watcher};
 use super::{Message, READERS, TableRules, WRITERS, viewer_states, within};
 use crate::access::Role;
 use crate::config::Echo;
@@ -95,7 +95,7 @@ enum Meaning {
 impl TableRules {
     pub(super) fn join_page(&mut self, conn: ConnId, role: Role, out: &mut Outgoing) {
         if role != Role::Gm {
-            self.doc.open_view(View::Player);
+            self.doc.open_view(View::Player, Watcher::Page);
         }
         let to = To::One(conn);
         out.send(to, Lane::Control, spelltable::connected());

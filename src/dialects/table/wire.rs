@@ -1,6 +1,6 @@
 //! JSON to types and back: what clients of the table protocol and the server say to each other.
 
-use super::document::{Epoch, ViewChange};
+use super::document::{Epoch, News, ViewChange};
 use super::sound::{self, Sounding};
 use crate::access::Role;
 use crate::json::{JsonText, Node, NodeKind, quote};
@@ -568,8 +568,8 @@ impl ChangeAck<'_> {
 }
 
 /// `change` or `scene`, as everybody with that view gets it.
-pub fn view_change(epoch: Epoch, change: &ViewChange, by: &str) -> Frame {
-    if change.long {
+pub fn view_change(epoch: Epoch, change: &ViewChange, news: &News, by: &str) -> Frame {
+    if news.long {
         return scene(epoch, change.seq, &change.scene).frame().clone();
     }
     let head = format!(
@@ -578,8 +578,7 @@ pub fn view_change(epoch: Epoch, change: &ViewChange, by: &str) -> Frame {
         change.prev,
         quote(by)
     );
-    let edits = Edit::list_to_json(&change.edits);
-    Frame::text(&[head.as_bytes(), edits.as_bytes(), b"}"])
+    Frame::text(&[head.as_bytes(), news.edits.as_bytes(), b"}"])
 }
 
 /// `scene`: the whole of a view.

@@ -67,6 +67,23 @@ impl Edit {
         }
     }
 
+    /// The value that it brings; `None` when it brings none.
+    pub fn value(&self) -> Option<&JsonText> {
+        match self {
+            Self::Set { value, .. } | Self::Insert { value, .. } => Some(value),
+            Self::Delete { .. } | Self::Move { .. } => None,
+        }
+    }
+
+    /// The same edit, whose value shares no memory with the text that it came in.
+    pub fn detached(&self) -> Self {
+        let mut edit = self.clone();
+        if let Self::Set { value, .. } | Self::Insert { value, .. } = &mut edit {
+            *value = value.detached();
+        }
+        edit
+    }
+
     /// What the edit touches: the path, of an insert that of the new thing.
     pub fn place(&self) -> Path {
         match self {
