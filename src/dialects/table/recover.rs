@@ -82,9 +82,17 @@ pub fn recover(records: &[Bytes], damaged: bool, file: Option<JsonText>) -> Reco
     let mut numbers = numbers;
     let mut scene = replay.scene;
     let mut replaced = None;
+    let mut is_adopted = false;
     let file_text = file.clone();
     if let Some(file) = file {
-        let ours = replay.files.contains(&hash(file.as_str().as_bytes()));
+        let hash = hash(file.as_str().as_bytes());
+        let ours = replay.files.contains(&hash);
+        if !ours {
+            // From now on it is known: after a crash before the next write it must not take the
+            // place of what was done since.
+            replay.files.push(hash);
+            is_adopted = true;
+        }
         let same = scene
             .as_ref()
             .is_some_and(|scene| scene.as_str() == file.as_str());
@@ -100,8 +108,9 @@ pub fn recover(records: &[Bytes], damaged: bool, file: Option<JsonText>) -> Reco
     }
     let filed = file_is_head(&scene, file_text.as_ref());
     Recovered {
-        // After an unclean stop the journal begins anew, with the range of numbers that was lost.
-        fresh: fresh || !replay.clean || head > replay.seq,
+        // After an unclean stop the journal begins anew, with the range of numbers that was lost; so
+        // it does when a file that somebody else wrote has come in.
+        fresh: fresh || !replay.clean || is_adopted,
         filed,
         doc: Document::new(epoch, numbers, head, scene),
         side: replay.side,
