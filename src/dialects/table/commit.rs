@@ -443,11 +443,11 @@ impl TableRules {
     ) -> u64 {
         self.journal_head();
         self.reserve_if_needed();
-        let body = match &edits {
-            Some(edits) => Bytes::from(Edit::list_to_json(edits)),
-            None => scene.bytes(),
+        let readable = |edits: &Arc<[Edit]>| readable(Edit::list_to_json(edits));
+        let (whole, body) = match edits.as_ref().and_then(readable) {
+            Some(edits) => (false, edits),
+            None => (true, scene.bytes()),
         };
-        let whole = edits.is_none();
         let acknowledged = settling.id.is_some() || by.is_none();
         let seq = self.doc.add(scene, edits, by, acknowledged, now);
         let prev = self.prev_of(settling.sender);
@@ -894,6 +894,14 @@ fn news_for_sender(settling: &Settling, change: Option<&ViewChange>) -> Option<S
         None => settling.rebased,
     };
     differs.then(|| news.edits.clone())
+}
+
+/// The text of edits, if they can be read back: differences may have more edits, and values nested
+/// deeper, than a message may.
+fn readable(edits: String) -> Option<Bytes> {
+    let text = JsonText::parse(edits.into()).ok()?;
+    Edit::parse_list(text.root(), &text).ok()?;
+    Some(text.bytes())
 }
 
 /// The client's id of a message that wants an answer.
