@@ -21,6 +21,10 @@ use tokio::sync::oneshot;
 /// Writes, and bytes of them, that may wait for the commit that is under way.
 const WAITING: usize = 8192;
 const WAITING_BYTES: usize = 64 << 20;
+/// Parts of one commit, and bytes of the scenes that it makes; what waits behind it goes into the
+/// next. Every change is compared with all in front of it.
+const TOGETHER: usize = 1024;
+const TOGETHER_BYTES: usize = 64 << 20;
 /// A journal is begun anew when it is larger than this and than four snapshots.
 const JOURNAL_BYTES: usize = 4 << 20;
 /// Hashes of files that are remembered as our own.
@@ -38,18 +42,22 @@ pub(super) enum Waiting {
 
 impl Waiting {
     fn bytes(&self) -> usize {
-        match self {
-            Self::Page(_, update) => update.scene.as_str().len(),
-            Self::Member(
-                _,
-                ClientMessage::Change(ChangeRequest {
-                    body: Wish::Scene(scene),
-                    ..
-                }),
-            ) => scene.as_str().len(),
-            Self::Member(..) | Self::Put(_) => 1024,
-        }
+        let text = match self {
+            Self::Page(_, update) => update.message.as_str().len(),
+            Self::Member(_, ClientMessage::Change(request)) => match &request.body {
+                Wish::Scene(scene) => scene.as_str().len(),
+                Wish::Edits(edits) => edits.iter().map(edit_bytes).sum(),
+            },
+            Self::Put(Put::Scene { scene, .. }) => scene.as_str().len(),
+            Self::Member(..) | Self::Put(_) => 0,
+        };
+        1024 + text
     }
+}
+
+fn edit_bytes(edit: &Edit) -> usize {
+    let value = edit.value().map_or(0, |value| value.as_str().len());
+    128 * edit.path().steps().len() + value
 }
 
 /// What a commit causes, once it is durable.
@@ -492,9 +500,8 @@ impl TableRules {
     }
 
     fn reserve_if_needed(&mut self) {
-        if let Some(to) = self.doc.numbers().wants()
-            && !self.doc.may_number()
-        {
+        if !self.doc.may_number() {
+            let to = self.doc.next_block();
             self.records.push(Record::Reserve { to }.encode(b""));
             let before = self.doc.numbers().reserved();
             self.disk.reserved_before.get_or_insert(before);
@@ -623,6 +630,9 @@ impl TableRules {
     fn take_waiting(&mut self, now: Now, out: &mut Outgoing) {
         // Those that have to ask again stay for the next time.
         for _ in 0..self.waiting.len() {
+            if self.held.len() >= TOGETHER || self.doc.waiting_bytes() >= TOGETHER_BYTES {
+                break;
+            }
             let Some(write) = self.waiting.pop_front() else {
                 break;
             };

@@ -1,7 +1,7 @@
 //! A table's scene: what it is, what it was, and what each view saw of it. Plain state.
 
 pub use super::position::Epoch;
-use super::position::{Numbering, Standing};
+use super::position::{BLOCK, Numbering, Standing};
 use super::view::{View, ViewLog, Watcher};
 use crate::json::JsonText;
 use crate::live::{ConnId, Frame, Now};
@@ -187,6 +187,16 @@ impl Document {
     fn next_number(&self) -> u64 {
         let tip = self.tentative.back().map_or(self.numbers.last(), |s| s.seq);
         tip + 1
+    }
+
+    /// Up to where numbers are reserved when the next one is not.
+    pub fn next_block(&self) -> u64 {
+        self.next_number() + BLOCK - 1
+    }
+
+    /// About how many bytes the steps have that wait for the disk.
+    pub fn waiting_bytes(&self) -> usize {
+        self.tentative.len() * self.tip().1.as_str().len()
     }
 
     /// Whether another number is reserved.
