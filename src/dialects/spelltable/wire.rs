@@ -102,7 +102,10 @@ fn parse(message: &JsonText) -> Result<Option<ClientMessage>, &'static str> {
             ClientMessage::Relay(Relay {
                 frame: text(&json),
                 viewer: None,
-                names: id.as_str().map(|id| id.into_owned()),
+                names: Some(
+                    id.as_str()
+                        .map_or_else(|| id.raw().to_owned(), |id| id.into_owned()),
+                ),
             })
         }),
         "blank_viewer" => Some(ViewerState::Blank(true).into()),
