@@ -66,6 +66,8 @@ pub(super) enum Held {
     Settle(Settling),
     /// Something to be told.
     Tell(Delivery),
+    /// A page's scene that is the newest one already, as it is told to the other pages.
+    Same { conn: ConnId, to: To, frame: Frame },
     /// A line of chat, for whoever of those it is for is there by then.
     Line(Line),
     /// A screen's own matters, for the screen and the GM.
@@ -647,6 +649,7 @@ impl TableRules {
             match held {
                 Held::Settle(settling) => self.settle(settling, now, out),
                 Held::Tell(delivery) => out.deliveries.push(delivery),
+                Held::Same { to, frame, .. } => out.send(to, Lane::State(None), frame),
                 Held::Line(line) => self.tell_line(&line, out),
                 Held::Screen { target, frame } => self.tell_screen(&target, &frame, out),
                 Held::Member(id) => self.tell_person("member_updated", &id, None, out),
@@ -675,7 +678,8 @@ impl TableRules {
                 }
                 Held::Settle(Settling {
                     sender: Some(conn), ..
-                }) => self.show_head(conn, out),
+                })
+                | Held::Same { conn, .. } => self.show_head(conn, out),
                 Held::Quiet(conn) => {
                     let frame = wire::error(&refusal.message);
                     out.send(To::One(conn), Lane::Control, frame);

@@ -3,7 +3,7 @@
 //! What such a page means is a difference, so that a tab that is behind undoes nobody's change
 //! (live-sync, section 3). While nobody else writes, its scene is taken as it is, for one scan.
 
-use super::commit::{Settling, Waiting};
+use super::commit::{Held, Settling, Waiting};
 use super::document::{Since, Step};
 use super::view::{View, Watcher};
 use super::{Message, READERS, TableRules, WRITERS, viewer_states, within};
@@ -228,7 +228,12 @@ impl TableRules {
                 true => To::Groups(WRITERS),
                 false => To::But(WRITERS, conn),
             };
-            out.send(to, Lane::State(None), frame);
+            if self.doc.has_waiting_steps() {
+                // It says what is not certain yet.
+                self.held.push(Held::Same { conn, to, frame });
+            } else {
+                out.send(to, Lane::State(None), frame);
+            }
             return;
         }
         let merged = match self.meaning(conn, &scene, queued, now) {
