@@ -526,6 +526,7 @@ impl Rules for TableRules {
     fn tick(&mut self, now: Now, out: &mut Outgoing) {
         self.doc.tick(now);
         self.receipts.forget(now.unix_ms);
+        self.correct_rest(now, out);
         self.save(out);
     }
 }

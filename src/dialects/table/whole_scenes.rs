@@ -44,6 +44,8 @@ pub(super) struct Page {
     /// Has sent a scene.
     wrote: bool,
     corrected: Option<Instant>,
+    /// Has tried again since.
+    is_wrong: bool,
     /// What it sent and was not taken as it was, with the number of what became of it.
     sent: VecDeque<(Instant, u64, JsonText)>,
 }
@@ -55,6 +57,7 @@ impl Page {
             newest: false,
             wrote: false,
             corrected: None,
+            is_wrong: false,
             sent: VecDeque::new(),
         }
     }
@@ -163,6 +166,7 @@ impl TableRules {
             return;
         };
         if within(page.corrected, CORRECTION, now) {
+            page.is_wrong = true;
             return;
         }
         page.corrected = Some(now.instant);
@@ -171,6 +175,24 @@ impl TableRules {
             "a page that is not the GM's tried to change the scene; --gm-from ADDRESS or --access open would allow it"
         );
         self.show_head(conn, out);
+    }
+
+    /// What was tried within that second snaps back at its end.
+    pub(super) fn correct_rest(&mut self, now: Now, out: &mut Outgoing) {
+        let mut wrong = Vec::new();
+        for (conn, seat) in &mut self.seats {
+            if let super::SeatKind::SpellTable(page) = &mut seat.kind
+                && page.is_wrong
+                && !within(page.corrected, CORRECTION, now)
+            {
+                page.is_wrong = false;
+                page.corrected = Some(now.instant);
+                wrong.push(*conn);
+            }
+        }
+        for conn in wrong {
+            self.show_head(conn, out);
+        }
     }
 
     fn relay(&mut self, from: ConnId, relay: Relay, out: &mut Outgoing) {
