@@ -12,7 +12,7 @@ use crate::config::Echo;
 use crate::dialects::spelltable::{self, ClientMessage, Relay, ViewerState};
 use crate::json::JsonText;
 use crate::live::{ConnId, Dialect, Heard, Lane, Now, Outgoing, To};
-use crate::model::edit::{Edit, apply, conflict};
+use crate::model::edit::{Edit, apply_possible, without_conflicts};
 use crate::model::{diff, distance};
 use bytes::Bytes;
 use std::collections::VecDeque;
@@ -410,23 +410,11 @@ impl TableRules {
             return Some((scene.clone(), Vec::new()));
         }
         let since = self.doc.since(seq).ok()?;
-        let mut merged = self.doc.tip().1.clone();
-        let mut taken = Vec::new();
         let unseen = |step: &&Since| step.acknowledged && within(Some(step.at), UNSEEN, now);
-        let unseen: Vec<_> = since.iter().filter(unseen).collect();
-        for edit in diff(base, scene) {
-            let edit = [edit];
-            if unseen
-                .iter()
-                .any(|step| conflict(&edit, &step.edits).is_some())
-            {
-                continue;
-            }
-            if let Ok(next) = apply(&merged, &edit) {
-                merged = next;
-                taken.extend(edit);
-            }
-        }
+        let unseen = since.iter().filter(unseen);
+        let unseen: Vec<Edit> = unseen.flat_map(|step| step.edits.to_vec()).collect();
+        let meant = without_conflicts(diff(base, scene), &unseen);
+        let (merged, taken) = apply_possible(self.doc.tip().1, meant);
         (!taken.is_empty()).then_some((merged, taken))
     }
 

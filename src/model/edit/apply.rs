@@ -79,6 +79,31 @@ pub fn apply(doc: &JsonText, edits: &[Edit]) -> Result<JsonText, Refused> {
     Ok(draft.finish())
 }
 
+/// Makes those of `edits` that can be made, one after the other. Returns the text and what was made.
+pub fn apply_possible(doc: &JsonText, edits: Vec<Edit>) -> (JsonText, Vec<Edit>) {
+    let mut draft = Draft::of(doc);
+    let mut done = vec![false; edits.len()];
+    for (edit, done) in edits.iter().zip(&mut done) {
+        // Everything else that can be wrong is found before anything is touched.
+        *done = !is_too_deep(edit) && make(&mut draft, edit).is_ok();
+    }
+    let text = draft.finish();
+    let mut done = done.into_iter();
+    let made = edits
+        .into_iter()
+        .filter(|_| done.next().unwrap_or_default());
+    (text, made.collect())
+}
+
+fn is_too_deep(edit: &Edit) -> bool {
+    let levels = edit.path().steps().len();
+    match edit {
+        Edit::Set { value, .. } => fits(levels, value).is_err(),
+        Edit::Insert { value, .. } => fits(levels + 1, value).is_err(),
+        Edit::Delete { .. } | Edit::Move { .. } => false,
+    }
+}
+
 fn make<'a>(draft: &mut Draft<'a>, edit: &'a Edit) -> Result<(), Reason> {
     edit.check().map_err(|_| Reason::Invalid)?;
     let steps = edit.path().steps();

@@ -1,6 +1,6 @@
 //! Whether two people meant the same place.
 
-use super::{Edit, Ident, Path, Step};
+use super::{Edit, Ident, Path, Step, member_of};
 use std::collections::HashMap;
 
 /// The first place that `mine` touches and `theirs`, made on the same scene before, touches too.
@@ -13,16 +13,90 @@ use std::collections::HashMap;
 /// Positions (`nth`) are not compared: whoever uses them must know the scene as it is now, see
 /// [`uses_nth`].
 pub fn conflict(mine: &[Edit], theirs: &[Edit]) -> Option<Path> {
-    let places: Vec<Path> = theirs.iter().map(Edit::place).collect();
-    let mut touched = Touched::default();
-    for (edit, place) in theirs.iter().zip(&places) {
-        touched.add(place, matches!(edit, Edit::Move { .. }));
+    if mine.len() * theirs.len() <= PAIRS {
+        let clashes = |edit: &&Edit| theirs.iter().any(|other| pair_clashes(edit, other));
+        return mine.iter().find(clashes).map(Edit::place);
     }
-    mine.iter().find_map(|edit| {
-        let place = edit.place();
-        let deletes = matches!(edit, Edit::Delete { .. });
-        touched.clashes(&place, deletes).then_some(place)
-    })
+    let places: Vec<Path> = theirs.iter().map(Edit::place).collect();
+    let touched = Touched::by(theirs, &places);
+    let clashes = |edit: &&Edit| touched.clashes(edit);
+    mine.iter().find(clashes).map(Edit::place)
+}
+
+/// Those of `mine` that do not clash with `theirs`, in the sense of [`conflict`].
+pub fn without_conflicts(mut mine: Vec<Edit>, theirs: &[Edit]) -> Vec<Edit> {
+    let places: Vec<Path> = theirs.iter().map(Edit::place).collect();
+    let touched = Touched::by(theirs, &places);
+    mine.retain(|edit| !touched.clashes(edit));
+    mine
+}
+
+/// Up to so many pairs are compared one by one: that needs no memory.
+const PAIRS: usize = 64;
+
+/// Whether one edit of mine clashes with one of theirs.
+fn pair_clashes(mine: &Edit, theirs: &Edit) -> bool {
+    let (a, b) = (mine.path().steps(), theirs.path().steps());
+    let common = a.iter().zip(b).take_while(|(a, b)| same_step(a, b)).count();
+    if common < a.len().min(b.len()) {
+        return false;
+    }
+    // What an insert touches has one step more than is written.
+    let (a, b) = (Place::of(mine), Place::of(theirs));
+    let common = (0..)
+        .take_while(|&at| matches!((a.step(at), b.step(at)), (Some(a), Some(b)) if a == b))
+        .count();
+    match (a.len() - common, b.len() - common) {
+        (0, 0) => !(a.deletes && b.moves),
+        (0, _) => !a.deletes,
+        (_, 0) => true,
+        _ => false,
+    }
+}
+
+/// What one edit touches.
+struct Place<'a> {
+    steps: &'a [Step],
+    inserted: Option<Ident<'a>>,
+    deletes: bool,
+    moves: bool,
+}
+
+impl<'a> Place<'a> {
+    fn of(edit: &'a Edit) -> Self {
+        let steps = edit.path().steps();
+        let inserted = match (edit, steps.last()) {
+            (Edit::Insert { value, .. }, Some(Step::Key(key))) => {
+                Ident::in_element(value.root(), member_of(key))
+            }
+            _ => None,
+        };
+        Self {
+            steps,
+            inserted,
+            deletes: matches!(edit, Edit::Delete { .. }),
+            moves: matches!(edit, Edit::Move { .. }),
+        }
+    }
+
+    fn len(&self) -> usize {
+        self.steps.len() + usize::from(self.inserted.is_some())
+    }
+
+    fn step(&self, at: usize) -> Option<Point<'_>> {
+        match self.steps.get(at) {
+            Some(step) => Some(step.into()),
+            None => self
+                .inserted
+                .as_ref()
+                .filter(|_| at == self.steps.len())
+                .map(Point::Thing),
+        }
+    }
+}
+
+fn same_step(a: &Step, b: &Step) -> bool {
+    Point::from(a) == Point::from(b)
 }
 
 /// Whether any of `edits` counts things of one name. Such a change is only meaningful on the scene
@@ -53,7 +127,7 @@ struct Touched<'a> {
 #[derive(PartialEq, Eq, Hash)]
 enum Point<'a> {
     Member(&'a str),
-    Thing(&'a Ident<'static>),
+    Thing(&'a Ident<'a>),
 }
 
 impl<'a> From<&'a Step> for Point<'a> {
@@ -66,6 +140,15 @@ impl<'a> From<&'a Step> for Point<'a> {
 }
 
 impl<'a> Touched<'a> {
+    /// `places` are those of `edits`.
+    fn by(edits: &[Edit], places: &'a [Path]) -> Self {
+        let mut touched = Self::default();
+        for (edit, place) in edits.iter().zip(places) {
+            touched.add(place, matches!(edit, Edit::Move { .. }));
+        }
+        touched
+    }
+
     fn add(&mut self, place: &'a Path, moved: bool) {
         let mut at = self;
         for step in place.steps() {
@@ -75,7 +158,9 @@ impl<'a> Touched<'a> {
         at.changed |= !moved;
     }
 
-    fn clashes(&self, place: &Path, deletes: bool) -> bool {
+    fn clashes(&self, edit: &Edit) -> bool {
+        let place = edit.place();
+        let deletes = matches!(edit, Edit::Delete { .. });
         let mut at = self;
         let mut around = false;
         for step in place.steps() {

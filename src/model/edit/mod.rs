@@ -14,8 +14,8 @@ mod ident;
 mod parse;
 mod path;
 
-pub use apply::{Reason, Refused, apply, value_at};
-pub use conflict::{conflict, uses_nth};
+pub use apply::{Reason, Refused, apply, apply_possible, value_at};
+pub use conflict::{conflict, uses_nth, without_conflicts};
 pub use ident::Ident;
 pub use parse::{EditError, MAX_EDITS};
 pub use path::{MAX_STEPS, Path, Selector, Step, member_of};

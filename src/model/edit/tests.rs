@@ -293,6 +293,34 @@ fn places(node: crate::json::Node<'_>, path: &Path, key: &str, found: &mut Vec<(
     }
 }
 
+/// Edits at places of `scene`, some of which make no sense: which place, which edit, which value.
+fn any_edits(scene: &JsonText, picks: &[(prop::sample::Index, u8, u8)]) -> Vec<Edit> {
+    let mut all = Vec::new();
+    places(scene.root(), &Path::default(), "", &mut all);
+    let value = |n: u8| text(&format!("{{\"id\":\"{n}\",\"name\":\"{n}\"}}"));
+    let edits = picks.iter().map(|(which, op, n)| {
+        let path = which.get(&all).0.clone();
+        let before = match all[usize::from(*n) % all.len()].0.steps().last() {
+            Some(Step::Select(selector)) => Some(selector.clone()),
+            _ => None,
+        };
+        match op {
+            0 => Edit::Set {
+                path,
+                value: value(*n),
+            },
+            1 => Edit::Delete { path },
+            2 => Edit::Insert {
+                path,
+                value: value(*n),
+                before,
+            },
+            _ => Edit::Move { path, before },
+        }
+    });
+    edits.collect()
+}
+
 proptest::proptest! {
     #[test]
     fn a_set_changes_its_own_bytes_only(scene in any_scene(), which: prop::sample::Index) {
@@ -336,30 +364,46 @@ proptest::proptest! {
     }
 
     #[test]
+    fn clashes_are_the_same_pair_by_pair_and_all_at_once(
+        scene in any_scene(),
+        picks in prop::collection::vec((any::<prop::sample::Index>(), 0..4u8, 0..4u8), 2..12),
+    ) {
+        let edits = any_edits(&scene.text(), &picks);
+        let (mine, theirs) = edits.split_at(edits.len() / 2);
+        let alone = mine.iter().filter(|edit| {
+            let clashes = |other: &Edit| {
+                conflict(std::slice::from_ref(edit), std::slice::from_ref(other)).is_some()
+            };
+            !theirs.iter().any(clashes)
+        });
+        let alone: Vec<Edit> = alone.cloned().collect();
+        prop_assert_eq!(without_conflicts(mine.to_vec(), theirs), alone);
+    }
+
+    #[test]
+    fn what_is_possible_is_made_one_after_the_other(
+        scene in any_scene(),
+        picks in prop::collection::vec((any::<prop::sample::Index>(), 0..4u8, 0..9u8), 1..6),
+    ) {
+        let scene = scene.text();
+        let edits = any_edits(&scene, &picks);
+        let (mut stepwise, mut made) = (scene.clone(), Vec::new());
+        for edit in &edits {
+            if let Ok(next) = apply(&stepwise, std::slice::from_ref(edit)) {
+                stepwise = next;
+                made.push(edit.clone());
+            }
+        }
+        prop_assert_eq!(apply_possible(&scene, edits), (stepwise, made));
+    }
+
+    #[test]
     fn any_edits_are_made_all_or_none_and_never_panic(
         scene in any_scene(),
         picks in prop::collection::vec((any::<prop::sample::Index>(), 0..4u8, 0..9u8), 1..6),
     ) {
         let scene = scene.text();
-        let mut all = Vec::new();
-        places(scene.root(), &Path::default(), "", &mut all);
-        let value = |n: u8| text(&format!("{{\"id\":\"{n}\",\"name\":\"{n}\"}}"));
-        let edits: Vec<Edit> = picks
-            .iter()
-            .map(|(which, op, n)| {
-                let path = which.get(&all).0.clone();
-                let before = match all[usize::from(*n) % all.len()].0.steps().last() {
-                    Some(Step::Select(selector)) => Some(selector.clone()),
-                    _ => None,
-                };
-                match op {
-                    0 => Edit::Set { path, value: value(*n) },
-                    1 => Edit::Delete { path },
-                    2 => Edit::Insert { path, value: value(*n), before },
-                    _ => Edit::Move { path, before },
-                }
-            })
-            .collect();
+        let edits = any_edits(&scene, &picks);
         // One after the other, each on the text that the last one left.
         let mut stepwise = Ok(scene.clone());
         for (index, edit) in edits.iter().enumerate() {
