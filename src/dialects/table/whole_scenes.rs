@@ -29,6 +29,8 @@ const UNSEEN: Duration = Duration::from_secs(2);
 const QUEUED: Duration = Duration::from_secs(5);
 /// Scenes of the past that are compared with what came.
 const CANDIDATES: usize = 64;
+/// How much closer they lie at each further look.
+const CLOSER: usize = 8;
 /// Scenes of its own that a page's next one may have started from.
 const SENT: usize = 8;
 /// Differences up to this size always count as small.
@@ -382,17 +384,30 @@ impl TableRules {
             known.extend(sent.map(|(_, seq, scene)| (*seq, scene.clone())));
         }
         known.sort_by_key(|(seq, _)| *seq);
-        // Of very many, the newest and some of the others.
-        let step = known.len().div_ceil(CANDIDATES).max(1);
-        let chosen = known.iter().rev().step_by(step).cloned();
-        let mut best: Option<(u64, JsonText, usize)> = None;
-        for (seq, candidate) in chosen {
-            let far = distance(&diff(&candidate, scene));
-            if best.as_ref().is_none_or(|(.., least)| far <= *least) {
-                best = Some((seq, candidate, far));
+        let mut best: Option<(usize, usize)> = None;
+        let mut look = |at: usize| {
+            let far = distance(&diff(&known[at].1, scene));
+            best = Some(best.map_or((far, at), |best| best.min((far, at))));
+            best.map_or(at, |(_, at)| at)
+        };
+        // Of very many some, and then more and more closely around the nearest: a scene just beside
+        // the right one would bring back what was changed between the two.
+        let mut step = known.len().div_ceil(CANDIDATES).max(1);
+        let mut nearest = known.len() - 1;
+        for at in (0..known.len()).rev().step_by(step) {
+            nearest = look(at);
+        }
+        while step > 1 {
+            let span = step;
+            step = step.div_ceil(CLOSER);
+            let around = nearest.saturating_sub(span)..(nearest + span + 1).min(known.len());
+            for at in around.step_by(step) {
+                nearest = look(at);
             }
         }
-        best
+        let (far, at) = best?;
+        let (seq, base) = known.swap_remove(at);
+        Some((seq, base, far))
     }
 
     /// The newest scene with the difference between `base` and `scene`. Where both changed the
