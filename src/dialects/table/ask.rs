@@ -121,8 +121,8 @@ impl TableRules {
                 let _ = reply.send(self.durable_side().sound.seen_by(role));
             }
             Request::Put(put) => self.submit(Waiting::Put(put), now, out),
-            Request::Save { reply } => self.save_for(reply, false, out),
-            Request::Stop { reply } => self.save_for(reply, true, out),
+            Request::Save { reply } => self.save_for(reply, false, now, out),
+            Request::Stop { reply } => self.save_for(reply, true, now, out),
             Request::Close { reply } => {
                 self.close_all(out);
                 let _ = reply.send(());

@@ -205,7 +205,7 @@ impl TableRules {
         }
         if !self.is_committing() {
             self.write(write, now, out);
-            self.send_commit(out);
+            self.send_commit(now, out);
             return;
         }
         let bytes = write.bytes();
@@ -451,7 +451,7 @@ impl TableRules {
         settling: Settling,
         now: Now,
     ) -> u64 {
-        self.journal_head();
+        self.journal_head(now);
         self.reserve_if_needed();
         let readable = |edits: &Arc<[Edit]>| readable(Edit::list_to_json(edits));
         let (whole, body) = match edits.as_ref().and_then(readable) {
@@ -482,21 +482,21 @@ impl TableRules {
     }
 
     /// A scene that was told but is not in the journal goes in front of what is built on it.
-    fn journal_head(&mut self) {
+    fn journal_head(&mut self, now: Now) {
         let first = !self.doc.has_waiting_steps();
         if first && self.disk.journaled < self.doc.head() && self.doc.is_shown() {
-            let record = self.head_record();
+            let record = self.head_record(now);
             self.records.push(record);
         }
     }
 
-    fn head_record(&self) -> Bytes {
+    fn head_record(&self, now: Now) -> Bytes {
         let record = Record::Change {
             seq: self.doc.head(),
             whole: true,
             id: None,
             receipt: None,
-            at_ms: 0,
+            at_ms: now.unix_ms,
         };
         record.encode(self.doc.scene().as_str().as_bytes())
     }
@@ -512,14 +512,14 @@ impl TableRules {
     }
 
     /// Hands what has been put together to the journal.
-    pub(super) fn send_commit(&mut self, out: &mut Outgoing) {
+    pub(super) fn send_commit(&mut self, now: Now, out: &mut Outgoing) {
         if self.held.is_empty() {
             return;
         }
         if self.records.is_empty() {
             // Nothing of it must last.
             let held = std::mem::take(&mut self.held);
-            self.carry_out(held, Now::read(), out);
+            self.carry_out(held, now, out);
             return;
         }
         let remembered = self.disk.take_remembered();
@@ -626,7 +626,7 @@ impl TableRules {
         if (good || self.flights.is_empty()) && !self.is_committing() {
             self.take_waiting(now, out);
         }
-        self.finish_saving(good, out);
+        self.finish_saving(good, now, out);
     }
 
     fn take_waiting(&mut self, now: Now, out: &mut Outgoing) {
@@ -641,7 +641,7 @@ impl TableRules {
             self.waiting_bytes = self.waiting_bytes.saturating_sub(write.bytes());
             self.write(write, now, out);
         }
-        self.send_commit(out);
+        self.send_commit(now, out);
     }
 
     fn carry_out(&mut self, held: Vec<Held>, now: Now, out: &mut Outgoing) {
@@ -782,7 +782,7 @@ impl TableRules {
     }
 
     /// Sees to it that everything is in the journal, and the scene in its own file.
-    pub(super) fn save(&mut self, out: &mut Outgoing) {
+    pub(super) fn save(&mut self, now: Now, out: &mut Outgoing) {
         if self.disk.closed || self.disk.saving || self.disk.restarting {
             return;
         }
@@ -793,7 +793,7 @@ impl TableRules {
         let mut records = Vec::new();
         // What a commit is built on goes along with it.
         if self.disk.journaled < head && !self.is_committing() {
-            records.push(self.head_record());
+            records.push(self.head_record(now));
         }
         let reserved = self.doc.numbers().wants();
         if let Some(to) = reserved {
@@ -861,19 +861,20 @@ impl TableRules {
         &mut self,
         reply: oneshot::Sender<bool>,
         closing: bool,
+        now: Now,
         out: &mut Outgoing,
     ) {
         self.disk.savers.push(reply);
         self.disk.closing |= closing;
-        self.finish_saving(true, out);
+        self.finish_saving(true, now, out);
     }
 
-    fn finish_saving(&mut self, good: bool, out: &mut Outgoing) {
+    fn finish_saving(&mut self, good: bool, now: Now, out: &mut Outgoing) {
         if self.disk.savers.is_empty() || !self.flights.is_empty() {
             return;
         }
         if good {
-            self.save(out);
+            self.save(now, out);
             if !self.flights.is_empty() {
                 return;
             }

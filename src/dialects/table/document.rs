@@ -63,6 +63,41 @@ impl Since {
     }
 }
 
+/// The end of the past as a journal tells it.
+#[derive(Default)]
+pub struct Past {
+    before: (u64, Option<JsonText>),
+    /// Number, milliseconds since 1970, whether somebody was told that it counts, the scene.
+    steps: VecDeque<(u64, u64, bool, JsonText)>,
+    bytes: usize,
+}
+
+impl Past {
+    /// Nothing but the scene with this number.
+    pub fn from(seq: u64, scene: Option<JsonText>) -> Self {
+        Self {
+            before: (seq, scene),
+            ..Self::default()
+        }
+    }
+
+    /// One step more; the oldest are let go.
+    pub fn push(&mut self, seq: u64, at_ms: u64, acknowledged: bool, scene: JsonText) {
+        if self.steps.back().is_some_and(|(last, ..)| *last >= seq) {
+            // A scene may be journaled twice.
+            return;
+        }
+        self.bytes += scene.as_str().len();
+        self.steps.push_back((seq, at_ms, acknowledged, scene));
+        while self.bytes > DOCUMENT_BYTES
+            && let Some((seq, _, _, scene)) = self.steps.pop_front()
+        {
+            self.bytes -= scene.as_str().len();
+            self.before = (seq, Some(scene));
+        }
+    }
+}
+
 /// What one view sees of a change.
 #[derive(Debug)]
 pub struct ViewChange {
@@ -134,6 +169,29 @@ impl Document {
             tentative: VecDeque::new(),
             views: [ViewLog::new(View::Gm), ViewLog::new(View::Player)],
         }
+    }
+
+    /// The same with what came before, in the same epoch.
+    pub fn with_past(mut self, past: Past, now: Now) -> Self {
+        self.before = past.before;
+        for (seq, at_ms, acknowledged, scene) in past.steps {
+            let age = Duration::from_millis(now.unix_ms.saturating_sub(at_ms));
+            let at = now.instant.checked_sub(age).unwrap_or(now.instant);
+            let step = Step {
+                seq,
+                at,
+                by: None,
+                acknowledged,
+                edits: None,
+                scene: Some(scene),
+            };
+            self.past_bytes += bytes_of(&step);
+            self.past.push_back(step);
+        }
+        if self.past.is_empty() {
+            self.before = (self.head, None);
+        }
+        self
     }
 
     /// The epoch.

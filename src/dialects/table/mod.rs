@@ -527,7 +527,7 @@ impl Rules for TableRules {
         self.doc.tick(now);
         self.receipts.forget(now.unix_ms);
         self.correct_rest(now, out);
-        self.save(out);
+        self.save(now, out);
     }
 }
 

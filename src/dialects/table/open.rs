@@ -4,7 +4,8 @@ use super::{Put, Recovered, Refusal, Request, Settings, TableRules, recover};
 use crate::error::{Error, Result};
 use crate::json::JsonText;
 use crate::live::{
-    Committer, Couriers, Durability, Journal, Keeper, Later, RoomHandle, Stage, Tail, open_room,
+    Committer, Couriers, Durability, Journal, Keeper, Later, Now, RoomHandle, Stage, Tail,
+    open_room,
 };
 use crate::model::{MapMove, TableId, player_view};
 use std::collections::HashMap;
@@ -262,7 +263,7 @@ fn read(id: TableId, folder: &Path, file: Option<JsonText>) -> Result<(Journal, 
             true
         }
     };
-    let recovered = recover(&opened.records, damaged, file);
+    let recovered = recover(&opened.records, damaged, file, Now::read());
     if let Some(replaced) = &recovered.replaced {
         tracing::warn!(table = %id, "the scene of table {id} was changed by another program; that one is shown now, the replaced one is kept below .tablekeep/");
         super::whole_scenes::keep_now(&aside(folder), "replaced", replaced);

@@ -1,11 +1,12 @@
 //! From a journal back to a table.
 
 use super::commit::hash;
-use super::document::{Document, Epoch};
+use super::document::{Document, Epoch, Past};
 use super::people::Person;
 use super::position::Numbering;
 use super::record::{Receipt, Record, Side, Snapshot};
 use crate::json::JsonText;
+use crate::live::Now;
 use crate::model::edit::{Edit, apply};
 use bytes::Bytes;
 
@@ -46,6 +47,7 @@ struct Replay {
     receipts: Vec<(String, u64, Receipt)>,
     files: Vec<String>,
     clean: bool,
+    past: Past,
     /// Something does not fit together: the records behind it cannot be trusted.
     broken: bool,
 }
@@ -55,7 +57,7 @@ struct Replay {
 /// `damaged`: records before its end are missing, so that numbers given out may mean something
 /// else now; the epoch ends. A file that is none of those that we wrote is somebody else's work:
 /// it becomes the next change.
-pub fn recover(records: &[Bytes], damaged: bool, file: Option<JsonText>) -> Recovered {
+pub fn recover(records: &[Bytes], damaged: bool, file: Option<JsonText>, now: Now) -> Recovered {
     let mut replay = Replay::default();
     for record in records {
         replay.take(record);
@@ -106,13 +108,18 @@ pub fn recover(records: &[Bytes], damaged: bool, file: Option<JsonText>) -> Reco
             replaced = scene.replace(file);
         }
     }
+    // Pages come back with what they made of scenes from before the stop.
+    let past = match fresh || replaced.is_some() {
+        true => Past::default(),
+        false => replay.past,
+    };
     let filed = file_is_head(&scene, file_text.as_ref());
     Recovered {
         // After an unclean stop the journal begins anew, with the range of numbers that was lost; so
         // it does when a file that somebody else wrote has come in.
         fresh: fresh || !replay.clean || is_adopted,
         filed,
-        doc: Document::new(epoch, numbers, head, scene),
+        doc: Document::new(epoch, numbers, head, scene).with_past(past, now),
         side: replay.side,
         people: replay.people,
         receipts: replay.receipts,
@@ -150,11 +157,12 @@ impl Replay {
                 } else {
                     self.edited(body)
                 };
-                if scene.is_none() {
+                let Some(scene) = scene else {
                     self.broken = true;
                     return;
-                }
-                self.scene = scene;
+                };
+                self.past.push(seq, at_ms, receipt.is_some(), scene.clone());
+                self.scene = Some(scene);
                 self.seq = seq;
                 self.last = self.last.max(seq);
                 if let (Some(id), Some(receipt)) = (id, receipt) {
@@ -220,6 +228,7 @@ impl Replay {
             }),
         };
         *self = Self {
+            past: Past::from(seq, scene.clone()),
             epoch: Epoch::parse(&epoch),
             seq,
             last,
