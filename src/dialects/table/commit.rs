@@ -626,6 +626,7 @@ impl TableRules {
         if (good || self.flights.is_empty()) && !self.is_committing() {
             self.take_waiting(now, out);
         }
+        self.forget_departed();
         self.finish_saving(good, now, out);
     }
 

@@ -123,6 +123,8 @@ pub struct TableRules {
     side_before: Option<Side>,
     people: People,
     seats: HashMap<ConnId, Seat>,
+    /// SpellTable's pages that have gone and of which something waits.
+    departed: HashMap<ConnId, whole_scenes::Page>,
     /// How many seats each group has.
     counts: [usize; 8],
     receipts: Receipts,
@@ -208,6 +210,7 @@ impl TableRules {
             settings,
             people,
             seats: HashMap::new(),
+            departed: HashMap::new(),
             counts: [0; 8],
             receipts,
             blank: false,
@@ -502,6 +505,9 @@ impl Rules for TableRules {
         self.count_in(group, false);
         if let Some(watcher) = watcher {
             self.doc.close_view(View::of(seat.role), watcher, now);
+        }
+        if let SeatKind::SpellTable(page) = seat.kind {
+            self.see_off(conn, page);
         }
         let Some((person, last)) = self.people.depart(conn, now) else {
             return;

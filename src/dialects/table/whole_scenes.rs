@@ -122,6 +122,9 @@ impl TableRules {
     }
 
     fn page(&mut self, conn: ConnId) -> Option<(&mut Page, Role)> {
+        if let Some(page) = self.departed.get_mut(&conn) {
+            return Some((page, Role::Gm));
+        }
         let seat = self.seats.get_mut(&conn)?;
         match &mut seat.kind {
             super::SeatKind::SpellTable(page) => Some((page, seat.role)),
@@ -310,6 +313,27 @@ impl TableRules {
                 page.sent.pop_front();
             }
         }
+    }
+
+    /// A page has gone. It sends nothing again, so what waits of it is still to be written.
+    pub(super) fn see_off(&mut self, conn: ConnId, page: Page) {
+        if self.has_waiting(conn) {
+            self.departed.insert(conn, page);
+        }
+    }
+
+    /// Forgets pages that have gone and of which nothing waits any more.
+    pub(super) fn forget_departed(&mut self) {
+        if !self.departed.is_empty() {
+            let mut departed = std::mem::take(&mut self.departed);
+            departed.retain(|conn, _| self.has_waiting(*conn));
+            self.departed = departed;
+        }
+    }
+
+    fn has_waiting(&self, conn: ConnId) -> bool {
+        let of_it = |write: &Waiting| matches!(write, Waiting::Page(from, _) if *from == conn);
+        self.waiting.iter().any(of_it)
     }
 
     /// Steps behind the head have been taken back: so has what pages sent for them.
