@@ -210,24 +210,18 @@ export class Live {
   }
 
   /**
-   * Gives an entry of the initiative order to a member. A refusal comes as `error`.
+   * Gives an entry of the initiative order to a member, or takes it back.
    *
    * @param {string} entry
    * @param {string | null} member
-   * @returns {boolean} whether it was sent
    */
   assign(entry, member) {
-    return this.#send({ type: "assign", entry, member });
+    return attempt(() => this.#ask({ type: "assign", entry, member }));
   }
 
-  /**
-   * Sends a member away. A refusal comes as `error`.
-   *
-   * @param {string} member
-   * @returns {boolean} whether it was sent
-   */
+  /** Sends a member away. @param {string} member */
   kick(member) {
-    return this.#send({ type: "kick", member });
+    return attempt(() => this.#ask({ type: "kick", member }));
   }
 
   /**
@@ -482,9 +476,9 @@ export class Live {
   }
 
   /** @param {any} nack */
-  #refused({ id, code, message, retry, current, seq }) {
+  #refused({ id, code, message, retry, current, head }) {
     const error = new LiveError(String(code), String(message));
-    Object.assign(error, { current, seq, retry: retry === true });
+    Object.assign(error, { current, head, retry: retry === true });
     const request = this.#requests.list().find((other) => other.id === id);
     if (!request) return this.state.tell("error", error);
     this.#fail(request, error);

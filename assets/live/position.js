@@ -62,11 +62,16 @@ export class Position {
   /**
    * The server has taken a change of one's own: it counts once all before it is there.
    *
-   * @param {{ epoch?: string, seq: number, prev?: number }} ack
+   * @param {{ epoch?: string, seq: number, prev?: number, rebased?: boolean }} ack
    * @param {OwnChange} change
    */
-  acknowledge({ epoch, seq, prev = seq - 1 }, change) {
+  acknowledge({ epoch, seq, prev = seq - 1, rebased }, change) {
     if (this.#isForeign(epoch)) return;
+    if (rebased && change.edits === null) {
+      // The answer to a repetition does not say what a whole scene was merged to.
+      this.behind ||= seq > this.seq;
+      return;
+    }
     this.held.push({ change, seq, prev });
     this.held.sort((a, b) => a.seq - b.seq);
     this.#settle();

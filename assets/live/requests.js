@@ -15,7 +15,7 @@ const MAX_BYTES = 8 * 1024 * 1024;
  */
 export class LiveError extends Error {
   /** With `conflict`: what stands at the place now. @type {any} */ current = undefined;
-  /** With `conflict`: the scene's number now. @type {number | undefined} */ seq = undefined;
+  /** With `conflict`: the scene's number now. @type {number | undefined} */ head = undefined;
   /** Whether the server says that the same may succeed later. */ retry = false;
 
   /**

@@ -32,7 +32,7 @@ export class TableState extends EventTarget {
   /** @type {Member[]} */ members = [];
   /** Lines and rolls, by `chat_seq`. @type {Line[]} */ chat = [];
   /** @type {{ tracks: Track[] } & Record<string, any>} */ audio = { tracks: [] };
-  /** By display. @type {Record<string, any>} */ displays = {};
+  /** The lasting state of screens, by the member's id. @type {Record<string, any>} */ displays = {};
   /** @type {Record<string, any>} */ limits = {};
 
   /**
@@ -64,20 +64,19 @@ export class TableState extends EventTarget {
     this.members = this.members.filter((member) => member.id !== id);
   }
 
-  /** What the server tells of the sound: one track, or all. @param {any} told */
-  putAudio({ type: _, ...told }) {
+  /** What the server tells of the sound: one track, one that is no longer to be heard here, or all. @param {any} told */
+  putAudio({ type: _, fade: __, ...told }) {
     if (Array.isArray(told.tracks)) {
       this.audio = /** @type {any} */ (told);
       return;
     }
     const others = this.audio.tracks.filter((track) => track.track !== told.track);
-    this.audio = { ...this.audio, tracks: [...others, told] };
+    this.audio = { ...this.audio, tracks: told.removed ? others : [...others, told] };
   }
 
-  /** What the server tells of the screens: one, or all. @param {any} told */
-  putDisplay({ type: _, ...told }) {
-    const id = told.target ?? told.id;
-    if (told.displays) this.displays = told.displays;
-    else if (id !== undefined) this.displays = Object.fromEntries([...Object.entries(this.displays), [String(id), told]]);
+  /** What the server tells of the screens: the lasting state of one, or of all. @param {any} told */
+  putDisplay({ target, state, displays }) {
+    if (displays) this.displays = displays;
+    else if (state) this.displays = Object.fromEntries([...Object.entries(this.displays), [String(target), state]]);
   }
 }

@@ -60,7 +60,7 @@ export class Table {
   decide(connection, { id, base, edits, scene }) {
     const conflict = (message) => {
       this.nacks += 1;
-      return { type: "nack", id, code: "conflict", message, retry: false, seq: this.seq, current: null };
+      return { type: "nack", id, code: "conflict", message, retry: false, head: this.seq, current: null };
     };
     if (base < this.forgotten || base > this.seq) return conflict("too old");
     const since = this.history.filter((change) => change.seq > base && (this.ownCount || change.by !== connection.member));

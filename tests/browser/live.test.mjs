@@ -499,11 +499,11 @@ suite("writing", () => {
     const page = Page.live();
     const asked = page.live.change([size(70)]);
     const { id } = page.socket.last("change");
-    page.socket.says({ type: "nack", id, code: "conflict", message: "changed by Bo", retry: false, seq: 7, current: 60 });
+    page.socket.says({ type: "nack", id, code: "conflict", message: "changed by Bo", retry: false, head: 7, current: 60 });
     assert.equal(page.state.scene, page.state.confirmed);
     const { error } = await outcome(asked);
     assert.ok(error instanceof Error);
-    assert.deepEqual([error.code, error.message, error.current, error.seq, error.retry], ["conflict", "changed by Bo", 60, 7, false]);
+    assert.deepEqual([error.code, error.message, error.current, error.head, error.retry], ["conflict", "changed by Bo", 60, 7, false]);
     assert.deepEqual(page.heard("conflict"), [{ id, edits: [size(70)], error }]);
   });
 
@@ -512,7 +512,7 @@ suite("writing", () => {
     page.live.change([size(70)]);
     page.socket.says({ type: "nack", id: page.socket.last("change").id, code: "forbidden", message: "no", retry: false });
     page.live.kick("m2");
-    page.socket.says({ type: "nack", code: "forbidden", message: "not you" });
+    page.socket.says({ type: "nack", id: page.socket.last("kick").id, code: "forbidden", message: "not you" });
     await settle();
     assert.deepEqual(page.heard("error").map(({ code, message }) => [code, message]), [["forbidden", "no"], ["forbidden", "not you"]]);
   });
@@ -643,11 +643,11 @@ suite("writing", () => {
       page.live.display({ action: "blank" });
       page.live.hint("ping", "k", 1);
       page.live.signal("m2", {});
-      page.live.kick("m2");
       page.live.assign("e1", "m2");
-      const repeated = ["change", "chat", "roll", "audio", "display"];
+      page.live.kick("m2");
+      const repeated = ["change", "chat", "roll", "audio", "display", "assign", "kick"];
       const sent = page.socket.sent.filter(({ type }) => repeated.includes(type));
-      assert.equal(sent.length, 6);
+      assert.equal(sent.length, 8);
       page.reconnect();
       page.welcome(mode === "resumed" ? { mode, seq: undefined, scene: undefined, from: 5, to: 5 } : { seq: 30 });
       assert.deepEqual(page.socket.sent.filter(({ type }) => type !== "hello" && type !== "time"), sent);
@@ -795,6 +795,20 @@ suite("everything else", () => {
     assert.ok(a && b && a !== b);
   });
 
+  test("who assigns an entry or sends somebody away hears what came of it", async () => {
+    const page = Page.live();
+    const [given, taken, kicked] = [page.live.assign("e1", "m2"), page.live.assign("e1", null), page.live.kick("m2")];
+    const [{ id: first, ...assign }, { id: second, ...back }] = page.socket.all("assign");
+    assert.deepEqual([assign, back], [{ type: "assign", entry: "e1", member: "m2" }, { type: "assign", entry: "e1", member: null }]);
+    page.socket.says({ type: "ack", id: first });
+    page.socket.says({ type: "nack", id: second, code: "forbidden", message: "only the GM may do this", retry: false });
+    const { id } = page.socket.last("kick");
+    page.socket.says({ type: "ack", id, kicked: "m2", offer: "new_code" });
+    assert.equal((await outcome(given)).value.id, first);
+    assert.equal((await outcome(taken)).code, "forbidden");
+    assert.equal((await outcome(kicked)).value.offer, "new_code");
+  });
+
   test("a request so old that the server may have forgotten it is not repeated", async () => {
     const page = Page.live();
     const asked = page.live.chat("hi");
@@ -869,11 +883,33 @@ suite("everything else", () => {
     page.socket.says({ type: "audio", track: "rain", playing: false, volume: 0.5 });
     assert.deepEqual(page.state.audio.tracks.find(({ track }) => track === "rain"), { track: "rain", playing: false, volume: 0.5 });
     assert.equal(page.state.audio.tracks.length, 2);
+    page.socket.says({ type: "audio", track: "wind", playing: true, volume: 0, fade: 3 });
+    assert.deepEqual(page.state.audio.tracks.find(({ track }) => track === "wind"), { track: "wind", playing: true, volume: 0 });
+    assert.equal(page.heard("audio").at(-1).fade, 3);
+    page.socket.says({ type: "audio", track: "wind", removed: true });
+    assert.deepEqual(page.state.audio.tracks.map(({ track }) => track), ["rain"]);
     page.socket.says({ type: "audio", tracks: [] });
     assert.deepEqual(page.state.audio.tracks, []);
-    page.socket.says({ type: "display", target: "__proto__", blank: true });
-    assert.deepEqual(Object.keys(page.state.displays), ["__proto__"]);
+    page.socket.says({ type: "display", target: "d1", state: { blank: true, rotation: 0 } });
+    page.socket.says({ type: "display", target: "d1", action: "identify" });
+    assert.deepEqual(page.state.displays, { d1: { blank: true, rotation: 0 } });
+    assert.equal(page.heard("display").at(-1).action, "identify");
+    page.socket.says({ type: "display", target: "__proto__", state: { blank: true } });
+    assert.deepEqual(Object.keys(page.state.displays), ["d1", "__proto__"]);
     assert.equal(page.state.displays.blank, undefined);
+  });
+
+  test("a repeated answer does not say what a whole scene was merged to", () => {
+    const page = Page.live();
+    page.live.changeScene({ id: "mine" });
+    const { id } = page.socket.last("change");
+    page.reconnect();
+    page.welcome({ mode: "resumed", seq: undefined, scene: undefined, from: 5, to: 5 });
+    page.socket.says({ type: "ack", id, epoch: "e", seq: 7, prev: 5, rebased: true });
+    assert.deepEqual([page.state.scene, page.state.seq, page.state.pending], [SCENE, 5, 0]);
+    assert.deepEqual(page.socket.last("resync"), { type: "resync", seq: 5 });
+    page.socket.says({ type: "scene", epoch: "e", seq: 7, scene: { id: "merged" } });
+    assert.deepEqual([page.state.scene, page.state.seq], [{ id: "merged" }, 7]);
   });
 
   test("an error of the server is told", () => {
