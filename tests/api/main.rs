@@ -19,5 +19,6 @@ mod spelltable_ws;
 mod startup;
 mod support;
 mod table_client;
+mod table_storm;
 mod table_ws;
 mod tables;
