@@ -53,8 +53,9 @@ export function later(t, undo) {
  * The real binary on a free port, with its own data folder; both go when the test `t` ends.
  *
  * @param {import("node:test").TestContext} t
- * @returns {Promise<{ base: string, origin: string, data: string }>}
- *   `base` by address, for the server's own pages; `origin` by name, as SpellTable's frontends call it
+ * @returns {Promise<{ base: string, origin: string, data: string, restart: (signal: NodeJS.Signals) => Promise<void> }>}
+ *   `base` by address, for the server's own pages; `origin` by name, as SpellTable's frontends call it;
+ *   `restart` stops it with a signal and starts it again at the same address
  */
 export async function startServer(t) {
   const home = await mkdtemp(path.join(tmpdir(), "tablekeep-test-"));
@@ -63,23 +64,41 @@ export async function startServer(t) {
   for (const folder of ["maps", "scenes", "sounds/loop", "sounds/oneshot"]) {
     await mkdir(path.join(data, folder), { recursive: true });
   }
-  const flags = ["--listen", "127.0.0.1:0", "--data-dir", data, "--loopback-gm", "true"];
+  let run = launch(home, data, "127.0.0.1:0");
+  later(t, async () => {
+    run.child.kill();
+    // A server that does not stop when asked is a fault, but it must not outlive the test.
+    const hard = setTimeout(() => run.child.kill("SIGKILL"), 5000);
+    await run.gone;
+    clearTimeout(hard);
+  });
+  const base = await run.base;
+  const restart = async (/** @type {NodeJS.Signals} */ signal) => {
+    run.child.kill(signal);
+    await run.gone;
+    run = launch(home, data, new URL(base).host);
+    await run.base;
+  };
+  return { base, origin: `http://localhost:${new URL(base).port}`, data, restart };
+}
+
+/**
+ * @param {string} home
+ * @param {string} data
+ * @param {string} address
+ */
+function launch(home, data, address) {
+  const flags = ["--listen", address, "--data-dir", data, "--loopback-gm", "true"];
   const child = spawn(BINARY, flags, { cwd: home, stdio: ["ignore", "pipe", "pipe"] });
   const gone = new Promise((resolve) => {
     child.once("exit", resolve);
     child.once("error", resolve);
   });
-  later(t, async () => {
-    child.kill();
-    // A server that does not stop when asked is a fault, but it must not outlive the test.
-    const hard = setTimeout(() => child.kill("SIGKILL"), 5000);
-    await gone;
-    clearTimeout(hard);
-  });
   // A full pipe would stop the server at its next log line.
   let log = "";
   child.stderr.on("data", (text) => { log = (log + text).slice(-4000); });
-  const base = await new Promise((resolve, reject) => {
+  /** @type {Promise<string>} */
+  const base = new Promise((resolve, reject) => {
     const lines = createInterface({ input: child.stdout });
     lines.on("line", (line) => {
       const said = /^listening on (http:\/\/\S+)/.exec(line);
@@ -87,7 +106,7 @@ export async function startServer(t) {
     });
     gone.then(() => reject(new Error(`the server did not start (${BINARY}): ${log}`)));
   });
-  return { base, origin: `http://localhost:${new URL(base).port}`, data };
+  return { child, gone, base };
 }
 
 /**
@@ -123,7 +142,7 @@ export async function startBrowser(t, more = []) {
 /**
  * A page, and everything that went wrong in it.
  *
- * @param {import("puppeteer-core").Browser} browser
+ * @param {import("puppeteer-core").Browser | import("puppeteer-core").BrowserContext} browser
  */
 export async function openPage(browser) {
   const page = await browser.newPage();
@@ -132,6 +151,8 @@ export async function openPage(browser) {
   /** @type {string[]} */
   const problems = [];
   page.on("console", (message) => {
+    // Browsers ask for an icon where a document names none; having none is no error.
+    if (message.location().url?.endsWith("/favicon.ico")) return;
     if (message.type() === "error") problems.push(`${message.text()} (${message.location().url ?? ""})`);
   });
   page.on("pageerror", (error) => problems.push(String(error)));
