@@ -43,8 +43,10 @@ pub(super) struct Page {
     joined: Instant,
     /// Has said something that only the newest frontend says.
     newest: bool,
-    /// Has sent a scene.
+    /// Has sent a scene that was taken.
     wrote: bool,
+    /// When one was refused.
+    refused: Option<Instant>,
     corrected: Option<Instant>,
     /// Has tried again since.
     is_wrong: bool,
@@ -58,6 +60,7 @@ impl Page {
             joined: now.instant,
             newest: false,
             wrote: false,
+            refused: None,
             corrected: None,
             is_wrong: false,
             sent: VecDeque::new(),
@@ -232,8 +235,9 @@ impl TableRules {
         let Some((page, _)) = self.page(conn) else {
             return;
         };
-        let queued = !page.wrote && now.instant.duration_since(page.joined) < QUEUED;
-        page.wrote = true;
+        // It may go on sending what it made while it was away before it has seen the answer.
+        let queued = !page.wrote && now.instant.duration_since(page.joined) < QUEUED
+            || within(page.refused, UNSEEN, now);
         let echo = match self.settings.echo {
             Echo::Auto => !update.newest,
             Echo::Always => true,
@@ -277,6 +281,9 @@ impl TableRules {
             },
             Meaning::Late => return self.show_head(conn, out),
             Meaning::Unknown => {
+                if let Some((page, _)) = self.page(conn) {
+                    page.refused = Some(now.instant);
+                }
                 self.keep_aside("refused", scene, now, out);
                 tracing::warn!(
                     "a page came back with an old scene that others have gone on from; it was not \
@@ -298,6 +305,9 @@ impl TableRules {
         };
         let direct = self.held.is_empty() && !self.is_committing() && self.doc.may_number();
         let is_merged = settling.relayed.is_none();
+        if let Some((page, _)) = self.page(conn) {
+            page.wrote = true;
+        }
         let seq = if direct {
             let seq = self.doc.add(result, edits, Some(conn), false, now);
             self.settle(settling, now, out);
@@ -348,7 +358,16 @@ impl TableRules {
 
     /// Finds out what a scene means that came without saying what it started from.
     fn meaning(&mut self, conn: ConnId, scene: &JsonText, queued: bool, now: Now) -> Meaning {
-        let span = if queued { Duration::MAX } else { EXCHANGED };
+        // What was merged is not what the page shows until it has been told.
+        let behind = self.page(conn).is_some_and(|(page, _)| {
+            let merged = page.sent.back().map(|(at, ..)| *at);
+            within(merged, EXCHANGED, now)
+        });
+        let span = if queued || behind {
+            Duration::MAX
+        } else {
+            EXCHANGED
+        };
         let others = within(self.doc.others_wrote(conn), span, now);
         let head = self.doc.tip().1.clone();
         if !self.doc.is_shown() {
