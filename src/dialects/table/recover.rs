@@ -108,6 +108,14 @@ pub fn recover(records: &[Bytes], damaged: bool, file: Option<JsonText>, now: No
             replaced = scene.replace(file);
         }
     }
+    if fresh {
+        // What they acknowledged is part of the first scene of the new epoch, if it is anywhere.
+        for (_, _, receipt) in &mut replay.receipts {
+            if let Receipt::Change(seq, prev, _) = receipt {
+                (*seq, *prev) = (0, 0);
+            }
+        }
+    }
     // Pages come back with what they made of scenes from before the stop.
     let past = match fresh || replaced.is_some() {
         true => Past::default(),
