@@ -13,6 +13,7 @@ mod files;
 mod hostile;
 mod maps;
 mod openapi;
+mod peek;
 mod scenes;
 mod sign_in;
 mod spelltable_ws;

@@ -35,7 +35,7 @@ const SMALL: Size = Size {
     gms: 3,
     players: 3,
     displays: 2,
-    changes: 40.0,
+    changes: 80.0,
     drops: 60,
     kills: 2,
     lasts: Duration::from_secs(6),
