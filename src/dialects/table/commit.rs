@@ -330,7 +330,10 @@ impl TableRules {
                 let edits: Arc<[Edit]> = edits.into();
                 (Some(edits.clone()), scene, rebased, Some(edits))
             }
-            Wish::Scene(scene) if newest || force => (None, scene, false, None),
+            // Insisting helps against what others did, not against another past.
+            Wish::Scene(scene) if newest || force && self.doc.since(base).is_ok() => {
+                (None, scene, false, None)
+            }
             Wish::Scene(scene) => {
                 let old = self.doc.scene_at(base);
                 let old = old.ok_or_else(|| self.stale(role, Stale::Unknown))?;
