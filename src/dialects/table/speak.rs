@@ -91,13 +91,19 @@ impl TableRules {
         now: Now,
         out: &mut Outgoing,
     ) {
+        let again = id
+            .as_deref()
+            .is_some_and(|id| self.receipts.get(id).is_some());
         let refusal = if self.role_of(from) != Role::Gm {
             Some(Refusal::new("forbidden", "only the GM may remove somebody"))
-        } else if !self.remove_member(member, now, out) {
+        } else if !again && !self.remove_member(member, now, out) {
             Some(Refusal::new("not_found", "there is no such member"))
         } else {
             None
         };
+        if let (None, Some(id), false) = (&refusal, &id, again) {
+            self.receipts.add(id.clone(), Receipt::Plain, now.unix_ms);
+        }
         let answer = match (refusal, id) {
             (None, Some(id)) => wire::small(
                 &json!({ "type": "ack", "id": id, "kicked": member, "offer": "new_code" }),
