@@ -177,19 +177,8 @@ impl TestServer {
         path: &str,
         headers: &[(&'static str, &str)],
     ) -> tungstenite::Result<Socket> {
-        use tungstenite::client::IntoClientRequest;
-        let mut request = format!("ws://{}{path}", self.addr).into_client_request()?;
-        for (name, value) in headers {
-            request.headers_mut().insert(*name, value.parse().unwrap());
-        }
         let stream = TcpStream::connect(self.addr).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        stream.set_nodelay(true).unwrap();
-        let (socket, _) = tungstenite::client(request, stream).map_err(|error| match error {
-            tungstenite::HandshakeError::Failure(error) => error,
-            tungstenite::HandshakeError::Interrupted(_) => unreachable!("the socket blocks"),
-        })?;
-        Ok(Socket(socket))
+        Socket::over(stream, self.addr, path, headers)
     }
 
     /// Stops the server as an operator would and returns its exit code.
@@ -420,6 +409,27 @@ impl Form {
 pub struct Socket(pub WebSocket<TcpStream>);
 
 impl Socket {
+    /// Shakes hands over a connection that is there.
+    pub fn over(
+        stream: TcpStream,
+        addr: SocketAddr,
+        path: &str,
+        headers: &[(&'static str, &str)],
+    ) -> tungstenite::Result<Self> {
+        use tungstenite::client::IntoClientRequest;
+        let mut request = format!("ws://{addr}{path}").into_client_request()?;
+        for (name, value) in headers {
+            request.headers_mut().insert(*name, value.parse().unwrap());
+        }
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_nodelay(true).unwrap();
+        let (socket, _) = tungstenite::client(request, stream).map_err(|error| match error {
+            tungstenite::HandshakeError::Failure(error) => error,
+            tungstenite::HandshakeError::Interrupted(_) => unreachable!("the socket blocks"),
+        })?;
+        Ok(Self(socket))
+    }
+
     pub fn say(&mut self, text: &str) {
         self.0.send(Message::text(text)).unwrap();
     }

@@ -3,6 +3,7 @@
 use crate::support::{Socket, TestServer};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::net::{SocketAddr, TcpStream};
 use tungstenite::protocol::Message;
 
 /// An id for something that wants an answer.
@@ -282,10 +283,20 @@ impl Member {
     pub fn come_back(
         server: &TestServer,
         headers: &[(&'static str, &str)],
-        mut hello: Value,
-        mut replica: Replica,
+        hello: Value,
+        replica: Replica,
     ) -> Self {
-        let mut socket = server.websocket_at("/ws/table", headers).unwrap();
+        let socket = server.websocket_at("/ws/table", headers).unwrap();
+        Self::greet(socket, hello, replica)
+    }
+
+    /// Joins over a connection that is there.
+    pub fn over(stream: TcpStream, addr: SocketAddr, hello: Value) -> Self {
+        let socket = Socket::over(stream, addr, "/ws/table", &[]).unwrap();
+        Self::greet(socket, hello, Replica::default())
+    }
+
+    fn greet(mut socket: Socket, mut hello: Value, mut replica: Replica) -> Self {
         hello["type"] = "hello".into();
         hello["proto"] = 1.into();
         if replica.loaded {

@@ -1420,3 +1420,101 @@ fn two_clients_agree_on_the_time_and_a_joiner_on_where_the_track_is() {
         assert_eq!(gm.until_type("time")["t0"], Value::Null);
     }
 }
+
+#[test]
+fn insisting_helps_against_others_and_not_against_another_past() {
+    let server = start();
+    let mut gm = gm(&server);
+    let mut other = scene();
+    other["name"] = "from another past".into();
+    for more in [
+        json!({"base": 99}),
+        json!({"base": 1, "epoch": "0123456789abcdef"}),
+    ] {
+        let mut change = json!({"type": "change", "scene": other, "force": true});
+        let more = more.as_object().unwrap().clone();
+        change.as_object_mut().unwrap().extend(more);
+        assert_eq!(gm.ask(change.clone())["code"], "conflict", "{change}");
+    }
+}
+
+#[test]
+fn sending_away_twice_with_one_id_is_sending_away_once() {
+    let server = start();
+    let mut gm = gm(&server);
+    let ada = Member::join(&server, "player", "Ada");
+    let kick = json!({"type": "kick", "id": new_id(), "member": ada.id()});
+    let id = kick["id"].as_str().unwrap();
+    gm.say(&kick);
+    let ack = gm.answer(id);
+    assert_eq!(ack["type"], "ack");
+    let mut gm = gm.returns(&server, "Gary");
+    gm.say(&kick);
+    assert_eq!(gm.answer(id), ack);
+}
+
+fn stalled(server: &TestServer, role: &str) -> Member {
+    use socket2::{Domain, Socket as Raw, Type};
+    let raw = Raw::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    raw.set_recv_buffer_size(16 << 10).unwrap();
+    raw.connect(&server.addr.into()).unwrap();
+    Member::over(
+        raw.into(),
+        server.addr,
+        json!({"role": role, "name": "slow"}),
+    )
+}
+
+#[test]
+fn a_member_that_reads_too_slowly_is_told_to_come_back_and_disturbs_nobody() {
+    let server = start();
+    let mut gm = gm(&server);
+    let mut slow = stalled(&server, "player");
+    let mut ada = Member::join(&server, "player", "Ada");
+    let data = "x".repeat(16_000);
+    let mut left = None;
+    for n in 0..2000 {
+        gm.say(&json!({"type": "signal", "to": slow.id(), "data": data}));
+        if n % 50 == 49 {
+            let start = Instant::now();
+            gm.changes(size(n));
+            ada.until(|message| message["type"] == "change");
+            assert!(start.elapsed().as_secs() < 5);
+            left = gm
+                .heard
+                .iter()
+                .find(|message| message["type"] == "member_left")
+                .cloned();
+            if left.is_some() {
+                break;
+            }
+        }
+    }
+    assert_eq!(left.unwrap()["member"]["id"], slow.id());
+    assert_eq!(slow.closed(), (4008, "too slow".into()));
+}
+
+#[test]
+fn a_member_that_reads_slowly_gets_one_scene_for_what_it_missed() {
+    let server = start();
+    let mut gm = gm(&server);
+    let mut slow = stalled(&server, "gm");
+    let pad = |n: u64| {
+        json!([
+            set(["gm_pad".into()], format!("{n}{}", "x".repeat(100 << 10))),
+            set(["gm_n".into()], n)
+        ])
+    };
+    gm.changes(json!([set(["gm_pile".into()], "x".repeat(200 << 10))]));
+    for n in 0..150 {
+        gm.changes(pad(n));
+    }
+    slow.until(|message| {
+        message.to_string().contains("\"gm_n\":149")
+            || message.to_string().contains("\"gm_n\"],\"value\":149")
+    });
+    assert_eq!(slow.replica.doc, gm.replica.doc);
+    assert_eq!(slow.replica.faults, [] as [String; 0]);
+    assert!(slow.replica.log.len() < 140, "{}", slow.replica.log.len());
+    assert!(slow.replica.log.iter().any(|(_, edits)| edits.is_none()));
+}
