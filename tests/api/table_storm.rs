@@ -3,7 +3,7 @@
 //!
 //! `TABLEKEEP_LONG=1` makes it the full size (`tests/run --long`).
 
-use crate::support::{PATIENCE, TestServer, start_in};
+use crate::support::{PATIENCE, Socket as Page, TestServer, start_in};
 use crate::table_client::{Member, Replica, insert, new_id, set};
 use serde_json::{Value, json};
 use socket2::{Domain, Socket, Type};
@@ -29,6 +29,17 @@ struct Size {
     drops: usize,
     kills: usize,
     lasts: Duration,
+}
+
+impl Size {
+    fn clients(&self) -> usize {
+        self.gms + self.players + self.displays
+    }
+
+    /// Whether this one sees everything; behind the clients come two pages of SpellTable.
+    fn is_gm(&self, number: usize) -> bool {
+        number < self.gms || number == self.clients()
+    }
 }
 
 const SMALL: Size = Size {
@@ -261,7 +272,7 @@ impl Client<'_> {
     fn connect(&mut self, place: Place) -> io::Result<Wire> {
         let calm = self.world.calm.load(Ordering::SeqCst);
         let enough = self.world.drops.load(Ordering::SeqCst) >= self.world.size.drops;
-        let clients = self.world.standing.len();
+        let clients = self.world.size.clients();
         // So many clients break so often that the drops are spread over the whole time.
         let pace = self
             .world
@@ -322,9 +333,7 @@ impl Client<'_> {
             let message = match wire.read() {
                 Ok(Message::Text(text)) => serde_json::from_str::<Value>(&text).unwrap(),
                 Ok(_) => continue,
-                Err(tungstenite::Error::Io(e))
-                    if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) =>
-                {
+                Err(tungstenite::Error::Io(e)) if is_pause(&e) => {
                     if welcomed && self.quiet(wire).is_err() {
                         return;
                     }
@@ -538,6 +547,48 @@ fn say(wire: &mut Wire, message: &Value) -> Result<(), tungstenite::Error> {
     wire.send(Message::text(message.to_string()))
 }
 
+/// A page of SpellTable that only watches: also it must end with what all have.
+fn watch(world: &World, number: usize, headers: &[(&'static str, &str)]) {
+    let mut place = world.place();
+    while !world.over.load(Ordering::SeqCst) {
+        *world.standing[number].lock().unwrap() = None;
+        let wire =
+            TcpStream::connect(place.addr).map(|io| Page::over(io, place.addr, "/ws", headers));
+        if let Ok(Ok(mut wire)) = wire {
+            let wait = Some(Duration::from_millis(10));
+            wire.0.get_mut().set_read_timeout(wait).unwrap();
+            look(world, number, &mut wire);
+        }
+        place = world.elsewhere(place);
+    }
+}
+
+fn look(world: &World, number: usize, wire: &mut Page) {
+    let mut scene = None;
+    while !world.over.load(Ordering::SeqCst) {
+        match wire.0.read() {
+            Ok(Message::Text(text)) => {
+                let mut message: Value = serde_json::from_str(&text).unwrap();
+                if message["type"] == "scene_update" {
+                    scene = Some(message["scene"].take());
+                }
+            }
+            Ok(_) => {}
+            Err(tungstenite::Error::Io(e)) if is_pause(&e) => {
+                if world.calm.load(Ordering::SeqCst) && scene.is_some() {
+                    let shown = scene.take().map(|scene| (0, scene));
+                    *world.standing[number].lock().unwrap() = shown;
+                }
+            }
+            Err(_) => return,
+        }
+    }
+}
+
+fn is_pause(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
+}
+
 /// The table before the storm: an entry for every player.
 fn prepare(server: &TestServer, size: &Size) -> Vec<(String, String)> {
     let mut gm = Member::join(server, "gm", "first");
@@ -644,17 +695,17 @@ fn agreement(world: &World) -> Duration {
         if standing.iter().all(Option::is_some) {
             let since = *answered.get_or_insert_with(Instant::now);
             // The numbers of views differ, what they stand for must not: looked at below.
-            let equal = |range: std::ops::Range<usize>| {
-                let docs: Vec<_> = world.standing[range]
-                    .iter()
-                    .map(|s| s.lock().unwrap().clone())
-                    .collect();
-                docs.iter().all(|doc| {
-                    doc.as_ref().map(|(_, doc)| doc) == docs[0].as_ref().map(|(_, doc)| doc)
-                })
-            };
-            let gms = world.size.gms;
-            if equal(0..gms) && equal(gms..world.standing.len()) {
+            let docs: Vec<_> = world
+                .standing
+                .iter()
+                .map(|s| s.lock().unwrap().clone())
+                .collect();
+            let doc = |n: usize| docs[n].as_ref().map(|(_, doc)| doc);
+            let size = world.size;
+            let watches = |n: &usize| size.is_gm(*n);
+            let (all, filtered): (Vec<_>, Vec<_>) = (0..docs.len()).partition(watches);
+            let equal = |views: &[usize]| views.iter().all(|n| doc(*n) == doc(views[0]));
+            if equal(&all) && equal(&filtered) {
                 return since.elapsed();
             }
             assert!(since.elapsed() < AGREE, "they do not agree: {standing:?}");
@@ -675,7 +726,7 @@ fn weather(size: &'static Size) {
     let folder = tempfile::tempdir().unwrap();
     let server = start_in(folder.path(), &[]);
     let players = prepare(&server, size);
-    let clients = size.gms + size.players + size.displays;
+    let clients = size.clients();
     let world = World {
         size,
         place: Mutex::new(Place {
@@ -686,7 +737,7 @@ fn weather(size: &'static Size) {
         drops: AtomicUsize::new(0),
         calm: AtomicBool::new(false),
         over: AtomicBool::new(false),
-        standing: (0..clients).map(|_| Mutex::new(None)).collect(),
+        standing: (0..clients + 2).map(|_| Mutex::new(None)).collect(),
     };
     let start = Instant::now();
     let (outcomes, mut server) = std::thread::scope(|scope| {
@@ -696,6 +747,8 @@ fn weather(size: &'static Size) {
                 scope.spawn(move || client.run())
             })
             .collect();
+        scope.spawn(|| watch(&world, clients, &[]));
+        scope.spawn(|| watch(&world, clients + 1, &[("x-forwarded-for", "10.0.0.1")]));
         // Whatever goes wrong here, the clients must come to an end.
         let went = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             let server = disturb(&world, server, folder.path(), start);

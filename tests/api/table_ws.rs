@@ -1518,3 +1518,17 @@ fn a_member_that_reads_slowly_gets_one_scene_for_what_it_missed() {
     assert!(slow.replica.log.len() < 140, "{}", slow.replica.log.len());
     assert!(slow.replica.log.iter().any(|(_, edits)| edits.is_none()));
 }
+
+#[test]
+fn pages_from_elsewhere_get_no_socket() {
+    let server = start();
+    let from = |origin: &str| server.websocket_at("/ws/table", &[("origin", origin)]);
+    for origin in ["https://evil.example", "null"] {
+        match from(origin) {
+            Err(tungstenite::Error::Http(answer)) => assert_eq!(answer.status(), 403),
+            other => panic!("{:?}", other.map(|_| "connected")),
+        }
+    }
+    assert!(from("http://localhost:3000").is_ok());
+    assert!(from(&format!("http://{}", server.addr)).is_ok());
+}
