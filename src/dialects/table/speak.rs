@@ -271,8 +271,11 @@ impl TableRules {
     pub(super) fn may_hear(&self, line: &Line, id: &str, role: Role) -> bool {
         match line.to.as_deref() {
             None => true,
-            Some("gm") => role == Role::Gm || line.from == id,
-            Some(to) => to == id || line.from == id,
+            Some(to) if to == id => true,
+            // A screen is for all to see, also one of the member who whispers.
+            Some(_) if role == Role::Display => false,
+            Some("gm") if role == Role::Gm => true,
+            Some(_) => line.from == id,
         }
     }
 
