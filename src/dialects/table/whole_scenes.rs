@@ -50,8 +50,18 @@ pub(super) struct Page {
     corrected: Option<Instant>,
     /// Has tried again since.
     is_wrong: bool,
-    /// What it sent and was not taken as it was, with the number of what became of it.
-    sent: VecDeque<(Instant, u64, JsonText)>,
+    /// What it sent and was not taken as it was.
+    sent: VecDeque<Sent>,
+}
+
+/// A scene that a page shows although it is not the table's.
+struct Sent {
+    at: Instant,
+    /// The number of the newest scene that is all in it.
+    base: u64,
+    /// The number of what became of it.
+    became: u64,
+    scene: JsonText,
 }
 
 impl Page {
@@ -81,6 +91,8 @@ impl Dialect for spelltable::Wire {
 
 /// A scene that a page has sent.
 pub(super) struct Update {
+    /// When it came: it may have to wait for the disk, and what the page knew counts from here.
+    pub came: Now,
     pub scene: JsonText,
     pub message: JsonText,
     pub newest: bool,
@@ -156,6 +168,7 @@ impl TableRules {
             ClientMessage::SceneUpdate { .. } if role != Role::Gm => self.correct(from, now, out),
             ClientMessage::SceneUpdate { scene, message, .. } => {
                 let update = Update {
+                    came: now,
                     scene,
                     message,
                     newest,
@@ -236,8 +249,9 @@ impl TableRules {
             return;
         };
         // It may go on sending what it made while it was away before it has seen the answer.
-        let queued = !page.wrote && now.instant.duration_since(page.joined) < QUEUED
-            || within(page.refused, UNSEEN, now);
+        let came = update.came;
+        let queued = !page.wrote && came.instant.duration_since(page.joined) < QUEUED
+            || within(page.refused, UNSEEN, came);
         let echo = match self.settings.echo {
             Echo::Auto => !update.newest,
             Echo::Always => true,
@@ -247,6 +261,7 @@ impl TableRules {
             scene,
             message,
             newest,
+            ..
         } = update;
         // The newest version relays the message whole, the seed only the scene.
         let relayed = move |scene: &JsonText| match newest {
@@ -267,18 +282,22 @@ impl TableRules {
             }
             return;
         }
-        let merged = match self.meaning(conn, &scene, queued, now) {
+        let mut started_from = 0;
+        let merged = match self.meaning(conn, &scene, queued, came) {
             Meaning::AsItIs => None,
             Meaning::Load => {
                 let replaced = self.doc.tip().1.clone();
                 self.keep_aside("replaced", replaced, now, out);
                 None
             }
-            Meaning::From(seq, base) => match self.merge(seq, &base, &scene, now) {
-                Some((same, _)) if same.as_str() == scene.as_str() => None,
-                Some(merged) => Some(merged),
-                None => return self.show_head(conn, out),
-            },
+            Meaning::From(seq, base) => {
+                started_from = seq;
+                match self.merge(seq, &base, &scene, came) {
+                    Some((same, _)) if same.as_str() == scene.as_str() => None,
+                    Some(merged) => Some(merged),
+                    None => return self.show_head(conn, out),
+                }
+            }
             Meaning::Late => return self.show_head(conn, out),
             Meaning::Unknown => {
                 if let Some((page, _)) = self.page(conn) {
@@ -308,7 +327,7 @@ impl TableRules {
         if let Some((page, _)) = self.page(conn) {
             page.wrote = true;
         }
-        let seq = if direct {
+        let became = if direct {
             let seq = self.doc.add(result, edits, Some(conn), false, now);
             self.settle(settling, now, out);
             seq
@@ -316,9 +335,14 @@ impl TableRules {
             self.add_step(result, edits, Some(conn), settling, now)
         };
         if let Some((page, _)) = self.page(conn).filter(|_| is_merged) {
-            page.sent.push_back((now.instant, seq, scene));
+            page.sent.push_back(Sent {
+                at: now.instant,
+                base: started_from,
+                became,
+                scene,
+            });
             page.sent
-                .retain(|(at, ..)| now.instant.duration_since(*at) < EXCHANGED);
+                .retain(|sent| now.instant.duration_since(sent.at) < EXCHANGED);
             if page.sent.len() > SENT {
                 page.sent.pop_front();
             }
@@ -351,7 +375,7 @@ impl TableRules {
         let head = self.doc.head();
         for seat in self.seats.values_mut() {
             if let super::SeatKind::SpellTable(page) = &mut seat.kind {
-                page.sent.retain(|(_, seq, _)| *seq <= head);
+                page.sent.retain(|sent| sent.became <= head);
             }
         }
     }
@@ -360,7 +384,7 @@ impl TableRules {
     fn meaning(&mut self, conn: ConnId, scene: &JsonText, queued: bool, now: Now) -> Meaning {
         // What was merged is not what the page shows until it has been told.
         let behind = self.page(conn).is_some_and(|(page, _)| {
-            let merged = page.sent.back().map(|(at, ..)| *at);
+            let merged = page.sent.back().map(|sent| sent.at);
             within(merged, EXCHANGED, now)
         });
         let span = if queued || behind {
@@ -423,8 +447,8 @@ impl TableRules {
         }
         if let Some((page, _)) = self.page(conn) {
             let sent = page.sent.iter();
-            let sent = sent.filter(|(at, ..)| within(Some(*at), span, now));
-            known.extend(sent.map(|(_, seq, scene)| (*seq, scene.clone())));
+            let sent = sent.filter(|sent| within(Some(sent.at), span, now));
+            known.extend(sent.map(|sent| (sent.base, sent.scene.clone())));
         }
         known.sort_by_key(|(seq, _)| *seq);
         let mut best: Option<(usize, usize)> = None;
