@@ -469,7 +469,7 @@ impl TableRules {
             seq,
             whole,
             id: settling.id.clone(),
-            receipt: settling.id.is_some().then_some(receipt),
+            receipt: acknowledged.then_some(receipt),
             at_ms: now.unix_ms,
         };
         self.records.push(record.encode(&body));

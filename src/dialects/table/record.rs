@@ -26,7 +26,8 @@ pub enum Record {
         whole: bool,
         /// The client's id for it.
         id: Option<String>,
-        /// What is said to one who sends it again.
+        /// What is said to one who sends it again; also without an id, when somebody was told that
+        /// it counts.
         receipt: Option<Receipt>,
         /// Milliseconds since 1970.
         at_ms: u64,
