@@ -23,7 +23,8 @@ use std::collections::HashSet;
 
 /// The view of players and displays. The same text for the same scene; a view of a view is itself.
 ///
-/// Left out are hidden maps (`activeMapId` is null when it names one), markers not revealed yet,
+/// Left out are hidden maps (`activeMapId` is null unless it names one that is shown: a hidden map
+/// that was taken off the table keeps its secret), markers not revealed yet,
 /// `hp` and `initialHP` of entries that are not players (`health` says `unhurt`, `hurt`, `bloodied`
 /// from half on, or `down`), their places under fog, trails when the grid settings say so, and
 /// everything that the model does not know. Of something that is no object nothing is left.
@@ -40,7 +41,7 @@ pub fn player_view(scene: &JsonText) -> JsonText {
                 }
             }),
             "activeMapId" => match value.as_str() {
-                Some(name) if settings.hidden_maps.contains(&name) => {
+                Some(name) if !settings.shown_maps.contains(&name) => {
                     out.raw_member("activeMapId", "null");
                 }
                 _ => out.member("activeMapId", value, &Shape::Scalar),
@@ -62,8 +63,8 @@ pub fn player_view(scene: &JsonText) -> JsonText {
 
 /// What decides about more than its own place.
 struct Settings<'a> {
-    /// Names that only hidden maps have.
-    hidden_maps: HashSet<Cow<'a, str>>,
+    /// Names that maps have which are not hidden.
+    shown_maps: HashSet<Cow<'a, str>>,
     fog: Fog,
     trails: bool,
 }
@@ -73,18 +74,13 @@ impl<'a> Settings<'a> {
         let grid = scene.get("gridSettings");
         let trails = grid.and_then(|grid| grid.get("showMovementTrailToPlayers"));
         let maps = scene.get("maps");
-        let (hidden, shown): (Vec<_>, Vec<_>) = maps
+        let shown = maps
             .into_iter()
             .flat_map(|maps| maps.elements())
-            .partition(|map| is_hidden(*map));
-        let names = |maps: Vec<Node<'a>>| -> HashSet<_> {
-            let names = maps.into_iter().filter_map(|map| map.get("name")?.as_str());
-            names.collect()
-        };
-        let shown = names(shown);
-        let hidden_maps = names(hidden).into_iter();
+            .filter(|map| !is_hidden(*map));
+        let names = shown.filter_map(|map| map.get("name")?.as_str());
         Self {
-            hidden_maps: hidden_maps.filter(|name| !shown.contains(name)).collect(),
+            shown_maps: names.collect(),
             fog: Fog::of(scene.get("fogOfWar"), grid),
             trails: !withheld(trails),
         }

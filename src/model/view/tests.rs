@@ -56,6 +56,10 @@ fn the_active_map_is_told_unless_it_is_hidden() {
         r#"{"activeMapId":null,"maps":[]}"#
     );
     assert_eq!(
+        view(r#"{"activeMapId":"crypt.png","maps":[{"name":"a"}]}"#),
+        r#"{"activeMapId":null,"maps":[{"name":"a"}]}"#
+    );
+    assert_eq!(
         view(r#"{"activeMapId":null,"maps":null}"#),
         r#"{"activeMapId":null,"maps":null}"#
     );
@@ -371,7 +375,8 @@ fn any_table() -> impl Strategy<Value = String> {
     (list(map.boxed()), list(marker.boxed()), list(entry.boxed()), any::<bool>()).prop_map(
         |(maps, markers, entries, active)| {
             let active = if active { "\"PEEK\"" } else { "\"SHOW\"" };
-            let active = if maps.contains("\"name\":\"PEEK\"") { active } else { "null" };
+            let shown = maps.contains("\"name\":\"SHOW\"");
+            let active = if shown { active } else { "null" };
             format!(
                 r#"{{"id":"SHOW","folder":"PEEK","activeMapId":{active},"maps":{maps},"aoeMarkers":{markers},"gm_PEEK":1,"PEEK":2,"images":["PEEK"],"encounterHistory":[{{"text":"PEEK"}}],"initiativeOrder":{entries},"fogOfWar":[{{"id":"SHOW","gm_":"PEEK","points":[{{"x":0,"y":0}},{{"x":100,"y":0}},{{"x":100,"y":100}},{{"x":0,"y":100}}]}}]}}"#
             )
