@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How long the past is remembered, for those who come back with a scene of it.
-const MEMORY: Duration = Duration::from_secs(600);
+pub const MEMORY: Duration = Duration::from_secs(600);
 /// Bytes of documents of the past. What is older is kept in ever wider steps.
 const DOCUMENT_BYTES: usize = 2 << 20;
 /// Changes of the past.

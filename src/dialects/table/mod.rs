@@ -125,6 +125,8 @@ pub struct TableRules {
     seats: HashMap<ConnId, Seat>,
     /// SpellTable's pages that have gone and of which something waits.
     departed: HashMap<ConnId, whole_scenes::Page>,
+    /// Scenes that such pages still showed, oldest first.
+    left: VecDeque<whole_scenes::Sent>,
     /// How many seats each group has.
     counts: [usize; 8],
     receipts: Receipts,
@@ -211,6 +213,7 @@ impl TableRules {
             people,
             seats: HashMap::new(),
             departed: HashMap::new(),
+            left: VecDeque::new(),
             counts: [0; 8],
             receipts,
             blank: false,

@@ -4,7 +4,7 @@
 //! (live-sync, section 3). While nobody else writes, its scene is taken as it is, for one scan.
 
 use super::commit::{Held, Settling, Waiting};
-use super::document::{Since, Step};
+use super::document::{MEMORY, Since, Step};
 use super::view::{View, Watcher};
 use super::{Message, READERS, TableRules, WRITERS, viewer_states, within};
 use crate::access::Role;
@@ -33,6 +33,9 @@ const CANDIDATES: usize = 64;
 const CLOSER: usize = 8;
 /// Scenes of its own that a page's next one may have started from.
 const SENT: usize = 8;
+/// The same of pages that have gone, and their bytes.
+const LEFT: usize = 32;
+const LEFT_BYTES: usize = 2 << 20;
 /// Differences up to this size always count as small.
 const SMALL: usize = 512;
 /// Replaced and refused scenes that are kept.
@@ -55,7 +58,7 @@ pub(super) struct Page {
 }
 
 /// A scene that a page shows although it is not the table's.
-struct Sent {
+pub(super) struct Sent {
     at: Instant,
     /// The number of the newest scene that is all in it.
     base: u64,
@@ -349,19 +352,30 @@ impl TableRules {
         }
     }
 
-    /// A page has gone. It sends nothing again, so what waits of it is still to be written.
+    /// A page has gone. It sends nothing again, so what waits of it is still to be written. And it
+    /// may come back with a scene made on one that was merged.
     pub(super) fn see_off(&mut self, conn: ConnId, page: Page) {
         if self.has_waiting(conn) {
             self.departed.insert(conn, page);
+        } else {
+            self.remember_left(page);
+        }
+    }
+
+    fn remember_left(&mut self, page: Page) {
+        self.left.extend(page.sent);
+        let bytes = |left: &VecDeque<Sent>| -> usize {
+            left.iter().map(|sent| sent.scene.as_str().len()).sum()
+        };
+        while self.left.len() > LEFT || bytes(&self.left) > LEFT_BYTES {
+            self.left.pop_front();
         }
     }
 
     /// Forgets pages that have gone and of which nothing waits any more.
     pub(super) fn forget_departed(&mut self) {
-        if !self.departed.is_empty() {
-            let mut departed = std::mem::take(&mut self.departed);
-            departed.retain(|conn, _| self.has_waiting(*conn));
-            self.departed = departed;
+        for (conn, page) in std::mem::take(&mut self.departed) {
+            self.see_off(conn, page);
         }
     }
 
@@ -378,6 +392,10 @@ impl TableRules {
                 page.sent.retain(|sent| sent.became <= head);
             }
         }
+        for page in self.departed.values_mut() {
+            page.sent.retain(|sent| sent.became <= head);
+        }
+        self.left.retain(|sent| sent.became <= head);
     }
 
     /// Finds out what a scene means that came without saying what it started from.
@@ -403,7 +421,7 @@ impl TableRules {
                 false => Meaning::Load,
             };
         }
-        let Some((seq, base, far)) = self.nearest(conn, scene, span, now) else {
+        let Some((seq, base, far)) = self.nearest(conn, scene, (span, queued), now) else {
             return Meaning::Unknown;
         };
         if queued && far > SMALL.max(scene.as_str().len() / 2) {
@@ -424,7 +442,7 @@ impl TableRules {
         &mut self,
         conn: ConnId,
         scene: &JsonText,
-        span: Duration,
+        (span, queued): (Duration, bool),
         now: Now,
     ) -> Option<(u64, JsonText, usize)> {
         let mut known: Vec<(u64, JsonText)> = Vec::new();
@@ -449,6 +467,11 @@ impl TableRules {
             let sent = page.sent.iter();
             let sent = sent.filter(|sent| within(Some(sent.at), span, now));
             known.extend(sent.map(|sent| (sent.base, sent.scene.clone())));
+        }
+        if queued {
+            let left = self.left.iter();
+            let left = left.filter(|sent| within(Some(sent.at), MEMORY, now));
+            known.extend(left.map(|sent| (sent.base, sent.scene.clone())));
         }
         known.sort_by_key(|(seq, _)| *seq);
         let mut best: Option<(usize, usize)> = None;
