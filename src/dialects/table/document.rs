@@ -8,6 +8,7 @@ use crate::live::{ConnId, Frame, Now};
 use crate::model::diff;
 use crate::model::edit::{Edit, Path, conflict, uses_nth};
 use std::collections::VecDeque;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -41,6 +42,15 @@ pub struct Step {
     pub edits: Option<Arc<[Edit]>>,
     /// The scene after it; older ones are let go.
     pub scene: Option<JsonText>,
+    /// Which scene it is a state of ([`mark_of`]).
+    pub mark: u64,
+}
+
+/// Stands for a scene's `id`, for quick comparisons.
+pub fn mark_of(scene: &JsonText) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    scene.root().get("id").map(|id| id.raw()).hash(&mut hasher);
+    hasher.finish()
 }
 
 /// A step that somebody did not know of.
@@ -183,6 +193,7 @@ impl Document {
                 by: None,
                 acknowledged,
                 edits: None,
+                mark: mark_of(&scene),
                 scene: Some(scene),
             };
             self.past_bytes += bytes_of(&step);
@@ -278,6 +289,7 @@ impl Document {
             by,
             acknowledged,
             edits: edits.map(|edits| detached(&edits)),
+            mark: mark_of(&scene),
             scene: Some(scene),
         });
         seq
@@ -519,14 +531,29 @@ impl Document {
             .flatten()
     }
 
-    /// The remembered past, oldest first.
-    pub fn past(&self) -> impl DoubleEndedIterator<Item = &Step> {
-        self.past.iter()
+    /// The scenes with this mark that were shown since then, the one that was shown at that moment
+    /// included, oldest first; with their numbers.
+    pub fn shown_since(&self, since: Option<Instant>, mark: u64) -> Vec<(u64, JsonText)> {
+        let start = since.map_or(0, |at| self.past.partition_point(|step| step.at < at));
+        let at_first = (0..start).rev().find(|n| self.past[*n].scene.is_some());
+        let mut known = Vec::new();
+        if at_first.is_none()
+            && let (seq, Some(scene)) = &self.before
+            && mark_of(scene) == mark
+        {
+            known.push((*seq, scene.clone()));
+        }
+        for step in self.past.range(at_first.unwrap_or(0)..) {
+            if let Some(scene) = step.scene.as_ref().filter(|_| step.mark == mark) {
+                known.push((step.seq, scene.clone()));
+            }
+        }
+        known
     }
 
-    /// The scene before the oldest step of the past.
-    pub fn before_past(&self) -> Option<(u64, &JsonText)> {
-        Some((self.before.0, self.before.1.as_ref()?))
+    /// When the head was first shown; `None`: before anything that is remembered.
+    pub fn head_since(&self) -> Option<Instant> {
+        self.past.back().map(|step| step.at)
     }
 
     /// What a number that a client remembers is worth.

@@ -4,7 +4,7 @@
 //! (live-sync, section 3). While nobody else writes, its scene is taken as it is, for one scan.
 
 use super::commit::{Held, Settling, Waiting};
-use super::document::{MEMORY, Since, Step};
+use super::document::{MEMORY, Since, mark_of};
 use super::view::{View, Watcher};
 use super::{Message, READERS, TableRules, WRITERS, viewer_states, within};
 use crate::access::Role;
@@ -38,6 +38,8 @@ const LEFT: usize = 32;
 const LEFT_BYTES: usize = 2 << 20;
 /// Differences up to this size always count as small.
 const SMALL: usize = 512;
+/// A scene that was on the table for less than this is not kept when it is replaced.
+const SHOWN: Duration = Duration::from_secs(1);
 /// Replaced and refused scenes that are kept.
 const ASIDE: usize = 20;
 
@@ -289,8 +291,11 @@ impl TableRules {
         let merged = match self.meaning(conn, &scene, queued, came) {
             Meaning::AsItIs => None,
             Meaning::Load => {
-                let replaced = self.doc.tip().1.clone();
-                self.keep_aside("replaced", replaced, now, out);
+                // What was on the table for a moment only is no loss.
+                if !within(self.doc.head_since(), SHOWN, now) {
+                    let replaced = self.doc.tip().1.clone();
+                    self.keep_aside("replaced", replaced, now, out);
+                }
                 None
             }
             Meaning::From(seq, base) => {
@@ -421,22 +426,21 @@ impl TableRules {
                 false => Meaning::Load,
             };
         }
+        // A scene of which no state was shown here can be no old one.
         let Some((seq, base, far)) = self.nearest(conn, scene, (span, queued), now) else {
-            return Meaning::Unknown;
+            return Meaning::Load;
         };
         if queued && far > SMALL.max(scene.as_str().len() / 2) {
             return Meaning::Unknown;
         }
-        if !same_id(scene, &base) {
-            Meaning::Load
-        } else if !same_id(scene, &head) {
+        if !same_id(scene, &head) {
             Meaning::Late
         } else {
             Meaning::From(seq, base)
         }
     }
 
-    /// The scene that this page may have started from which differs least from what it sent; the
+    /// Of the states of this scene that the page may have started from the one which differs least from what it sent; the
     /// older one when several do. With its number, and how much differs.
     fn nearest(
         &mut self,
@@ -445,33 +449,27 @@ impl TableRules {
         (span, queued): (Duration, bool),
         now: Now,
     ) -> Option<(u64, JsonText, usize)> {
-        let mut known: Vec<(u64, JsonText)> = Vec::new();
-        let oldest = self.doc.before_past();
-        known.extend(oldest.map(|(seq, scene)| (seq, scene.clone())));
-        let mut recent = 0;
-        for Step { seq, at, scene, .. } in self.doc.past() {
-            let Some(scene) = scene else {
-                continue;
-            };
-            known.push((*seq, scene.clone()));
-            recent += usize::from(within(Some(*at), span, now));
-        }
-        // What was there when the time began counts, too.
-        let skipped = known.len().saturating_sub(recent + 1);
-        known.drain(..skipped);
+        let since = now.instant.checked_sub(span);
+        let mark = mark_of(scene);
+        let mut known = self.doc.shown_since(since, mark);
         let (tip, newest) = self.doc.tip();
-        if known.last().is_none_or(|(seq, _)| *seq != tip) {
+        if known.last().is_none_or(|(seq, _)| *seq != tip) && same_id(scene, newest) {
             known.push((tip, newest.clone()));
         }
         if let Some((page, _)) = self.page(conn) {
             let sent = page.sent.iter();
             let sent = sent.filter(|sent| within(Some(sent.at), span, now));
+            let sent = sent.filter(|sent| same_id(scene, &sent.scene));
             known.extend(sent.map(|sent| (sent.base, sent.scene.clone())));
         }
         if queued {
             let left = self.left.iter();
             let left = left.filter(|sent| within(Some(sent.at), MEMORY, now));
+            let left = left.filter(|sent| same_id(scene, &sent.scene));
             known.extend(left.map(|sent| (sent.base, sent.scene.clone())));
+        }
+        if known.is_empty() {
+            return None;
         }
         known.sort_by_key(|(seq, _)| *seq);
         let mut best: Option<(usize, usize)> = None;
