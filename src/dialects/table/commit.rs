@@ -795,8 +795,8 @@ impl TableRules {
         }
         let head = self.doc.head();
         let mut records = Vec::new();
-        // What a commit is built on goes along with it.
-        if self.disk.journaled < head && !self.is_committing() {
+        // What waiting steps are built on goes along with them.
+        if self.disk.journaled < head && !self.doc.has_waiting_steps() {
             records.push(self.head_record(now));
         }
         let reserved = self.doc.numbers().wants();
