@@ -452,6 +452,11 @@ impl TableRules {
         let since = now.instant.checked_sub(span);
         let mark = mark_of(scene);
         let mut known = self.doc.shown_since(since, mark);
+        // Steps that wait have been shown to nobody: what is shown is the head.
+        let head = self.doc.head();
+        if known.last().is_none_or(|(seq, _)| *seq != head) && same_id(scene, self.doc.scene()) {
+            known.push((head, self.doc.scene().clone()));
+        }
         let (tip, newest) = self.doc.tip();
         if known.last().is_none_or(|(seq, _)| *seq != tip) && same_id(scene, newest) {
             known.push((tip, newest.clone()));
