@@ -2,7 +2,7 @@
 
 use super::courier::Registered;
 use super::inbound::{Inbound, Reader, Violation};
-use super::link::{Ending, Link};
+use super::link::{Ending, Event, Link};
 use super::room::{Command, RoomHandle};
 use super::{Bounds, CloseCode, ConnId, Frame, Lane, Pace, Rules};
 use bytes::{Bytes, BytesMut};
@@ -106,14 +106,14 @@ impl Socket {
             if let Some(ending) = self.link.ending() {
                 return Err(ending);
             }
-            tokio::select! {
-                ready = self.link.io.readable() => {
-                    ready.map_err(|_| GONE)?;
+            match self.link.event().await {
+                Event::Woken => {}
+                Event::Writable => self.link.drain().map_err(|_| GONE)?,
+                Event::Readable => {
                     if let Some(ending) = read(&self.link, &mut self.reader) {
                         return Err(ending);
                     }
                 }
-                () = self.link.wake.notified() => {}
             }
         }
     }
@@ -179,21 +179,18 @@ impl<D: Dialect> Connection<D> {
             if let Some(ending) = self.link.ending() {
                 return ending;
             }
-            let link = self.link.clone();
-            tokio::select! {
-                biased;
-                ready = link.io.writable(), if link.has_backlog() => {
-                    if ready.and_then(|()| link.drain()).is_err() {
+            match self.link.event().await {
+                Event::Woken => {}
+                Event::Writable => {
+                    if self.link.drain().is_err() {
                         return Ending::Drop("the socket is broken");
                     }
                 }
-                ready = link.io.readable() => {
-                    let ending = ready.ok().map_or(Some(GONE), |()| read(&link, &mut self.reader));
-                    if let Some(ending) = ending {
+                Event::Readable => {
+                    if let Some(ending) = read(&self.link, &mut self.reader) {
                         return ending;
                     }
                 }
-                () = link.wake.notified() => {}
             }
         }
     }
@@ -205,38 +202,49 @@ impl<D: Dialect> Connection<D> {
 
     /// Hands on what has been read. Waits when the room is busy, so that this socket goes unread.
     async fn take_messages(&mut self) -> Option<Ending> {
-        for turn in 1.. {
-            match take_one(&mut self.reader, &self.link) {
-                Ok(None) => return None,
-                Ok(Some(Inbound::Text(_))) if self.is_too_fast() => {
-                    let code = self.pace.as_ref().map_or(CloseCode::Policy, |pace| pace.1);
-                    return Some(Ending::close(code, "too many messages"));
+        loop {
+            // What has come together goes on together, so that it also goes out together.
+            let mut heard = Vec::new();
+            let outcome = self.hear(&mut heard);
+            for message in heard {
+                let from = self.link.id;
+                let command = Command::Receive { from, message };
+                if self.room.commands.send(command).await.is_err() {
+                    return Some(CLOSED);
                 }
-                Ok(Some(Inbound::Text(text))) => match self.dialect.read(text) {
-                    Heard::Message(message) => {
-                        let from = self.link.id;
-                        let command = Command::Receive { from, message };
-                        if self.room.commands.send(command).await.is_err() {
-                            return Some(CLOSED);
-                        }
-                    }
-                    Heard::Answer(frame) => {
-                        self.link.offer(&frame, None, &Lane::Control);
-                    }
-                    Heard::Nothing => {}
-                    Heard::End(code, reason) => return Some(Ending::close(code, reason)),
-                },
-                Ok(Some(_)) => {}
-                Err(ending) => return Some(ending),
             }
-            if turn % TURN == 0 {
-                tokio::task::yield_now().await;
+            match outcome {
+                Ok(true) => tokio::task::yield_now().await,
+                Ok(false) => return None,
+                Err(ending) => return Some(ending),
             }
             if let Some(ending) = self.link.ending() {
                 return Some(ending);
             }
         }
-        None
+    }
+
+    /// Reads some of the messages that have come. Whether there may be more.
+    fn hear(&mut self, heard: &mut Vec<<D::Rules as Rules>::Message>) -> Result<bool, Ending> {
+        for _ in 0..TURN {
+            match take_one(&mut self.reader, &self.link)? {
+                None => return Ok(false),
+                Some(Inbound::Text(_)) if self.is_too_fast() => {
+                    let code = self.pace.as_ref().map_or(CloseCode::Policy, |pace| pace.1);
+                    return Err(Ending::close(code, "too many messages"));
+                }
+                Some(Inbound::Text(text)) => match self.dialect.read(text) {
+                    Heard::Message(message) => heard.push(message),
+                    Heard::Answer(frame) => {
+                        self.link.offer(&frame, None, &Lane::Control);
+                    }
+                    Heard::Nothing => {}
+                    Heard::End(code, reason) => return Err(Ending::close(code, reason)),
+                },
+                Some(_) => {}
+            }
+        }
+        Ok(true)
     }
 }
 

@@ -7,9 +7,9 @@ use bytes::{Buf, Bytes};
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::io::{ErrorKind, IoSlice};
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
-use tokio::sync::Notify;
 
 /// Most frames and bytes of state that wait in order; beyond, the newest is kept.
 const STATE_FRAMES: usize = 64;
@@ -52,6 +52,8 @@ impl Ending {
 }
 
 /// One connection's socket and what waits for it. Lives on one worker thread.
+///
+/// Ten thousand of them may be idle, so what only a slow one needs is boxed.
 pub(super) struct Link {
     pub id: ConnId,
     pub io: TcpStream,
@@ -60,12 +62,25 @@ pub(super) struct Link {
     bounds: Bounds,
     /// Where the reader is in its room's compressed history; `None`: it takes plain frames only.
     place: Option<Cell<Place>>,
-    lanes: RefCell<Lanes>,
-    /// Wakes the connection's task: something waits, or the end was decided.
-    pub wake: Notify,
+    /// `None`: nothing waits.
+    lanes: RefCell<Option<Box<Lanes>>>,
+    /// The connection's task, while it waits.
+    task: Cell<Option<Waker>>,
+    /// Something waits, or the end was decided, and the task does not know yet.
+    woken: Cell<bool>,
     heard: Cell<Instant>,
     pinged: Cell<Instant>,
-    ending: RefCell<Option<Ending>>,
+    ending: RefCell<Option<Box<Ending>>>,
+}
+
+/// What a connection's task was waiting for.
+pub(super) enum Event {
+    /// See [`Link::ending`] and [`Link::has_backlog`].
+    Woken,
+    /// The socket can be read, or the peer has gone.
+    Readable,
+    /// The socket takes bytes, or the peer has gone.
+    Writable,
 }
 
 #[derive(Default)]
@@ -121,7 +136,8 @@ impl Link {
             bounds,
             place: deflates.then(Cell::default),
             lanes: RefCell::default(),
-            wake: Notify::new(),
+            task: Cell::new(None),
+            woken: Cell::new(false),
             heard: Cell::new(now),
             pinged: Cell::new(now),
             ending: RefCell::new(None),
@@ -134,13 +150,42 @@ impl Link {
     }
 
     pub fn ending(&self) -> Option<Ending> {
-        self.ending.borrow().clone()
+        self.ending.borrow().as_deref().cloned()
     }
 
     /// Decides the end, once.
     pub fn end(&self, ending: Ending) {
-        self.ending.borrow_mut().get_or_insert(ending);
-        self.wake.notify_one();
+        self.ending
+            .borrow_mut()
+            .get_or_insert_with(|| Box::new(ending));
+        self.wake();
+    }
+
+    fn wake(&self) {
+        self.woken.set(true);
+        if let Some(task) = self.task.take() {
+            task.wake();
+        }
+    }
+
+    /// Waits for the next thing that the connection's task has to do.
+    pub async fn event(&self) -> Event {
+        std::future::poll_fn(|cx| self.poll_event(cx)).await
+    }
+
+    fn poll_event(&self, cx: &mut Context<'_>) -> Poll<Event> {
+        if self.woken.take() {
+            return Poll::Ready(Event::Woken);
+        }
+        // An error is met again by whoever writes or reads.
+        if self.has_backlog() && self.io.poll_write_ready(cx).is_ready() {
+            return Poll::Ready(Event::Writable);
+        }
+        if self.io.poll_read_ready(cx).is_ready() {
+            return Poll::Ready(Event::Readable);
+        }
+        self.task.set(Some(cx.waker().clone()));
+        Poll::Pending
     }
 
     /// Whether `ending` is that of a reader that was too slow.
@@ -149,12 +194,12 @@ impl Link {
     }
 
     pub fn has_backlog(&self) -> bool {
-        !self.lanes.borrow().is_empty()
+        self.lanes.borrow().is_some()
     }
 
     /// Bytes that wait.
     pub fn waiting(&self) -> usize {
-        self.lanes.borrow().bytes()
+        self.lanes.borrow().as_deref().map_or(0, Lanes::bytes)
     }
 
     /// Whether the reader takes compressed frames.
@@ -181,14 +226,13 @@ impl Link {
         if self.ending.borrow().is_some() {
             return Taken::Refused;
         }
-        let mut lanes = self.lanes.borrow_mut();
-        if !lanes.is_empty() {
-            drop(lanes);
+        if self.has_backlog() {
             let taken = self.queue(frame, packed, lane);
-            self.wake.notify_one();
+            self.wake();
             return taken;
         }
         let bytes = self.pick(frame, packed);
+        let mut lanes = Lanes::default();
         match self.io.try_write(bytes) {
             Ok(taken) if taken == bytes.len() => return Taken::Kept,
             Ok(taken) => lanes.partial = bytes.slice(taken..),
@@ -196,14 +240,13 @@ impl Link {
                 lanes.push(bytes.clone(), lane);
             }
             Err(_) => {
-                drop(lanes);
                 self.end(Ending::Drop("the socket is broken"));
                 return Taken::Refused;
             }
         }
         lanes.refused = Some(Instant::now());
-        drop(lanes);
-        self.wake.notify_one();
+        self.lanes.replace(Some(Box::new(lanes)));
+        self.wake();
         Taken::Kept
     }
 
@@ -213,15 +256,14 @@ impl Link {
             return Taken::Refused;
         }
         let length = frame.bytes().len();
-        let full = {
-            let lanes = self.lanes.borrow();
-            // Coalescing is for sockets that refuse, not for bursts.
-            lanes.refused.is_none() && lanes.bytes() + length > STATE_BYTES / 2
-        };
-        if full {
+        // Coalescing is for sockets that refuse, not for bursts.
+        let full =
+            |lanes: &Lanes| lanes.refused.is_none() && lanes.bytes() + length > STATE_BYTES / 2;
+        if self.lanes.borrow().as_deref().is_some_and(full) {
             self.flush();
         }
         let mut lanes = self.lanes.borrow_mut();
+        let lanes = lanes.get_or_insert_default();
         let bytes = if matches!(lane, Lane::State(_)) && lanes.coalesces(length) {
             if let Some(place) = &self.place {
                 // What waited is lost, and with it the thread of the history.
@@ -233,7 +275,6 @@ impl Link {
         };
         let taken = lanes.push(bytes.clone(), lane);
         if lanes.control_bytes > self.bounds.control_bytes {
-            drop(lanes);
             self.end(Ending::close(self.bounds.slow, "too slow"));
             return Taken::Refused;
         }
@@ -242,19 +283,22 @@ impl Link {
 
     /// Writes what waits, as far as the socket takes it; the rest is the connection's task's.
     pub fn flush(&self) {
-        if self.lanes.borrow().refused.is_none() && self.drain().is_err() {
+        let untried = |lanes: &Lanes| lanes.refused.is_none();
+        if self.lanes.borrow().as_deref().is_some_and(untried) && self.drain().is_err() {
             self.end(Ending::Drop("the socket is broken"));
         }
-        let mut lanes = self.lanes.borrow_mut();
-        if !lanes.is_empty() {
+        if let Some(lanes) = &mut *self.lanes.borrow_mut() {
             lanes.refused.get_or_insert_with(Instant::now);
-            self.wake.notify_one();
+            self.wake();
         }
     }
 
     /// Writes what waits, as far as the socket takes it.
     pub fn drain(&self) -> std::io::Result<()> {
-        let mut lanes = self.lanes.borrow_mut();
+        let mut waiting = self.lanes.borrow_mut();
+        let Some(lanes) = &mut *waiting else {
+            return Ok(());
+        };
         while !lanes.is_empty() {
             let written = {
                 let slices = lanes.slices();
@@ -268,31 +312,32 @@ impl Link {
             }
         }
         // What it grew to for a slow moment is not kept for a quiet evening.
-        *lanes = Lanes::default();
+        *waiting = None;
         Ok(())
     }
 
     /// Forgets all frames that nothing has been written of: the end does not wait for them.
     pub fn clear(&self) {
-        let mut lanes = self.lanes.borrow_mut();
-        let partial = std::mem::take(&mut lanes.partial);
-        *lanes = Lanes {
-            partial,
-            refused: lanes.refused,
-            ..Lanes::default()
-        };
+        let mut waiting = self.lanes.borrow_mut();
+        if let Some(lanes) = waiting.take().filter(|lanes| !lanes.partial.is_empty()) {
+            *waiting = Some(Box::new(Lanes {
+                partial: lanes.partial,
+                refused: lanes.refused,
+                ..Lanes::default()
+            }));
+        }
     }
 
     /// Puts a last frame behind whatever is half written.
     pub fn push_last(&self, frame: &Frame) {
-        self.lanes
-            .borrow_mut()
-            .push(frame.bytes().clone(), &Lane::Control);
+        let mut lanes = self.lanes.borrow_mut();
+        let lanes = lanes.get_or_insert_default();
+        lanes.push(frame.bytes().clone(), &Lane::Control);
     }
 
     /// Called about once a second: pings, and gives up peers that are gone or take nothing.
     pub fn check(&self, now: Instant) {
-        let refused = self.lanes.borrow().refused;
+        let refused = self.lanes.borrow().as_ref().and_then(|lanes| lanes.refused);
         if refused.is_some_and(|since| now.duration_since(since) >= STALL) {
             self.end(Ending::close(self.bounds.slow, "it took nothing for 10 s"));
         } else if now.duration_since(self.heard.get()) >= SILENCE {

@@ -17,6 +17,8 @@ use tokio::time::{MissedTickBehavior, interval};
 
 /// Messages that may wait for the room; further senders wait.
 const COMMANDS: usize = 1024;
+/// Messages that are taken together, so that what they cause goes out together.
+const ROUND: usize = 32;
 /// Requests from other parts of the server that may wait.
 const REQUESTS: usize = 64;
 /// How often a room looks at what has come of age.
@@ -147,6 +149,7 @@ impl<R: Rules> Room<R> {
         metrics.room_opened();
         let mut tick = interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut round = Vec::new();
         loop {
             let mut out = Outgoing::default();
             tokio::select! {
@@ -167,10 +170,18 @@ impl<R: Rules> Room<R> {
                 Some(request) = questions.recv() => {
                     self.rules.ask(request, Now::read(), &mut out);
                 }
-                command = inbox.recv() => match command {
-                    Some(command) => self.apply(command, &mut out).await,
-                    None => break,
-                },
+                taken = inbox.recv_many(&mut round, ROUND) => {
+                    if taken == 0 {
+                        break;
+                    }
+                    for command in round.drain(..) {
+                        if !matches!(command, Command::Receive { .. }) {
+                            // Whoever comes or goes now gets, or misses, only what follows.
+                            self.carry_out(std::mem::take(&mut out)).await;
+                        }
+                        self.apply(command, &mut out).await;
+                    }
+                }
             }
             self.carry_out(out).await;
         }
