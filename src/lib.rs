@@ -10,7 +10,8 @@
 //! - [`scenes`], [`maps`], [`audio`]: a row of data, some rules and the routes of each.
 //! - [`tables`]: which tables there are, and the ways to them.
 //! - [`dialects`]: the protocols that clients speak over WebSockets.
-//! - [`ui`]: the browser pages. [`server`]: puts it all together.
+//! - [`sockets`]: from a handshake to a room. [`ui`]: the browser pages. [`server`]: puts it all
+//!   together.
 
 pub mod access;
 pub mod audio;
@@ -28,6 +29,7 @@ pub mod metrics;
 pub mod model;
 pub mod scenes;
 pub mod server;
+pub mod sockets;
 pub mod store;
 pub mod tables;
 pub mod telemetry;

@@ -1,0 +1,244 @@
+//! From a handshake to a room: how an upgrade is judged, and whose protocol is spoken on it.
+
+use crate::access::{Policy, Role, SocketAddrs, Visitor};
+use crate::config::Config;
+use crate::dialects::spelltable;
+use crate::dialects::table::{self, Guest, OpenTables, TableRules};
+use crate::error::{Error, Result};
+use crate::http;
+use crate::live::{Bounds, CloseCode, RoomHandle, Socket, negotiate, refuse, switch_protocols};
+use crate::model::TableId;
+use actix_codec::Framed;
+use actix_http::{HttpMessage, Request, h1, ws};
+use actix_web::ResponseError;
+use actix_web::http::header;
+use actix_web::web::Data;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+/// How long a new connection may take to say hello.
+const HELLO: Duration = Duration::from_secs(10);
+
+/// What it takes to judge a handshake and to find its room.
+#[derive(Clone)]
+pub struct Sockets {
+    /// Who may what.
+    pub policy: Data<Policy>,
+    /// The settings.
+    pub config: Data<Config>,
+    /// The tables.
+    pub open: Arc<OpenTables>,
+}
+
+/// A request with `Upgrade: websocket`, outside of the routes: checked by hand, then its socket is
+/// the dialect's.
+pub async fn upgrade(
+    shared: Sockets,
+    req: Request,
+    framed: Framed<http::Socket, h1::Codec>,
+) -> Result<(), Infallible> {
+    let parts = framed.into_parts();
+    let (io, already) = (parts.io.into_stream(), parts.read_buf);
+    drop(parts.write_buf);
+    let addrs = req
+        .conn_data::<SocketAddrs>()
+        .copied()
+        .unwrap_or_else(SocketAddrs::unknown);
+    let verdict = shared.policy.judge(req.head(), addrs);
+    let admitted = match verdict {
+        Ok(verdict) => admit(&shared, &req, verdict.visitor()).await,
+        Err(error) => Err(error),
+    };
+    let (way, place) = match admitted {
+        Ok(admitted) => admitted,
+        Err(error) => {
+            let status = error.status_code();
+            let reason = status.canonical_reason().unwrap_or_default();
+            let answer = refuse(
+                status.as_u16(),
+                reason,
+                "sec-websocket-version: 13\r\n",
+                &error.to_string(),
+            );
+            answer_and_close(&io, &answer).await;
+            return Ok(());
+        }
+    };
+    let key = req.headers().get(header::SEC_WEBSOCKET_KEY);
+    let key = key.map(|key| key.as_bytes()).unwrap_or_default();
+    let offered = req.headers().get_all(header::SEC_WEBSOCKET_PROTOCOL);
+    let offered = offered.filter_map(|value| value.to_str().ok());
+    let mut offered = offered.flat_map(|list| list.split(',').map(str::trim));
+    let chosen = way.subprotocol().filter(|ours| offered.any(|o| o == *ours));
+    let offers = req.headers().get_all(header::SEC_WEBSOCKET_EXTENSIONS);
+    let offers: Vec<_> = offers.filter_map(|value| value.to_str().ok()).collect();
+    let extension = Some(offers.join(","))
+        .filter(|_| shared.config.deflate)
+        .and_then(|offers| negotiate(&offers));
+    let answer = switch_protocols(key, chosen, extension);
+    let deflates = extension.is_some();
+    // What is held across the long wait below is the connection's memory.
+    drop(req);
+    // A fresh socket takes so few bytes at once; one that does not is not worth keeping.
+    if io.writable().await.is_err() || io.try_write(answer.as_bytes()).ok() != Some(answer.len()) {
+        return Ok(());
+    }
+    drop(answer);
+    let max_frame = shared.config.limits.max_frame;
+    let max_messages = shared.config.limits.max_messages;
+    let open = shared.open.clone();
+    drop(shared);
+    // A task of its own, so that the HTTP dispatcher and its buffers are freed.
+    match way {
+        Way::SpellTable(role, room) => {
+            let counted = role < Role::Gm;
+            let mut socket = Socket::new(io, already, max_frame, counted, deflates, SPELLTABLE);
+            if counted {
+                socket = socket.paced(max_messages, CloseCode::Policy);
+            }
+            let guest = Guest::SpellTable { role };
+            actix_rt::spawn(async move {
+                let _place = place;
+                socket.enter(room, guest, spelltable::Wire::default()).await;
+            });
+        }
+        Way::Table(visitor) => {
+            let counted = visitor.role < Role::Gm;
+            let mut socket = Socket::new(io, already, max_frame, counted, deflates, TABLE);
+            if counted {
+                socket = socket.paced(max_messages, CloseCode::TooMany);
+            }
+            actix_rt::spawn(async move {
+                let _place = place;
+                let Some((socket, room, guest)) = sit_down(socket, visitor, open).await else {
+                    return;
+                };
+                socket.enter(room, guest, table::Wire).await;
+            });
+        }
+    }
+    Ok(())
+}
+
+/// What connections of each dialect are held to (live-sync, section 5).
+const SPELLTABLE: Bounds = Bounds {
+    control_bytes: 256 << 10,
+    slow: CloseCode::TryLater,
+    silent: None,
+};
+const TABLE: Bounds = Bounds {
+    control_bytes: 256 << 10,
+    slow: CloseCode::TooSlow,
+    silent: Some(CloseCode::NoPong),
+};
+
+/// Where a WebSocket leads.
+enum Way {
+    SpellTable(Role, RoomHandle<TableRules>),
+    Table(Visitor),
+}
+
+impl Way {
+    fn subprotocol(&self) -> Option<&'static str> {
+        match self {
+            Self::SpellTable(..) => None,
+            Self::Table(_) => Some(table::SUBPROTOCOL),
+        }
+    }
+}
+
+/// Checks a handshake; answers where it leads.
+async fn admit(shared: &Sockets, req: &Request, visitor: Visitor) -> Result<(Way, Place)> {
+    let path = req.path();
+    let way = match path.strip_prefix("/api").unwrap_or(path) {
+        "/ws" => {
+            let seat = visitor.seat()?;
+            let table = shared.open.open(seat.table).await?;
+            Way::SpellTable(seat.role, table.room)
+        }
+        // Who may sit where is said after hello, with a close code that pages can read.
+        "/ws/table" => Way::Table(visitor),
+        other => {
+            return Err(Error::Forbidden(format!(
+                "there is no WebSocket at {other}; the table's is at /ws/table, SpellTable's at /ws"
+            )));
+        }
+    };
+    ws::verify_handshake(req.head()).map_err(|error| {
+        Error::Invalid(format!("the WebSocket handshake is not complete: {error}"))
+    })?;
+    Ok((way, Place::take(&shared.config)?))
+}
+
+/// Waits for hello and finds the table that it names.
+async fn sit_down(
+    mut socket: Socket,
+    visitor: Visitor,
+    open: Arc<OpenTables>,
+) -> Option<(Socket, RoomHandle<TableRules>, Guest)> {
+    let text = socket.first_text(HELLO).await?;
+    let found = async {
+        let hello = table::parse_hello(text)?;
+        let no_table = |error: Error| (CloseCode::NoTable, error.to_string());
+        let id = TableId::parse(&hello.table).map_err(no_table)?;
+        let seat = visitor.seat_at(id);
+        let seat = seat.map_err(|error| (CloseCode::NotSignedIn, error.to_string()))?;
+        let table = open.open(id).await.map_err(|error| match error {
+            Error::NotFound(_) => no_table(error),
+            other => (CloseCode::TryLater, other.to_string()),
+        })?;
+        let role = hello.role.unwrap_or(seat.role).min(seat.role);
+        let hello = Box::new(hello);
+        Ok((table.room, Guest::Member { role, hello }))
+    };
+    match found.await {
+        Ok((room, guest)) => Some((socket, room, guest)),
+        Err((code, reason)) => {
+            socket.close(code, &reason).await;
+            None
+        }
+    }
+}
+
+/// One of the WebSockets that may be open at the same time; given back when dropped.
+struct Place;
+
+/// Open WebSockets of the whole process.
+static SOCKETS: AtomicUsize = AtomicUsize::new(0);
+
+impl Place {
+    fn take(config: &Config) -> Result<Self> {
+        let limit = config
+            .limits
+            .max_connections
+            .saturating_mul(config.workers());
+        // Taken first, so that the look and the count are one.
+        let place = Self;
+        if SOCKETS.fetch_add(1, Ordering::Relaxed) >= limit {
+            drop(place);
+            let text =
+                format!("{limit} connections are open, which is the limit (--max-connections)");
+            return Err(Error::Unavailable(text));
+        }
+        Ok(place)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        SOCKETS.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+async fn answer_and_close(io: &TcpStream, answer: &str) {
+    let _ = timeout(Duration::from_secs(1), async {
+        io.writable().await?;
+        io.try_write(answer.as_bytes())?;
+        socket2::SockRef::from(io).shutdown(std::net::Shutdown::Write)
+    })
+    .await;
+}
