@@ -88,12 +88,13 @@ pub struct Durability {
 /// Starts a room. It ends when its handles are dropped and its members have gone.
 ///
 /// `document` is what it shows at first.
+/// `disk`: `None` for a room that keeps nothing; its rules make no [`Journaling`].
 /// `home`: on which worker's thread it runs; `None`: on the current one.
 pub fn open_room<R: Rules>(
     rules: R,
     document: Option<JsonText>,
     couriers: &Couriers,
-    disk: Durability,
+    disk: Option<Durability>,
     home: Option<u64>,
 ) -> RoomHandle<R> {
     static NEXT: AtomicU64 = AtomicU64::new(0);
@@ -137,7 +138,7 @@ struct Room<R> {
     packers: HashMap<u8, Packer>,
     /// The workers that hold members: how many, and the way there.
     workers: HashMap<usize, (usize, Sender<Parcel>)>,
-    disk: Durability,
+    disk: Option<Durability>,
     /// What the journal has not answered yet, oldest first.
     commits: VecDeque<(Instant, oneshot::Receiver<Committed>)>,
     shown: watch::Sender<Option<JsonText>>,
@@ -158,9 +159,11 @@ impl<R: Rules> Room<R> {
                 (outcome, took) = next_commit(&mut self.commits) => {
                     if let Ok(commit) = &outcome {
                         metrics.committed(took, commit.fsync);
-                    } else if self.commits.is_empty() {
+                    } else if self.commits.is_empty()
+                        && let Some(disk) = &self.disk
+                    {
                         // What was built on it is taken back below.
-                        self.disk.committer.proceed();
+                        disk.committer.proceed();
                     }
                     let outcome = outcome.map(drop).map_err(|error| error.to_string());
                     self.rules.committed(outcome, Now::read(), &mut out);
@@ -232,18 +235,21 @@ impl<R: Rules> Room<R> {
     }
 
     async fn carry_out(&mut self, out: Outgoing) {
-        for journaling in out.journal {
-            let committer = &self.disk.committer;
-            let answer = match journaling {
-                Journaling::Append(records) => committer.commit(records),
-                Journaling::Restart(records) => committer.rewrite(records),
-            };
-            self.commits.push_back((Instant::now(), answer));
+        debug_assert!(self.disk.is_some() || out.journal.is_empty());
+        if let Some(Durability { committer, .. }) = &self.disk {
+            for journaling in out.journal {
+                let answer = match journaling {
+                    Journaling::Append(records) => committer.commit(records),
+                    Journaling::Restart(records) => committer.rewrite(records),
+                };
+                self.commits.push_back((Instant::now(), answer));
+            }
         }
         if out.shown.is_some() {
             self.shown.send_replace(out.shown);
         }
-        if let (Some(document), Some(keeper)) = (out.document, &self.disk.keeper) {
+        let keeper = self.disk.as_ref().and_then(|disk| disk.keeper.as_ref());
+        if let (Some(document), Some(keeper)) = (out.document, keeper) {
             keeper.keep(document);
         }
         for delivery in out.deliveries {

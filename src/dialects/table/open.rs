@@ -172,7 +172,7 @@ impl OpenTables {
         // The main table has a thread that serves no sockets.
         let home = keeper.is_none().then(|| u64::from_le_bytes(id.to_bytes()));
         let table = OpenTable {
-            room: open_room(rules, scene, &self.couriers, disk, home),
+            room: open_room(rules, scene, &self.couriers, Some(disk), home),
             committer,
             keeper,
             seen: Arc::default(),
