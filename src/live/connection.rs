@@ -1,6 +1,7 @@
 //! One WebSocket: a task that reads, writes what the courier could not, and ends cleanly.
 
 use super::courier::Registered;
+use super::frame::NO_STATUS;
 use super::inbound::{Inbound, Reader, Violation};
 use super::link::{Ending, Event, Link};
 use super::room::{Command, RoomHandle};
@@ -11,10 +12,11 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{sleep_until, timeout};
 
 /// How long a close frame may take to go out, and the peer's to come back.
 const FAREWELL: Duration = Duration::from_secs(1);
+const NORMAL: u16 = CloseCode::Normal as u16;
 /// Bytes read in one go.
 const SCRATCH: usize = 64 << 10;
 /// Messages of one connection that are handed on before others of the thread get their turn.
@@ -25,8 +27,17 @@ pub trait Dialect {
     /// The rules that give the messages their meaning.
     type Rules: Rules;
 
+    /// Whether a binary message counts as if its bytes had come as text; else it is ignored.
+    const TAKES_BINARY: bool = false;
+
     /// Reads one text message.
     fn read(&mut self, text: Bytes) -> Heard<<Self::Rules as Rules>::Message>;
+
+    /// How long this connection is to go unread after what it has just said, so that TCP slows
+    /// its sender down. Nothing is lost.
+    fn pause(&mut self) -> Option<Duration> {
+        None
+    }
 }
 
 /// What a text message comes to.
@@ -106,7 +117,7 @@ impl Socket {
             if let Some(ending) = self.link.ending() {
                 return Err(ending);
             }
-            match self.link.event().await {
+            match self.link.event(true).await {
                 Event::Woken => {}
                 Event::Writable => self.link.drain().map_err(|_| GONE)?,
                 Event::Readable => {
@@ -145,6 +156,7 @@ impl Socket {
             pace: self.pace,
             room,
             dialect,
+            resume: None,
         };
         let ending = match connection.room.commands.send(join).await {
             Ok(()) => connection.run().await,
@@ -156,7 +168,8 @@ impl Socket {
         }
         // Nobody is told anything more, then the peer is told why.
         drop(registered);
-        let _ = room.commands.send(Command::Leave { conn }).await;
+        let lost = !link.goodbye.get();
+        let _ = room.commands.send(Command::Leave { conn, lost }).await;
         drop(room);
         farewell(&link, ending).await;
     }
@@ -168,18 +181,22 @@ struct Connection<D: Dialect> {
     pace: Option<(Pace, CloseCode)>,
     room: RoomHandle<D::Rules>,
     dialect: D,
+    /// Not read until then.
+    resume: Option<Instant>,
 }
 
 impl<D: Dialect> Connection<D> {
     async fn run(&mut self) -> Ending {
         loop {
-            if let Some(ending) = self.take_messages().await {
+            if self.resume.is_none()
+                && let Some(ending) = self.take_messages().await
+            {
                 return ending;
             }
             if let Some(ending) = self.link.ending() {
                 return ending;
             }
-            match self.link.event().await {
+            match self.next_event().await {
                 Event::Woken => {}
                 Event::Writable => {
                     if self.link.drain().is_err() {
@@ -191,6 +208,25 @@ impl<D: Dialect> Connection<D> {
                         return ending;
                     }
                 }
+            }
+        }
+    }
+
+    async fn next_event(&mut self) -> Event {
+        match self.resume {
+            None => self.link.event(true).await,
+            // Rare, so not part of what an idle connection holds.
+            Some(resume) => Box::pin(self.paused(resume)).await,
+        }
+    }
+
+    /// Not read for a while; what waits goes out all the same.
+    async fn paused(&mut self, resume: Instant) -> Event {
+        tokio::select! {
+            event = self.link.event(false) => event,
+            () = sleep_until(resume.into()) => {
+                self.resume = None;
+                Event::Woken
             }
         }
     }
@@ -233,18 +269,32 @@ impl<D: Dialect> Connection<D> {
                     let code = self.pace.as_ref().map_or(CloseCode::Policy, |pace| pace.1);
                     return Err(Ending::close(code, "too many messages"));
                 }
-                Some(Inbound::Text(text)) => match self.dialect.read(text) {
-                    Heard::Message(message) => heard.push(message),
-                    Heard::Answer(frame) => {
-                        self.link.offer(&frame, None, &Lane::Control);
-                    }
-                    Heard::Nothing => {}
-                    Heard::End(code, reason) => return Err(Ending::close(code, reason)),
-                },
+                Some(Inbound::Text(text)) => self.hear_one(text, heard)?,
+                Some(Inbound::Binary(bytes)) if D::TAKES_BINARY => self.hear_one(bytes, heard)?,
                 Some(_) => {}
+            }
+            if self.resume.is_some() {
+                return Ok(false);
             }
         }
         Ok(true)
+    }
+
+    fn hear_one(
+        &mut self,
+        message: Bytes,
+        heard: &mut Vec<<D::Rules as Rules>::Message>,
+    ) -> Result<(), Ending> {
+        match self.dialect.read(message) {
+            Heard::Message(message) => heard.push(message),
+            Heard::Answer(frame) => {
+                self.link.offer(&frame, None, &Lane::Control);
+            }
+            Heard::Nothing => {}
+            Heard::End(code, reason) => return Err(Ending::close(code, reason)),
+        }
+        self.resume = self.dialect.pause().map(|pause| Instant::now() + pause);
+        Ok(())
     }
 }
 
@@ -279,8 +329,12 @@ fn take_one(reader: &mut Reader, link: &Link) -> Result<Option<Inbound>, Ending>
         Ok(Some(Inbound::Ping(payload))) => {
             link.offer(&Frame::pong(payload), None, &Lane::Control);
         }
-        Ok(Some(Inbound::Close(code))) => {
-            return Err(Ending::Close(code.unwrap_or(1000), String::new()));
+        Ok(Some(Inbound::Close(words))) => {
+            // It has said its last word; what waits for it is in vain.
+            link.clear();
+            link.goodbye.set(true);
+            let (code, reason) = words.clone().unwrap_or((NO_STATUS, String::new()));
+            return Err(Ending::Close(code, reason));
         }
         _ => {}
     }
@@ -291,7 +345,10 @@ fn take_one(reader: &mut Reader, link: &Link) -> Result<Option<Inbound>, Ending>
 async fn farewell(link: &Link, ending: Ending) {
     match ending {
         Ending::Close(code, reason) => {
-            link.clear();
+            // In an orderly end the peer hears what was said before; any other end is at once.
+            if !matches!(code, NORMAL | NO_STATUS) {
+                link.clear();
+            }
             link.push_last(&Frame::close(code, &reason));
             let _ = timeout(FAREWELL, async {
                 while link.has_backlog() {

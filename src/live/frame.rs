@@ -9,13 +9,16 @@ use std::sync::{Arc, OnceLock};
 pub struct Frame(Bytes);
 
 /// Why a connection ends (RFC 6455, section 7.4; from 4000 on those of live-sync, section 9).
-/// Never 1000: SpellTable's newest client does not come back after that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CloseCode {
+    /// For good: clients stay away, SpellTable's newest one too, so it never gets this.
+    Normal = 1000,
     /// The server stops; come back.
     GoingAway = 1001,
     /// The client broke the protocol.
     Protocol = 1002,
+    /// An orderly end without a reason: the close frame says nothing.
+    NoStatus = NO_STATUS as isize,
     /// A text that is not UTF-8.
     NotUtf8 = 1007,
     /// Against the rules of the dialect.
@@ -72,6 +75,9 @@ impl Whole {
 const FIN: u8 = 0x80;
 const RSV1: u8 = 0x40;
 
+/// Stands for a close frame without a code (RFC 6455, section 7.1.5); never on the wire.
+pub(super) const NO_STATUS: u16 = 1005;
+
 impl Frame {
     /// A whole text message, put together from `parts`.
     pub fn text(parts: &[&[u8]]) -> Self {
@@ -95,6 +101,9 @@ impl Frame {
 
     /// A close frame; the reason is cut to the 123 bytes that fit.
     pub fn close(code: u16, reason: &str) -> Self {
+        if code == NO_STATUS {
+            return Self::build(0x8, &[]);
+        }
         // In whole characters: a reason must be UTF-8.
         let fits = |end: &usize| reason.is_char_boundary(*end);
         let end = (0..=reason.len().min(123)).rev().find(fits);

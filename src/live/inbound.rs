@@ -25,11 +25,12 @@ static UNFINISHED: AtomicUsize = AtomicUsize::new(0);
 pub(super) enum Inbound {
     /// A whole text message; the bytes are not checked yet.
     Text(Bytes),
-    Binary,
+    /// A whole binary message.
+    Binary(Bytes),
     Ping(Bytes),
     Pong,
-    /// The peer wants to end; its code, if it gave one.
-    Close(Option<u16>),
+    /// The peer wants to end; its code and reason, if it gave any.
+    Close(Option<(u16, String)>),
 }
 
 /// Why a connection cannot go on.
@@ -138,10 +139,17 @@ impl Reader {
     fn assemble(&mut self, frame: Frame) -> Result<Option<Inbound>, Violation> {
         Ok(match frame {
             Frame::Text(text) => Some(Inbound::Text(text)),
-            Frame::Binary(_) => Some(Inbound::Binary),
+            Frame::Binary(bytes) => Some(Inbound::Binary(bytes)),
             Frame::Ping(payload) => Some(Inbound::Ping(payload)),
             Frame::Pong(_) => Some(Inbound::Pong),
-            Frame::Close(reason) => Some(Inbound::Close(reason.map(|r| r.code.into()))),
+            Frame::Close(reason) => {
+                let words = reason.map(|r| (r.code.into(), r.description.unwrap_or_default()));
+                if words.as_ref().is_some_and(|(code, _)| !may_be_sent(*code)) {
+                    let reason = "no such close code".to_owned();
+                    return Err(Violation(CloseCode::Protocol, reason));
+                }
+                Some(Inbound::Close(words))
+            }
             Frame::Continuation(Item::FirstText(part)) => {
                 self.parts = Some((BytesMut::from(&part[..]), true));
                 None
@@ -160,7 +168,7 @@ impl Reader {
                 parts.extend_from_slice(&part);
                 match text {
                     true => Inbound::Text(parts.freeze()),
-                    false => Inbound::Binary,
+                    false => Inbound::Binary(parts.freeze()),
                 }
             }),
         })
@@ -170,6 +178,11 @@ impl Reader {
 fn too_big(limit: usize) -> Violation {
     let reason = format!("a message may have at most {limit} bytes");
     Violation(CloseCode::TooBig, reason)
+}
+
+/// Whether a close frame may carry this code (RFC 6455, section 7.4).
+fn may_be_sent(code: u16) -> bool {
+    matches!(code, 1000..=1003 | 1007..=1014 | 3000..5000)
 }
 
 fn explain(error: &ProtocolError) -> Violation {
@@ -290,6 +303,31 @@ mod tests {
         bytes.extend(frame(0x80, &[b'a'; 600]));
         let mut reader = read(&bytes);
         assert_eq!(reader.next().unwrap_err().0, CloseCode::TooBig);
+    }
+
+    #[test]
+    fn a_close_code_that_nobody_may_send_is_a_fault() {
+        for (code, fine) in [
+            (1000u16, true),
+            (1005, false),
+            (999, false),
+            (1016, false),
+            (3000, true),
+            (4999, true),
+            (5000, false),
+        ] {
+            let words = [&code.to_be_bytes()[..], b"bye"].concat();
+            let read = read(&frame(0x88, &words)).next();
+            match read {
+                Ok(said) => assert_eq!(said, Some(Inbound::Close(Some((code, "bye".into()))))),
+                Err(Violation(why, _)) => assert_eq!(why, CloseCode::Protocol),
+            }
+            assert_eq!(fine, may_be_sent(code), "{code}");
+        }
+        assert_eq!(
+            read(&frame(0x88, b"")).next(),
+            Ok(Some(Inbound::Close(None)))
+        );
     }
 
     #[test]

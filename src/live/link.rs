@@ -71,6 +71,8 @@ pub(super) struct Link {
     heard: Cell<Instant>,
     pinged: Cell<Instant>,
     ending: RefCell<Option<Box<Ending>>>,
+    /// The peer itself wants to end.
+    pub goodbye: Cell<bool>,
 }
 
 /// What a connection's task was waiting for.
@@ -141,6 +143,7 @@ impl Link {
             heard: Cell::new(now),
             pinged: Cell::new(now),
             ending: RefCell::new(None),
+            goodbye: Cell::new(false),
         }
     }
 
@@ -168,12 +171,12 @@ impl Link {
         }
     }
 
-    /// Waits for the next thing that the connection's task has to do.
-    pub async fn event(&self) -> Event {
-        std::future::poll_fn(|cx| self.poll_event(cx)).await
+    /// Waits for the next thing that the connection's task has to do; `reads`: reading is one.
+    pub async fn event(&self, reads: bool) -> Event {
+        std::future::poll_fn(|cx| self.poll_event(reads, cx)).await
     }
 
-    fn poll_event(&self, cx: &mut Context<'_>) -> Poll<Event> {
+    fn poll_event(&self, reads: bool, cx: &mut Context<'_>) -> Poll<Event> {
         if self.woken.take() {
             return Poll::Ready(Event::Woken);
         }
@@ -181,7 +184,7 @@ impl Link {
         if self.has_backlog() && self.io.poll_write_ready(cx).is_ready() {
             return Poll::Ready(Event::Writable);
         }
-        if self.io.poll_read_ready(cx).is_ready() {
+        if reads && self.io.poll_read_ready(cx).is_ready() {
             return Poll::Ready(Event::Readable);
         }
         self.task.set(Some(cx.waker().clone()));

@@ -38,6 +38,8 @@ pub(super) enum Command<R: Rules> {
     },
     Leave {
         conn: ConnId,
+        /// Whether it ended without the peer's close frame.
+        lost: bool,
     },
 }
 
@@ -59,6 +61,11 @@ impl<R: Rules> Clone for RoomHandle<R> {
 }
 
 impl<R: Rules> RoomHandle<R> {
+    /// Whether the room has ended, so that nobody can come any more.
+    pub fn is_closed(&self) -> bool {
+        self.commands.is_closed()
+    }
+
     /// The room's document as it is now.
     pub fn shown(&self) -> Option<JsonText> {
         self.shown.borrow().clone()
@@ -216,13 +223,17 @@ impl<R: Rules> Room<R> {
                     self.rules.receive(from, message, Now::read(), out);
                 }
             }
-            Command::Leave { conn } => {
+            Command::Leave { conn, lost } => {
                 if let Some((worker, deflates)) = self.routes.remove(&conn) {
                     self.deflaters -= usize::from(deflates);
                     if self.deflaters == 0 {
                         self.packers.clear();
                     }
-                    self.rules.leave(conn, Now::read(), out);
+                    if lost {
+                        self.rules.lose(conn, Now::read(), out);
+                    } else {
+                        self.rules.leave(conn, Now::read(), out);
+                    }
                     if let Some(entry) = self.workers.get_mut(&worker) {
                         entry.0 -= 1;
                         if entry.0 == 0 {

@@ -146,6 +146,11 @@ pub trait Rules: Send + 'static {
     /// Somebody went.
     fn leave(&mut self, conn: ConnId, now: Now, out: &mut Outgoing);
 
+    /// Somebody went without having said so with a close frame: the network failed, most likely.
+    fn lose(&mut self, conn: ConnId, now: Now, out: &mut Outgoing) {
+        self.leave(conn, now, out);
+    }
+
     /// Another part of the server wants something.
     fn ask(&mut self, request: Self::Request, now: Now, out: &mut Outgoing);
 
