@@ -26,14 +26,44 @@ pub struct ScanError {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JsonText(ByteString);
 
+/// JSON that is only passed on: any text that JavaScript would read, down to [`MAX_DEPTH`] levels.
+///
+/// Unlike a [`JsonText`] it may repeat keys (the last one counts there), hold halves of surrogate
+/// pairs and numbers beyond all doubles, so it is nothing to keep or to look things up in.
+#[derive(Clone, Debug)]
+pub struct LooseJson(ByteString);
+
+impl LooseJson {
+    /// Scans `bytes` whole. Leading and trailing white space is allowed and kept.
+    pub fn parse(bytes: Bytes) -> Result<Self, ScanError> {
+        let text = utf8(bytes)?;
+        Scanner::new(&text, true).document()?;
+        Ok(Self(text))
+    }
+
+    /// The value, for walking.
+    pub fn root(&self) -> Node<'_> {
+        Node::of_valid(&self.0)
+    }
+
+    /// The text as it came in.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+fn utf8(bytes: Bytes) -> Result<ByteString, ScanError> {
+    ByteString::try_from(bytes).map_err(|_| ScanError {
+        offset: 0,
+        reason: "the text is not valid UTF-8",
+    })
+}
+
 impl JsonText {
     /// Scans `bytes` whole. Leading and trailing white space is allowed and kept.
     pub fn parse(bytes: Bytes) -> Result<Self, ScanError> {
-        let text = ByteString::try_from(bytes).map_err(|_| ScanError {
-            offset: 0,
-            reason: "the text is not valid UTF-8",
-        })?;
-        Scanner::new(&text).document()?;
+        let text = utf8(bytes)?;
+        Scanner::new(&text, false).document()?;
         Ok(Self(text))
     }
 
@@ -65,7 +95,10 @@ impl JsonText {
     /// Text made by putting valid JSON together: valid by construction, so not scanned again
     /// outside of debug builds.
     pub(crate) fn of_valid(text: String) -> Self {
-        debug_assert!(Scanner::new(&text).document().is_ok(), "spliced: {text}");
+        debug_assert!(
+            Scanner::new(&text, false).document().is_ok(),
+            "spliced: {text}"
+        );
         Self(ByteString::from(text))
     }
 }
@@ -75,13 +108,16 @@ struct Scanner<'a> {
     bytes: &'a [u8],
     at: usize,
     depth: usize,
+    /// Whether what JavaScript takes is enough.
+    loose: bool,
     /// Keys of all objects that are open, innermost last; shared so that objects allocate nothing.
     keys: Vec<Cow<'a, str>>,
 }
 
 impl<'a> Scanner<'a> {
-    fn new(text: &'a str) -> Self {
+    fn new(text: &'a str, loose: bool) -> Self {
         Self {
+            loose,
             text,
             bytes: text.as_bytes(),
             at: 0,
@@ -157,6 +193,7 @@ impl<'a> Scanner<'a> {
             let start = self.at;
             let key = self.string()?;
             let known = match &mut many {
+                _ if self.loose => false,
                 Some(set) => !set.insert(key.clone()),
                 None => self.keys[mine..].contains(&key),
             };
@@ -164,7 +201,7 @@ impl<'a> Scanner<'a> {
                 self.at = start;
                 return self.fail("the same key stands twice in one object");
             }
-            if many.is_none() {
+            if many.is_none() && !self.loose {
                 self.keys.push(key);
                 if self.keys.len() - mine > LINEAR_KEYS {
                     many = Some(self.keys[mine..].iter().cloned().collect());
@@ -283,7 +320,8 @@ impl<'a> Scanner<'a> {
                     }
                     _ => first,
                 };
-                let Some(c) = char::from_u32(code) else {
+                let alone = self.loose.then_some(char::REPLACEMENT_CHARACTER);
+                let Some(c) = char::from_u32(code).or(alone) else {
                     self.at = start;
                     return self.fail("a surrogate stands alone");
                 };
@@ -333,7 +371,7 @@ impl<'a> Scanner<'a> {
             self.some_digits()?;
         }
         // Only these can be too large for a double.
-        if exponent || self.at - start > 300 {
+        if !self.loose && (exponent || self.at - start > 300) {
             let finite = self.text[start..self.at]
                 .parse::<f64>()
                 .is_ok_and(f64::is_finite);
@@ -422,6 +460,31 @@ mod tests {
             assert!(scan(bad).is_err(), "{bad}");
         }
         assert!(JsonText::parse(Bytes::from_static(b"\"\xff\"")).is_err());
+    }
+
+    #[test]
+    fn what_javascript_reads_may_be_passed_on() {
+        let loose = |text: &str| LooseJson::parse(Bytes::copy_from_slice(text.as_bytes()));
+        for good in [
+            "{\"a\":1,\"a\":2}",
+            "\"\\ud800\"",
+            "\"\\ud800\\ud800\"",
+            "[1e999, {\"\\udc00\":{}}]",
+        ] {
+            assert!(scan(good).is_err() && loose(good).is_ok(), "{good}");
+        }
+        let deep = format!("{}{}", "[".repeat(65), "]".repeat(65));
+        for bad in [
+            "",
+            "nul",
+            "01",
+            "{\"a\"}",
+            "\"\u{1}\"",
+            "\"\\u00g0\"",
+            &deep,
+        ] {
+            assert!(loose(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]
