@@ -6,10 +6,13 @@ use governor::clock::{Clock, DefaultClock};
 use governor::middleware::NoOpMiddleware;
 use governor::state::keyed::HashMapStateStore;
 use governor::{Quota, RateLimiter};
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::time::sleep_until;
 
 /// Attempts that may follow each other at once.
 const BURST: NonZeroU32 = NonZeroU32::new(10).expect("ten is not zero");
@@ -18,6 +21,8 @@ pub const ATTEMPTS_PER_MINUTE: NonZeroU32 = NonZeroU32::new(10).expect("ten is n
 /// Addresses that are remembered; each is forgotten after a minute without an attempt. Further
 /// ones share one count.
 const MAX_CLIENTS: usize = 1 << 16;
+/// Addresses that are answered late at the same time; further ones only wait when they are wrong.
+const MAX_LATE: usize = 1 << 12;
 /// How many attempts lie between two looks for what can be forgotten.
 const SWEEP: usize = 1 << 10;
 
@@ -58,6 +63,75 @@ pub enum Attempt {
     Join,
     /// The number that a display shows.
     Pair,
+    /// The code of a room that anybody may open; only wrong ones are counted.
+    RoomCode,
+    /// Opening such a room.
+    OpenRoom,
+}
+
+/// How long somebody who has guessed too often waits at most for an answer.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Guessing where right guesses are free, as many people may join from one address: only the wrong
+/// ones count, and who has made too many of them is answered late, right or wrong.
+#[derive(Default)]
+pub struct Guesses {
+    attempts: Attempts,
+    /// Until when a client is answered late. A lock for a small map, held for a look.
+    late: Mutex<HashMap<Client, Instant>>,
+}
+
+impl Guesses {
+    /// Makes one guess. `look` finds what was meant; it is asked once, or never when too many others
+    /// of this client wait.
+    pub async fn guess<T>(&self, client: Client, look: impl FnOnce() -> Option<T>) -> Option<T> {
+        if self.is_late(client) {
+            return if self.turn(client).await {
+                look()
+            } else {
+                None
+            };
+        }
+        let found = look();
+        if found.is_none() {
+            self.turn(client).await;
+        }
+        found
+    }
+
+    /// Waits until one more wrong guess is fine. Whether that came in time.
+    async fn turn(&self, client: Client) -> bool {
+        let end = Instant::now() + PATIENCE;
+        while let Err(error) = self.attempts.take(Attempt::RoomCode, client) {
+            let Error::TooManyAttempts { wait_seconds } = error else {
+                return false;
+            };
+            let until = Instant::now() + Duration::from_secs(wait_seconds);
+            self.remember(client, until);
+            sleep_until(until.min(end).into()).await;
+            if until >= end {
+                return false;
+            }
+        }
+        true
+    }
+
+    fn is_late(&self, client: Client) -> bool {
+        let late = self.late.lock().unwrap_or_else(PoisonError::into_inner);
+        late.get(&client)
+            .is_some_and(|until| *until > Instant::now())
+    }
+
+    fn remember(&self, client: Client, until: Instant) {
+        let mut late = self.late.lock().unwrap_or_else(PoisonError::into_inner);
+        if late.len() >= MAX_LATE {
+            let now = Instant::now();
+            late.retain(|_, until| *until > now);
+        }
+        if late.len() < MAX_LATE {
+            late.insert(client, until);
+        }
+    }
 }
 
 /// Counts attempts; bounded in memory.
@@ -75,9 +149,21 @@ impl Default for Attempts {
     }
 }
 
+impl Attempts {
+    /// With limits of its own: so many at once, and so many per minute after that.
+    pub fn of(burst: NonZeroU32, per_minute: NonZeroU32) -> Self {
+        let quota = Quota::per_minute(per_minute).allow_burst(burst);
+        Self::with(quota, DefaultClock::default())
+    }
+}
+
 impl<C: Clock + Clone> Attempts<C> {
     fn new(clock: C) -> Self {
         let quota = Quota::per_minute(ATTEMPTS_PER_MINUTE).allow_burst(BURST);
+        Self::with(quota, clock)
+    }
+
+    fn with(quota: Quota, clock: C) -> Self {
         Self {
             limiter: RateLimiter::hashmap_with_clock(quota, clock.clone()),
             clock,
@@ -146,6 +232,28 @@ mod tests {
         clock.advance(Duration::from_secs(2));
         attempts.take(Attempt::SignIn, guesser).unwrap();
         assert!(attempts.take(Attempt::SignIn, guesser).is_err());
+    }
+
+    #[tokio::test]
+    async fn right_guesses_are_free_until_too_many_were_wrong() {
+        let guesses = Guesses::default();
+        let (many, other) = (client("192.0.2.1"), client("192.0.2.2"));
+        let look = |found: bool| move || found.then_some(());
+        for _ in 0..200 {
+            assert_eq!(guesses.guess(many, look(true)).await, Some(()));
+        }
+        for _ in 0..BURST.get() {
+            assert_eq!(guesses.guess(many, look(false)).await, None);
+        }
+        assert!(!guesses.is_late(many));
+        // The next wrong one waits; with it every other of this client, and of nobody else.
+        let late = Duration::from_millis(20);
+        let wrong = guesses.guess(many, look(false));
+        assert!(tokio::time::timeout(late, wrong).await.is_err());
+        let right = guesses.guess(many, look(true));
+        assert!(tokio::time::timeout(late, right).await.is_err());
+        assert_eq!(guesses.guess(other, look(true)).await, Some(()));
+        assert_eq!(guesses.guess(other, look(false)).await, None);
     }
 
     #[test]

@@ -24,7 +24,7 @@ mod policy;
 mod role;
 mod signed_out;
 
-pub use attempts::{ATTEMPTS_PER_MINUTE, Attempt, Attempts, Client};
+pub use attempts::{ATTEMPTS_PER_MINUTE, Attempt, Attempts, Client, Guesses};
 pub use cookie::{find as find_cookie, set as set_cookie};
 pub use keys::{Keys, random};
 pub use machine::Machine;
