@@ -8,12 +8,13 @@ use qrcode::render::unicode::Dense1x2;
 use std::fmt::Write;
 use std::net::{IpAddr, SocketAddr};
 
-/// The text, for standard error. `own_password` is the one that the server has made, to be shown.
+/// The text, for standard error. `further`: other listeners by name. `own_password` is the one that the server has made, to be shown.
 pub fn banner(
     config: &Config,
     policy: &Policy,
     own_password: Option<&Secret>,
     addr: SocketAddr,
+    further: &[(&str, SocketAddr)],
     store: &Store,
 ) -> String {
     let mut text = format!("\nTablekeep {}\n", env!("CARGO_PKG_VERSION"));
@@ -38,6 +39,13 @@ pub fn banner(
             );
         }
         None => line("on the network", "no network found".into()),
+    }
+    for (name, addr) in further {
+        let url = match network_urls(policy.machine(), *addr).into_iter().next() {
+            Some(url) => url,
+            None => format!("http://localhost:{}", addr.port()),
+        };
+        line(name, url);
     }
     line("data folder", store.root().display().to_string());
     line("access", access(config));

@@ -1,5 +1,11 @@
 //! Every setting: one struct from the command line and the environment.
 
+mod nexus;
+mod speak;
+
+pub use nexus::Nexus;
+pub use speak::{ClientBuild, Speak, Speaker};
+
 use clap::{Parser, ValueEnum};
 use ipnet::IpNet;
 use std::net::SocketAddr;
@@ -67,6 +73,17 @@ pub struct Config {
     )]
     pub allow_host: Vec<String>,
 
+    /// Open a further port for the clients of another system; repeatable, or separated by commas
+    ///
+    /// Known are nexus (rooms, 5000 by default there) and nexus-assets (its library of pictures,
+    /// 8080 by default there: everybody who can reach that port sees all maps).
+    #[arg(long, env = "TABLEKEEP_SPEAK", value_name = "DIALECT@PORT", value_delimiter = ',', value_parser = speak::speak)]
+    pub speak: Vec<Speak>,
+
+    /// Serve a client's own build (a folder with index.html) on that system's port; repeatable
+    #[arg(long, env = "TABLEKEEP_CLIENT", value_name = "DIALECT=DIR", value_delimiter = ',', value_parser = speak::client)]
+    pub client: Vec<ClientBuild>,
+
     /// Whether SpellTable's sender gets its own scene back
     #[arg(long, env = "TABLEKEEP_SPELLTABLE_ECHO", value_enum, default_value_t = Echo::Auto)]
     pub spelltable_echo: Echo,
@@ -99,6 +116,10 @@ pub struct Config {
     /// Limits, all of them told to clients by GET /limits.
     #[command(flatten)]
     pub limits: Limits,
+
+    /// What Nexus clients are held to.
+    #[command(flatten)]
+    pub nexus: Nexus,
 }
 
 /// Everything that is bounded.
@@ -295,8 +316,13 @@ fn size(text: &str) -> Result<u64, String> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+
+    /// The settings with these flags.
+    pub fn settings(flags: &[&str]) -> Config {
+        Config::parse_from([&["tablekeep"], flags].concat())
+    }
 
     #[test]
     fn sizes_have_units() {

@@ -3,11 +3,14 @@
 use crate::access::{Keys, Passes, Policy, SocketAddrs, own_password};
 use crate::audio::{self, SOUNDS, TagReader};
 use crate::banner::banner;
-use crate::config::{Config, Secret};
+use crate::config::{Config, Secret, Speaker};
 use crate::demo;
+use crate::dialects::nexus::{Rooms, assets, assets::AssetBook};
 use crate::dialects::table::{OpenTables, Settings};
 use crate::error::{Error, ErrorBody, Result, ValidationBody};
-use crate::http::{self, AtOnce, Registrar, RouteList, at_once, fallback, gate, send_document};
+use crate::http::{
+    self, AtOnce, ClientBuilds, Registrar, RouteList, at_once, fallback, gate, send_document,
+};
 use crate::library::Library;
 use crate::live::{Couriers, Keeper, Stage, start_courier};
 use crate::maps::{self, MAPS};
@@ -24,6 +27,7 @@ use actix_server::ServerHandle;
 use actix_service::{
     Service, ServiceFactory, ServiceFactoryExt, apply_fn_factory, fn_service, map_config,
 };
+use actix_web::body::BoxBody;
 use actix_web::dev::{AppConfig, ServiceRequest, ServiceResponse};
 use actix_web::http::header;
 use actix_web::middleware::from_fn;
@@ -58,6 +62,9 @@ const TRASH_PAUSE: Duration = Duration::from_secs(24 * 60 * 60);
 /// The API's description, as committed and as served.
 pub const OPENAPI: &str = include_str!("../openapi/openapi.json");
 
+/// The same of the listener for Nexus' library of pictures.
+pub const ASSETS_OPENAPI: &str = include_str!("../openapi/nexus-assets.json");
+
 /// What does not come from routes.
 #[derive(OpenApi)]
 #[openapi(
@@ -79,12 +86,33 @@ pub const OPENAPI: &str = include_str!("../openapi/openapi.json");
 )]
 struct ApiInfo;
 
+/// The same of the listener for Nexus' library.
+#[derive(OpenApi)]
+#[openapi(info(
+    title = "Tablekeep as Nexus' asset server",
+    description = "What `--speak nexus-assets@PORT` serves: the pictures of the map library, for everybody.",
+    license(name = "MIT OR Apache-2.0")
+))]
+struct AssetsInfo;
+
 /// The API's description, made from the routes: what `openapi/openapi.json` must be.
 pub fn api_document() -> Result<String> {
+    describe(ApiInfo::openapi(), |config| routes(config))
+}
+
+/// The same for `openapi/nexus-assets.json`.
+pub fn assets_document() -> Result<String> {
+    describe(AssetsInfo::openapi(), |config| assets::routes(config))
+}
+
+fn describe(
+    info: utoipa::openapi::OpenApi,
+    routes: impl FnOnce(&mut ServiceConfig<'_>),
+) -> Result<String> {
     let (_, api) = App::new()
         .into_utoipa_app()
-        .openapi(ApiInfo::openapi())
-        .configure(|config: &mut ServiceConfig<'_>| routes(config))
+        .openapi(info)
+        .configure(routes)
         .split_for_parts();
     let mut text = api.to_pretty_json().map_err(std::io::Error::other)?;
     text.push('\n');
@@ -120,22 +148,34 @@ struct Shared {
     readiness: Data<Readiness>,
     couriers: Couriers,
     open: Arc<OpenTables>,
+    nexus: Arc<Rooms>,
+    builds: Data<ClientBuilds>,
+    assets: Data<AssetBook>,
 }
 
 impl Shared {
-    fn sockets(&self) -> Sockets {
+    fn sockets(&self, speaker: Option<Speaker>) -> Sockets {
         Sockets {
             policy: self.policy.clone(),
             config: self.config.clone(),
             open: self.open.clone(),
+            nexus: self.nexus.clone(),
+            speaker,
         }
     }
+}
+
+/// A listener of one system's clients.
+struct Further {
+    speaker: Speaker,
+    listener: TcpListener,
 }
 
 /// A server that listens, ready to run.
 pub struct Server {
     addr: SocketAddr,
     listener: TcpListener,
+    further: Vec<Further>,
     shared: Shared,
     store: Arc<Store>,
     scanned: watch::Sender<bool>,
@@ -152,7 +192,9 @@ impl Server {
         let folder = data_folder(&config)?;
         let (store, pending) = Store::open(&folder, &[&MAPS, &SCENES, &SOUNDS])?;
         let (policy, directory, own_password) = open_access(&config, &store.private())?;
-        let listener = listen(config.listen)?;
+        let builds = Data::new(open_builds(&config)?);
+        let listener = listen(config.listen, "--listen ADDR:PORT")?;
+        let further = listen_further(&config)?;
         let addr = listener.local_addr()?;
         let keeper = Keeper::start({
             let store = store.clone();
@@ -180,6 +222,7 @@ impl Server {
             let open = open.clone();
             move || open.trouble().map_or(Ok(()), Err)
         });
+        let nexus = Arc::new(Rooms::new(config.nexus.clone(), &couriers));
         let (scanned, scan_done) = watch::channel(false);
         let library = Library::new(config.clone(), store.clone(), open.clone(), scan_done);
         let shared = Shared {
@@ -194,10 +237,14 @@ impl Server {
             readiness: Data::new(readiness),
             couriers,
             open,
+            nexus,
+            builds,
+            assets: Data::new(AssetBook::new(&MAPS)),
         };
         Ok(Self {
             addr,
             listener,
+            further,
             shared,
             store,
             scanned,
@@ -219,51 +266,42 @@ impl Server {
         let config = shared.config.clone();
         let worker = shared.clone();
         follow_moves(shared.open.clone(), self.moved).await;
-        let server = actix_server::Server::build()
+        let mut server = actix_server::Server::build()
             .workers(config.workers())
             .max_concurrent_connections(config.limits.max_connections)
             .shutdown_timeout(DRAIN.as_secs())
             .disable_signals()
             .listen("http", self.listener, move || {
                 start_courier(&worker.couriers);
-                let (sockets, files) = (worker.sockets(), worker.clone());
+                let files = worker.clone();
                 let routes = map_config(app(&worker), |()| AppConfig::default());
-                let http = HttpService::build()
-                    .keep_alive(Duration::from_secs(75))
-                    .client_request_timeout(Duration::from_secs(10))
-                    .client_disconnect_timeout(Duration::from_secs(1))
-                    .on_connect_ext(|socket: &http::Socket, extensions| {
-                        let io = socket.stream();
-                        give_up_stalled(io);
-                        extensions.insert(socket.outlet());
-                        if let (Ok(peer), Ok(local)) = (io.peer_addr(), io.local_addr()) {
-                            extensions.insert(SocketAddrs { peer, local });
-                        }
-                    })
-                    .upgrade(fn_service(move |(req, framed)| {
-                        upgrade(sockets.clone(), req, framed)
-                    }))
-                    .h1(apply_fn_factory(
-                        routes,
-                        move |req: Request, routes| match at_once(
-                            &req,
-                            &files.policy,
-                            &files.library,
-                            &AT_ONCE,
-                        ) {
-                            Some(answer) => Either::Left(ready(Ok(answer))),
-                            None => Either::Right(routes.call(req).map_ok(Response::from)),
-                        },
-                    ));
-                let accept = |io| ready(Ok::<_, DispatchError>(http::Socket::accepted(io)));
-                fn_service(accept).and_then(http)
-            })?
-            .run();
+                let routes = apply_fn_factory(routes, move |req: Request, routes| {
+                    match at_once(&req, &files.policy, &files.library, &AT_ONCE) {
+                        Some(answer) => Either::Left(ready(Ok(answer))),
+                        None => Either::Right(routes.call(req).map_ok(Response::from)),
+                    }
+                });
+                connections(worker.sockets(None), routes)
+            })?;
         println!("listening on http://{}", self.addr);
+        for Further { speaker, listener } in self.further {
+            let addr = listener.local_addr()?;
+            let worker = shared.clone();
+            server = server.listen(speaker.name(), listener, move || {
+                let routes = map_config(further_app(&worker, speaker), |()| AppConfig::default());
+                let routes = apply_fn_factory(routes, |req: Request, routes| {
+                    routes.call(req).map_ok(Response::from)
+                });
+                connections(worker.sockets(Some(speaker)), routes)
+            })?;
+            println!("listening ({}) on http://{addr}", speaker.name());
+        }
+        let server = server.run();
         empty_trash(self.store.clone(), config.limits.trash_days);
         let handle = server.handle();
         let serving = actix_rt::spawn(server);
         stop.await;
+        shared.nexus.stop();
         drain(&shared.couriers, &handle, &shared.open).await;
         drop(watcher);
         drop(serving);
@@ -274,11 +312,23 @@ impl Server {
         let (store, addr) = (self.store.clone(), self.addr);
         let (config, policy) = (self.shared.config.clone(), self.shared.policy.clone());
         let (scanned, own_password) = (self.scanned.clone(), self.own_password.clone());
+        let further = self.further.iter().map(|further| {
+            let addr = further.listener.local_addr()?;
+            Ok((further.speaker.name(), addr))
+        });
+        let further = further.collect::<std::io::Result<Vec<_>>>()?;
         Ok(Watcher::start(self.store.clone(), move || {
             scanned.send_replace(true);
             eprintln!(
                 "{}",
-                banner(&config, &policy, own_password.as_ref(), addr, &store)
+                banner(
+                    &config,
+                    &policy,
+                    own_password.as_ref(),
+                    addr,
+                    &further,
+                    &store
+                )
             );
         })?)
     }
@@ -400,7 +450,40 @@ fn open_access(
     Ok((Policy::new(config, passes), directory, own_password))
 }
 
-fn listen(addr: SocketAddr) -> Result<TcpListener> {
+/// The builds of clients that are to be served, each on a listener that there is.
+fn open_builds(config: &Config) -> Result<ClientBuilds> {
+    let mut builds = ClientBuilds::default();
+    for client in &config.client {
+        let name = client.speaker.name();
+        if !config
+            .speak
+            .iter()
+            .any(|speak| speak.speaker == client.speaker)
+        {
+            let text =
+                format!("--client {name}=... needs a port to serve it on: add --speak {name}@PORT");
+            return Err(Error::Invalid(text));
+        }
+        builds.open(name, &client.folder)?;
+    }
+    Ok(builds)
+}
+
+/// Binds the ports of `--speak`, on the main listener's interface.
+fn listen_further(config: &Config) -> Result<Vec<Further>> {
+    let further = config.speak.iter().map(|speak| {
+        let setting = format!("--speak {}@PORT", speak.speaker.name());
+        let listener = listen(SocketAddr::new(config.listen.ip(), speak.port), &setting)?;
+        Ok(Further {
+            speaker: speak.speaker,
+            listener,
+        })
+    });
+    further.collect()
+}
+
+/// `setting` would choose another port.
+fn listen(addr: SocketAddr, setting: &str) -> Result<TcpListener> {
     let bind = || -> std::io::Result<TcpListener> {
         let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
         // A restart must not wait for the last one's closed connections.
@@ -414,14 +497,12 @@ fn listen(addr: SocketAddr) -> Result<TcpListener> {
         use std::io::ErrorKind as K;
         let hint = match error.kind() {
             K::AddrInUse => format!(
-                "port {} is taken, perhaps by another tablekeep; choose another with --listen {}:PORT",
-                addr.port(),
-                addr.ip()
+                "port {} is taken, perhaps by another tablekeep; choose another with {setting}",
+                addr.port()
             ),
             K::PermissionDenied => format!(
-                "port {} needs more rights; choose one above 1023 with --listen {}:PORT",
-                addr.port(),
-                addr.ip()
+                "port {} needs more rights; choose one above 1023 with {setting}",
+                addr.port()
             ),
             K::AddrNotAvailable => format!(
                 "this machine has no address {}; listen on all with --listen 0.0.0.0:{}",
@@ -441,7 +522,7 @@ fn app(
     impl ServiceFactory<
         ServiceRequest,
         Config = (),
-        Response = ServiceResponse<actix_web::body::BoxBody>,
+        Response = ServiceResponse<BoxBody>,
         Error = actix_web::Error,
         InitError = (),
     > + use<>,
@@ -471,6 +552,86 @@ fn app(
         )
         .default_service(web::to(fallback))
         .wrap(from_fn(gate))
+}
+
+/// What every connection goes through, whichever routes are behind it.
+fn connections<R>(
+    sockets: Sockets,
+    routes: R,
+) -> impl ServiceFactory<TcpStream, Config = (), Response = (), Error = DispatchError, InitError = ()>
+where
+    R: ServiceFactory<Request, Config = (), Response = Response<BoxBody>, InitError = ()> + 'static,
+    R::Error: Into<Response<BoxBody>> + std::fmt::Debug,
+    R::Future: 'static,
+    R::Service: 'static,
+    <R::Service as Service<Request>>::Future: 'static,
+{
+    let http = HttpService::build()
+        .keep_alive(Duration::from_secs(75))
+        .client_request_timeout(Duration::from_secs(10))
+        .client_disconnect_timeout(Duration::from_secs(1))
+        .on_connect_ext(|socket: &http::Socket, extensions| {
+            let io = socket.stream();
+            give_up_stalled(io);
+            extensions.insert(socket.outlet());
+            if let (Ok(peer), Ok(local)) = (io.peer_addr(), io.local_addr()) {
+                extensions.insert(SocketAddrs { peer, local });
+            }
+        })
+        .upgrade(fn_service(move |(req, framed)| {
+            upgrade(sockets.clone(), req, framed)
+        }))
+        .h1(routes);
+    let accept = |io| ready(Ok::<_, DispatchError>(http::Socket::accepted(io)));
+    fn_service(accept).and_then(http)
+}
+
+/// The routes of a listener for one system's clients, for one worker.
+fn further_app(
+    shared: &Shared,
+    speaker: Speaker,
+) -> App<
+    impl ServiceFactory<
+        ServiceRequest,
+        Config = (),
+        Response = ServiceResponse<BoxBody>,
+        Error = actix_web::Error,
+        InitError = (),
+    > + use<>,
+> {
+    App::new()
+        .configure(|config| match speaker {
+            Speaker::Nexus => {
+                config.default_service(web::to(nexus_page));
+            }
+            Speaker::NexusAssets => {
+                assets::routes(config);
+                config
+                    .route("/openapi.json", web::get().to(assets_openapi))
+                    .default_service(web::to(assets::not_found));
+            }
+        })
+        .app_data(shared.library.clone())
+        .app_data(shared.policy.clone())
+        .app_data(shared.builds.clone())
+        .app_data(shared.assets.clone())
+        .wrap(from_fn(gate))
+}
+
+/// On Nexus' port: the client's own build where one is given; the room server has no pages.
+async fn nexus_page(req: HttpRequest, builds: Data<ClientBuilds>) -> Result<HttpResponse> {
+    let is_socket = req.path() == "/ws";
+    match builds.get(Speaker::Nexus.name()).filter(|_| !is_socket) {
+        Some(build) => build.send(&req).await,
+        None => Ok(HttpResponse::UpgradeRequired()
+            .insert_header((header::UPGRADE, "websocket"))
+            .content_type("text/plain")
+            .body("Upgrade Required")),
+    }
+}
+
+async fn assets_openapi(req: HttpRequest) -> Result<HttpResponse> {
+    send_document(&req, "application/json", ASSETS_OPENAPI)
 }
 
 async fn openapi(req: HttpRequest) -> Result<HttpResponse> {

@@ -1,7 +1,10 @@
 //! From a handshake to a room: how an upgrade is judged, and whose protocol is spoken on it.
 
-use crate::access::{Policy, Role, SocketAddrs, Visitor};
-use crate::config::Config;
+use crate::access::{
+    Client, Policy, Role, SocketAddrs, Verdict, Visitor, find_cookie, random, set_cookie,
+};
+use crate::config::{Config, Speaker};
+use crate::dialects::nexus::{self, Ask, Proof, Rooms};
 use crate::dialects::spelltable;
 use crate::dialects::table::{self, Guest, OpenTables, TableRules};
 use crate::error::{Error, Result};
@@ -32,6 +35,10 @@ pub struct Sockets {
     pub config: Data<Config>,
     /// The tables.
     pub open: Arc<OpenTables>,
+    /// Nexus' rooms.
+    pub nexus: Arc<Rooms>,
+    /// Whose listener it is; `None`: the main one.
+    pub speaker: Option<Speaker>,
 }
 
 /// A request with `Upgrade: websocket`, outside of the routes: checked by hand, then its socket is
@@ -50,7 +57,7 @@ pub async fn upgrade(
         .unwrap_or_else(SocketAddrs::unknown);
     let verdict = shared.policy.judge(req.head(), addrs);
     let admitted = match verdict {
-        Ok(verdict) => admit(&shared, &req, verdict.visitor()).await,
+        Ok(verdict) => admit(&shared, &req, verdict, addrs).await,
         Err(error) => Err(error),
     };
     let (way, place) = match admitted {
@@ -72,14 +79,14 @@ pub async fn upgrade(
     let key = key.map(|key| key.as_bytes()).unwrap_or_default();
     let offered = req.headers().get_all(header::SEC_WEBSOCKET_PROTOCOL);
     let offered = offered.filter_map(|value| value.to_str().ok());
-    let mut offered = offered.flat_map(|list| list.split(',').map(str::trim));
-    let chosen = way.subprotocol().filter(|ours| offered.any(|o| o == *ours));
+    let offered = offered.flat_map(|list| list.split(',').map(str::trim));
+    let chosen = way.subprotocol(offered);
     let offers = req.headers().get_all(header::SEC_WEBSOCKET_EXTENSIONS);
     let offers: Vec<_> = offers.filter_map(|value| value.to_str().ok()).collect();
     let extension = Some(offers.join(","))
-        .filter(|_| shared.config.deflate)
+        .filter(|_| shared.config.deflate && way.deflates())
         .and_then(|offers| negotiate(&offers));
-    let answer = switch_protocols(key, chosen, extension);
+    let answer = switch_protocols(key, chosen, extension, way.cookie());
     let deflates = extension.is_some();
     // What is held across the long wait below is the connection's memory.
     drop(req);
@@ -90,7 +97,8 @@ pub async fn upgrade(
     drop(answer);
     let max_frame = shared.config.limits.max_frame;
     let max_messages = shared.config.limits.max_messages;
-    let open = shared.open.clone();
+    let max_message = shared.config.nexus.max_message;
+    let (open, rooms) = (shared.open.clone(), shared.nexus.clone());
     drop(shared);
     // A task of its own, so that the HTTP dispatcher and its buffers are freed.
     match way {
@@ -120,6 +128,23 @@ pub async fn upgrade(
                 socket.enter(room, guest, table::Wire).await;
             });
         }
+        Way::Nexus(caller) => {
+            let Caller {
+                counted,
+                ask,
+                client,
+                proof,
+                ..
+            } = *caller;
+            let socket = Socket::new(io, already, max_message, counted, deflates, NEXUS);
+            actix_rt::spawn(async move {
+                let _place = place;
+                // In a box: it is over when the connection's long life begins.
+                let seat = Box::pin(rooms.seat(ask, client, proof)).await;
+                drop(rooms);
+                socket.enter(seat.room, seat.guest, seat.wire).await;
+            });
+        }
     }
     Ok(())
 }
@@ -136,33 +161,116 @@ const TABLE: Bounds = Bounds {
     silent: Some(CloseCode::NoPong),
 };
 
+const NEXUS: Bounds = Bounds {
+    control_bytes: nexus::QUEUE_BYTES,
+    slow: CloseCode::TryLater,
+    silent: None,
+};
+
 /// Where a WebSocket leads.
 enum Way {
     SpellTable(Role, RoomHandle<TableRules>),
     Table(Visitor),
+    Nexus(Box<Caller>),
 }
 
 impl Way {
-    fn subprotocol(&self) -> Option<&'static str> {
+    /// The one to choose of those that the client offers.
+    fn subprotocol<'a>(&self, mut offered: impl Iterator<Item = &'a str>) -> Option<&'a str> {
         match self {
             Self::SpellTable(..) => None,
-            Self::Table(_) => Some(table::SUBPROTOCOL),
+            Self::Table(_) => offered.find(|name| *name == table::SUBPROTOCOL),
+            Self::Nexus(_) => offered.next().filter(|name| !name.is_empty()),
+        }
+    }
+
+    /// Whether messages may be compressed.
+    fn deflates(&self) -> bool {
+        match self {
+            Self::SpellTable(..) | Self::Table(_) => true,
+            Self::Nexus(_) => false,
+        }
+    }
+
+    fn cookie(&self) -> Option<&str> {
+        match self {
+            Self::SpellTable(..) | Self::Table(_) => None,
+            Self::Nexus(caller) => caller.cookie.as_deref(),
         }
     }
 }
 
+/// Who asks for one of Nexus' rooms.
+struct Caller {
+    ask: Ask,
+    client: Client,
+    counted: bool,
+    /// What its browser keeps, to be known again as a host.
+    proof: Option<Proof>,
+    /// For a browser that keeps nothing yet.
+    cookie: Option<String>,
+}
+
+/// The cookie of browsers that may become hosts.
+const HOST_COOKIE: &str = "tablekeep-nexus";
+const HOST_COOKIE_AGE: Duration = Duration::from_secs(12 * 60 * 60);
+
+impl Caller {
+    fn of(shared: &Sockets, req: &Request, verdict: Verdict, addrs: SocketAddrs) -> Result<Self> {
+        let mut caller = Self {
+            ask: Ask::of(req.uri().query().unwrap_or_default()),
+            client: Client::of(addrs),
+            counted: verdict.role < Role::Gm,
+            proof: None,
+            cookie: None,
+        };
+        // Cookies count on the server's own pages only (see the access module).
+        if shared.config.nexus.host_grace > 0 && verdict.own_page {
+            let kept = find_cookie(req.headers(), HOST_COOKIE);
+            let kept = kept.and_then(|text| uuid::Uuid::try_parse(text).ok());
+            let proof = match kept {
+                Some(kept) => kept.into_bytes(),
+                None => random()?,
+            };
+            if kept.is_none() {
+                let origin = req.headers().get(header::ORIGIN);
+                let secure = origin.is_some_and(|o| o.as_bytes().starts_with(b"https://"));
+                let value = uuid::Uuid::from_bytes(proof).simple().to_string();
+                caller.cookie = Some(set_cookie(HOST_COOKIE, &value, HOST_COOKIE_AGE, secure));
+            }
+            caller.proof = Some(proof);
+        }
+        Ok(caller)
+    }
+}
+
 /// Checks a handshake; answers where it leads.
-async fn admit(shared: &Sockets, req: &Request, visitor: Visitor) -> Result<(Way, Place)> {
-    let path = req.path();
-    let way = match path.strip_prefix("/api").unwrap_or(path) {
-        "/ws" => {
+async fn admit(
+    shared: &Sockets,
+    req: &Request,
+    verdict: Verdict,
+    addrs: SocketAddrs,
+) -> Result<(Way, Place)> {
+    let (path, visitor) = (req.path(), verdict.visitor());
+    let nexus =
+        || Caller::of(shared, req, verdict, addrs).map(|caller| Way::Nexus(Box::new(caller)));
+    let way = match (shared.speaker, path.strip_prefix("/api").unwrap_or(path)) {
+        // Whatever the path: so does Nexus' own server.
+        (Some(Speaker::Nexus), _) => nexus()?,
+        (Some(speaker @ Speaker::NexusAssets), _) => {
+            let text = format!("there is no WebSocket on the port of {}", speaker.name());
+            return Err(Error::Forbidden(text));
+        }
+        (None, "/ws/nexus") => nexus()?,
+        (None, "/ws") if req.uri().query().is_some_and(Ask::is_in) => nexus()?,
+        (None, "/ws") => {
             let seat = visitor.seat()?;
             let table = shared.open.open(seat.table).await?;
             Way::SpellTable(seat.role, table.room)
         }
         // Who may sit where is said after hello, with a close code that pages can read.
-        "/ws/table" => Way::Table(visitor),
-        other => {
+        (None, "/ws/table") => Way::Table(visitor),
+        (None, other) => {
             return Err(Error::Forbidden(format!(
                 "there is no WebSocket at {other}; the table's is at /ws/table, SpellTable's at /ws"
             )));

@@ -1,4 +1,5 @@
 //! The protocols that clients speak, one folder each: a codec and its rules.
 
+pub mod nexus;
 pub mod spelltable;
 pub mod table;

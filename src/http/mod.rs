@@ -2,6 +2,7 @@
 
 mod body;
 mod cache;
+mod client_build;
 pub mod docs;
 mod download;
 mod fallback;
@@ -16,6 +17,7 @@ mod upload;
 
 pub use body::{Fields, JsonBody, SHORT_BYTES, ShortBody};
 pub use cache::FileCache;
+pub use client_build::{ClientBuild, ClientBuilds};
 pub use docs::{
     FileErrors, GmErrors, GuestErrors, Message, PublicErrors, SeatErrors, UploadErrors, WriteErrors,
 };

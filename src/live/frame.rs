@@ -164,15 +164,21 @@ impl Frame {
 }
 
 /// The answer that accepts an upgrade, with the subprotocol and the extension that were chosen from
-/// those offered.
-pub fn switch_protocols(key: &[u8], subprotocol: Option<&str>, extension: Option<&str>) -> String {
+/// those offered, and a `Set-Cookie` line.
+pub fn switch_protocols(
+    key: &[u8],
+    subprotocol: Option<&str>,
+    extension: Option<&str>,
+    cookie: Option<&str>,
+) -> String {
     let accept = ws::hash_key(key);
     let accept = std::str::from_utf8(&accept).unwrap_or_default();
     let header = |name: &str, value: Option<&str>| {
         value.map_or_else(String::new, |value| format!("{name}: {value}\r\n"))
     };
     let chosen = header("sec-websocket-protocol", subprotocol)
-        + &header("sec-websocket-extensions", extension);
+        + &header("sec-websocket-extensions", extension)
+        + &header("set-cookie", cookie);
     format!(
         "HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade\r\nsec-websocket-accept: {accept}\r\n{chosen}\r\n"
     )

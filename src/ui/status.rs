@@ -1,6 +1,8 @@
 //! `/health`, `/limits`: what state the server is in, and how much it takes.
 
 use crate::access::ATTEMPTS_PER_MINUTE;
+use crate::config::Nexus;
+use crate::dialects::nexus::QUEUE_BYTES;
 use crate::dialects::table::dice::MAX_DICE;
 use crate::dialects::table::{CHAT_CHARS, HINT_BYTES, SIGNAL_BYTES};
 use crate::error::Result;
@@ -102,6 +104,44 @@ struct LimitsBody {
     /// A request to join, to pair or to sign in.
     guest_request_bytes: u64,
     ranges_per_request: usize,
+    nexus: NexusLimits,
+}
+
+/// What Nexus' rooms and clients are held to.
+#[derive(Serialize, ToSchema)]
+struct NexusLimits {
+    rooms: usize,
+    /// Also how many one address may open in a burst.
+    rooms_per_address: u32,
+    members_per_room: usize,
+    message_bytes: u64,
+    /// Of one connection, which is read later beyond.
+    messages_per_second: u32,
+    bytes_per_second: u64,
+    room_bytes_per_second: u64,
+    /// What may wait for a slow client.
+    queue_bytes: usize,
+    /// How long a connection without a room is kept.
+    idle_seconds: u16,
+    /// How long a room waits for a host whose connection broke.
+    host_grace_seconds: u16,
+}
+
+impl NexusLimits {
+    fn of(nexus: &Nexus) -> Self {
+        Self {
+            rooms: nexus.max_rooms,
+            rooms_per_address: nexus.max_rooms_per_address,
+            members_per_room: nexus.max_members,
+            message_bytes: nexus.max_message,
+            messages_per_second: nexus.max_rate,
+            bytes_per_second: nexus.max_bytes,
+            room_bytes_per_second: nexus.max_room_bytes,
+            queue_bytes: QUEUE_BYTES,
+            idle_seconds: nexus.idle,
+            host_grace_seconds: nexus.host_grace,
+        }
+    }
 }
 
 /// Lists the limits.
@@ -133,5 +173,6 @@ async fn limits(library: Data<Library>) -> Result<Json<LimitsBody>> {
         attempts_per_minute: ATTEMPTS_PER_MINUTE.get(),
         guest_request_bytes: SHORT_BYTES,
         ranges_per_request: MAX_RANGES,
+        nexus: NexusLimits::of(&library.config.nexus),
     }))
 }

@@ -12,6 +12,8 @@ mod disk;
 mod files;
 mod hostile;
 mod maps;
+mod nexus_assets;
+mod nexus_ws;
 mod openapi;
 mod peek;
 mod scenes;

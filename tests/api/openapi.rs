@@ -6,16 +6,23 @@ use std::path::PathBuf;
 
 #[test]
 fn the_committed_document_is_what_the_routes_make() {
-    let made = tablekeep::server::api_document().unwrap();
-    let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("openapi/openapi.json");
-    if std::env::var_os("UPDATE_OPENAPI").is_some() {
-        std::fs::write(&file, &made).unwrap();
+    for (name, made) in [
+        ("openapi.json", tablekeep::server::api_document()),
+        ("nexus-assets.json", tablekeep::server::assets_document()),
+    ] {
+        let made = made.unwrap();
+        let file = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+            .join("openapi")
+            .join(name);
+        if std::env::var_os("UPDATE_OPENAPI").is_some() {
+            std::fs::write(&file, &made).unwrap();
+        }
+        let committed = std::fs::read_to_string(&file).unwrap();
+        assert!(
+            made == committed,
+            "openapi/{name} is out of date: run UPDATE_OPENAPI=1 cargo test --test api openapi"
+        );
     }
-    let committed = std::fs::read_to_string(&file).unwrap();
-    assert!(
-        made == committed,
-        "openapi/openapi.json is out of date: run UPDATE_OPENAPI=1 cargo test --test api openapi"
-    );
 }
 
 #[test]
@@ -70,8 +77,15 @@ fn every_documented_path_answers() {
 
 #[test]
 fn every_error_answer_in_the_document_has_a_body() {
-    let api: Value = serde_json::from_str(tablekeep::server::OPENAPI).unwrap();
-    for (path, item) in api["paths"].as_object().unwrap() {
+    let documents = [
+        tablekeep::server::OPENAPI,
+        tablekeep::server::ASSETS_OPENAPI,
+    ];
+    let documents = documents.map(|document| serde_json::from_str::<Value>(document).unwrap());
+    for (path, item) in documents
+        .iter()
+        .flat_map(|api| api["paths"].as_object().unwrap())
+    {
         for (method, operation) in item.as_object().unwrap() {
             for (status, answer) in operation["responses"].as_object().unwrap() {
                 if status.starts_with(['4', '5']) {

@@ -42,6 +42,46 @@ fn a_taken_port_is_one_sentence() {
 }
 
 #[test]
+fn a_further_listener_that_cannot_be_is_one_sentence() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().to_str().unwrap();
+    let nexus = format!("nexus@{}", taken.local_addr().unwrap().port());
+    let here = format!("nexus={data}");
+    for (flags, words) in [
+        (
+            &["--speak", &nexus][..],
+            &["is taken", "--speak nexus@PORT"][..],
+        ),
+        (&["--client", &here], &["--speak nexus@PORT"]),
+        (
+            &["--speak", "nexus@0", "--client", &here],
+            &["index.html", "--client nexus=DIR"],
+        ),
+    ] {
+        let main = ["--listen", "127.0.0.1:0", "--data-dir", data];
+        let said = complaint(&run(&[&main, flags].concat()));
+        assert!(words.iter().all(|word| said.contains(word)), "{said}");
+    }
+}
+
+#[test]
+fn every_listener_has_its_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let flags = ["--speak", "nexus@0,nexus-assets@0", "--speak", "nexus@0"];
+    let mut server = crate::support::start_in(folder.path(), &flags);
+    let ports = ["nexus", "nexus-assets", "nexus"].map(|name| server.listener(name));
+    assert!(
+        ports
+            .iter()
+            .all(|addr| addr.ip() == server.addr.ip() && addr.port() != 0)
+    );
+    server.get("/health");
+    assert_eq!(server.terminate(), 0);
+    assert_eq!(server.rest_of_output(), "");
+}
+
+#[test]
 fn a_folder_that_cannot_be_used_is_one_sentence() {
     let folder = tempfile::tempdir().unwrap();
     write_file(folder.path(), "file", b"");
@@ -94,6 +134,11 @@ fn bad_flags_say_what_was_expected() {
         ("--gm-password", "", "--gm-password"),
         ("--max-tables", "0", "--max-tables"),
         ("--log", "a=b=c", "--log"),
+        ("--speak", "morse@1", "nexus or nexus-assets"),
+        ("--speak", "session@8000", "so far"),
+        ("--speak", "nexus", "nexus@5000"),
+        ("--client", "nexus", "nexus=/srv"),
+        ("--nexus-max-rooms", "0", "--nexus-max-rooms"),
         ("--nonsense", "x", "--nonsense"),
     ] {
         let output = run(&[flag, value]);
@@ -115,6 +160,8 @@ fn help_and_version_are_for_reading() {
         "--gm-password",
         "--players",
         "--max-tables",
+        "--speak",
+        "--nexus-host-grace",
         "TABLEKEEP_LISTEN",
         "Limits",
         "8010",

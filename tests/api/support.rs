@@ -8,6 +8,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 use tempfile::{NamedTempFile, TempDir};
 use tungstenite::WebSocket;
+use tungstenite::handshake::client::Response;
 use tungstenite::protocol::Message;
 
 /// How long anything may take before a test gives up.
@@ -181,6 +182,18 @@ impl TestServer {
         Socket::over(stream, self.addr, path, headers)
     }
 
+    /// Where it listens for the clients of one system (`--speak`); in the order of the settings.
+    pub fn listener(&mut self, name: &str) -> SocketAddr {
+        let mut line = String::new();
+        self.stdout.read_line(&mut line).unwrap();
+        let addr = line
+            .trim()
+            .strip_prefix(&format!("listening ({name}) on http://"));
+        addr.unwrap_or_else(|| panic!("not where {name} listens: {line}"))
+            .parse()
+            .unwrap()
+    }
+
     /// Stops the server as an operator would and returns its exit code.
     #[cfg(unix)]
     pub fn terminate(&mut self) -> i32 {
@@ -277,6 +290,26 @@ pub fn send_to(
     raw(addr, &[head.as_bytes(), body].concat())
 }
 
+/// A WebSocket on this connection, and the answer that opened it.
+pub fn websocket_on(
+    stream: TcpStream,
+    url: &str,
+    headers: &[(&'static str, &str)],
+) -> tungstenite::Result<(Socket, Response)> {
+    use tungstenite::client::IntoClientRequest;
+    let mut request = url.into_client_request()?;
+    for (name, value) in headers {
+        request.headers_mut().insert(*name, value.parse().unwrap());
+    }
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_nodelay(true).unwrap();
+    let (socket, answer) = tungstenite::client(request, stream).map_err(|error| match error {
+        tungstenite::HandshakeError::Failure(error) => error,
+        tungstenite::HandshakeError::Interrupted(_) => unreachable!("the socket blocks"),
+    })?;
+    Ok((Socket(socket), answer))
+}
+
 /// Sends bytes and reads until the server closes.
 pub fn raw(addr: SocketAddr, bytes: &[u8]) -> Answer {
     exchange(TcpStream::connect(addr).unwrap(), bytes)
@@ -285,12 +318,18 @@ pub fn raw(addr: SocketAddr, bytes: &[u8]) -> Answer {
 /// The same from another address of this machine, such as 127.0.0.2.
 #[cfg(target_os = "linux")]
 pub fn raw_from(ip: &str, addr: SocketAddr, bytes: &[u8]) -> Answer {
+    exchange(connect_from(ip, addr), bytes)
+}
+
+/// A connection from another address of this machine.
+#[cfg(target_os = "linux")]
+pub fn connect_from(ip: &str, addr: SocketAddr) -> TcpStream {
     use socket2::{Domain, Socket, Type};
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     let ip: std::net::IpAddr = ip.parse().unwrap();
     socket.bind(&SocketAddr::new(ip, 0).into()).unwrap();
     socket.connect(&addr.into()).unwrap();
-    exchange(socket.into(), bytes)
+    socket.into()
 }
 
 fn exchange(mut stream: TcpStream, bytes: &[u8]) -> Answer {
@@ -416,18 +455,7 @@ impl Socket {
         path: &str,
         headers: &[(&'static str, &str)],
     ) -> tungstenite::Result<Self> {
-        use tungstenite::client::IntoClientRequest;
-        let mut request = format!("ws://{addr}{path}").into_client_request()?;
-        for (name, value) in headers {
-            request.headers_mut().insert(*name, value.parse().unwrap());
-        }
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        stream.set_nodelay(true).unwrap();
-        let (socket, _) = tungstenite::client(request, stream).map_err(|error| match error {
-            tungstenite::HandshakeError::Failure(error) => error,
-            tungstenite::HandshakeError::Interrupted(_) => unreachable!("the socket blocks"),
-        })?;
-        Ok(Self(socket))
+        websocket_on(stream, &format!("ws://{addr}{path}"), headers).map(|(socket, _)| socket)
     }
 
     pub fn say(&mut self, text: &str) {
