@@ -270,6 +270,9 @@ impl<R: Rules> Room<R> {
             let close = Parcel::Close(conn, code, reason);
             self.post(conn, close).await;
         }
+        for answer in out.answers {
+            answer();
+        }
         for work in out.aside {
             drop(tokio::task::spawn_blocking(work));
         }

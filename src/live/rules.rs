@@ -114,6 +114,8 @@ pub struct Outgoing {
     pub document: Option<JsonText>,
     /// Connections to be closed, each with the reason.
     pub closed: Vec<(ConnId, CloseCode, String)>,
+    /// Answers that must not come before the document has been handed on to its file.
+    pub answers: Vec<Box<dyn FnOnce() + Send>>,
     /// Work for a thread that may block, such as keeping something aside on disk.
     pub aside: Vec<Box<dyn FnOnce() + Send>>,
 }

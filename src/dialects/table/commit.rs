@@ -896,7 +896,7 @@ impl TableRules {
             }
         }
         for saver in self.disk.savers.drain(..) {
-            let _ = saver.send(good);
+            out.answers.push(Box::new(move || drop(saver.send(good))));
         }
     }
 }
