@@ -198,7 +198,7 @@ impl TableRules {
                 retry: true,
                 ..Refusal::new("busy", "the server is stopping; come back in a moment")
             };
-            return self.turn_away(write, refusal, out);
+            return self.turn_away(write, refusal, now, out);
         }
         if self.disk.fresh && !self.disk.restarting {
             self.restart(out);
@@ -217,7 +217,7 @@ impl TableRules {
                     "the disk is too slow for this many changes; try again",
                 )
             };
-            self.turn_away(write, refusal, out);
+            self.turn_away(write, refusal, now, out);
             return;
         }
         self.waiting_bytes += bytes;
@@ -233,7 +233,7 @@ impl TableRules {
                 .any(|flight| matches!(flight, Flight::Commit { .. }))
     }
 
-    fn turn_away(&mut self, write: Waiting, refusal: Refusal, out: &mut Outgoing) {
+    fn turn_away(&mut self, write: Waiting, refusal: Refusal, now: Now, out: &mut Outgoing) {
         match write {
             Waiting::Member(conn, message) => {
                 let frame = match id_of(&message) {
@@ -242,7 +242,7 @@ impl TableRules {
                 };
                 out.send(To::One(conn), Lane::Control, frame);
             }
-            Waiting::Page(conn, _) => self.show_head(conn, out),
+            Waiting::Page(conn, _) => self.return_head(conn, now, out),
             Waiting::Put(put) => put.refuse(refusal),
         }
     }
@@ -583,7 +583,7 @@ impl TableRules {
                     if let Some(side) = self.side_before.take() {
                         self.side = side;
                     }
-                    self.give_up(held, out);
+                    self.give_up(held, now, out);
                     self.disk.failed.extend(remembered);
                 }
             }
@@ -621,7 +621,7 @@ impl TableRules {
         if self.disk.fresh && !self.disk.restarting {
             // Without a journal nothing can be taken.
             for write in std::mem::take(&mut self.waiting) {
-                self.turn_away(write, not_saved(), out);
+                self.turn_away(write, not_saved(), now, out);
             }
             self.waiting_bytes = 0;
         }
@@ -668,7 +668,7 @@ impl TableRules {
         }
     }
 
-    fn give_up(&mut self, held: Vec<Held>, out: &mut Outgoing) {
+    fn give_up(&mut self, held: Vec<Held>, now: Now, out: &mut Outgoing) {
         let refusal = not_saved();
         for held in held {
             match held {
@@ -683,7 +683,7 @@ impl TableRules {
                 Held::Settle(Settling {
                     sender: Some(conn), ..
                 })
-                | Held::Same { conn, .. } => self.show_head(conn, out),
+                | Held::Same { conn, .. } => self.return_head(conn, now, out),
                 Held::Quiet(conn) => {
                     let frame = wire::error(&refusal.message);
                     out.send(To::One(conn), Lane::Control, frame);

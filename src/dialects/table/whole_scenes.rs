@@ -52,6 +52,9 @@ pub(super) struct Page {
     wrote: bool,
     /// When one was refused.
     refused: Option<Instant>,
+    /// When it was last sent something else than it had sent. What it has sent meanwhile must come
+    /// back to it, too, or it goes on from what crossed it.
+    returned: Option<Instant>,
     corrected: Option<Instant>,
     /// Has tried again since.
     is_wrong: bool,
@@ -76,6 +79,7 @@ impl Page {
             newest: false,
             wrote: false,
             refused: None,
+            returned: None,
             corrected: None,
             is_wrong: false,
             sent: VecDeque::new(),
@@ -139,6 +143,14 @@ impl TableRules {
         let scene = self.doc.seen_by(View::of(self.role_of(conn)));
         let frame = spelltable::scene_update(&scene);
         out.send(To::One(conn), Lane::State(None), frame);
+    }
+
+    /// The same in answer to a scene of its own.
+    pub(super) fn return_head(&mut self, conn: ConnId, now: Now, out: &mut Outgoing) {
+        if let Some((page, _)) = self.page(conn) {
+            page.returned = Some(now.instant);
+        }
+        self.show_head(conn, out);
     }
 
     fn page(&mut self, conn: ConnId) -> Option<(&mut Page, Role)> {
@@ -255,6 +267,7 @@ impl TableRules {
         };
         // It may go on sending what it made while it was away before it has seen the answer.
         let came = update.came;
+        let crosses = within(page.returned, UNSEEN, came);
         let queued = !page.wrote && came.instant.duration_since(page.joined) < QUEUED
             || within(page.refused, UNSEEN, came);
         let echo = match self.settings.echo {
@@ -303,10 +316,10 @@ impl TableRules {
                 match self.merge(seq, &base, &scene, came) {
                     Some((same, _)) if same.as_str() == scene.as_str() => None,
                     Some(merged) => Some(merged),
-                    None => return self.show_head(conn, out),
+                    None => return self.return_head(conn, now, out),
                 }
             }
-            Meaning::Late => return self.show_head(conn, out),
+            Meaning::Late => return self.return_head(conn, now, out),
             Meaning::Unknown => {
                 if let Some((page, _)) = self.page(conn) {
                     page.refused = Some(now.instant);
@@ -316,13 +329,14 @@ impl TableRules {
                     "a page came back with an old scene that others have gone on from; it was not \
                      applied, it is kept below .tablekeep/"
                 );
-                return self.show_head(conn, out);
+                return self.return_head(conn, now, out);
             }
         };
+        let returns = merged.is_some() || crosses;
         let settling = Settling {
             by: "spelltable".into(),
             sender: Some(conn),
-            echo: echo || merged.is_some(),
+            echo: echo || returns,
             relayed: merged.is_none().then(|| relayed(&scene)),
             ..Settling::default()
         };
@@ -334,6 +348,9 @@ impl TableRules {
         let is_merged = settling.relayed.is_none();
         if let Some((page, _)) = self.page(conn) {
             page.wrote = true;
+            if returns {
+                page.returned = Some(now.instant);
+            }
         }
         let became = if direct {
             let seq = self.doc.add(result, edits, Some(conn), false, now);
@@ -405,11 +422,10 @@ impl TableRules {
 
     /// Finds out what a scene means that came without saying what it started from.
     fn meaning(&mut self, conn: ConnId, scene: &JsonText, queued: bool, now: Now) -> Meaning {
-        // What was merged is not what the page shows until it has been told.
-        let behind = self.page(conn).is_some_and(|(page, _)| {
-            let merged = page.sent.back().map(|sent| sent.at);
-            within(merged, EXCHANGED, now)
-        });
+        // What came of its scenes is not what the page shows until it has been told.
+        let behind = self
+            .page(conn)
+            .is_some_and(|(page, _)| within(page.returned, EXCHANGED, now));
         let span = if queued || behind {
             Duration::MAX
         } else {
