@@ -484,7 +484,8 @@ impl TableRules {
             known.extend(sent.map(|sent| (sent.base, sent.scene.clone())));
         }
         if queued {
-            let left = self.left.iter();
+            let departed = self.departed.values().flat_map(|page| &page.sent);
+            let left = self.left.iter().chain(departed);
             let left = left.filter(|sent| within(Some(sent.at), MEMORY, now));
             let left = left.filter(|sent| same_id(scene, &sent.scene));
             known.extend(left.map(|sent| (sent.base, sent.scene.clone())));
