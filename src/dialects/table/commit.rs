@@ -896,7 +896,9 @@ impl TableRules {
             }
         }
         for saver in self.disk.savers.drain(..) {
-            out.answers.push(Box::new(move || drop(saver.send(good))));
+            out.answers.push(Box::new(move || {
+                let _ = saver.send(good);
+            }));
         }
     }
 }
