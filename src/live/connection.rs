@@ -5,7 +5,7 @@ use super::frame::NO_STATUS;
 use super::inbound::{Inbound, Reader, Violation};
 use super::link::{Ending, Event, Link};
 use super::room::{Command, RoomHandle};
-use super::{Bounds, CloseCode, ConnId, Frame, Lane, Pace, Rules};
+use super::{Bounds, CloseCode, ConnId, Frame, Lane, Manners, Pace, Rules};
 use bytes::{Bytes, BytesMut};
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -33,6 +33,11 @@ pub trait Dialect {
     /// Reads one text message.
     fn read(&mut self, text: Bytes) -> Heard<<Self::Rules as Rules>::Message>;
 
+    /// A binary message came that does not count as text.
+    fn binary(&mut self) -> Heard<<Self::Rules as Rules>::Message> {
+        Heard::Nothing
+    }
+
     /// How long this connection is to go unread after what it has just said, so that TCP slows
     /// its sender down. Nothing is lost.
     fn pause(&mut self) -> Option<Duration> {
@@ -40,10 +45,31 @@ pub trait Dialect {
     }
 }
 
+impl<D: Dialect> Dialect for &mut D {
+    type Rules = D::Rules;
+
+    const TAKES_BINARY: bool = D::TAKES_BINARY;
+
+    fn read(&mut self, text: Bytes) -> Heard<<Self::Rules as Rules>::Message> {
+        (**self).read(text)
+    }
+
+    fn binary(&mut self) -> Heard<<Self::Rules as Rules>::Message> {
+        (**self).binary()
+    }
+
+    fn pause(&mut self) -> Option<Duration> {
+        (**self).pause()
+    }
+}
+
 /// What a text message comes to.
 pub enum Heard<M> {
     /// Something for the room.
     Message(M),
+    /// Something for the room upon which it lets the connection go: what comes behind is for
+    /// whoever serves it next.
+    Last(M),
     /// Answered on the spot; the room needs to know nothing of it.
     Answer(Frame),
     /// Nothing.
@@ -56,13 +82,22 @@ thread_local! {
     static BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; SCRATCH].into());
 }
 
-/// An upgraded connection that is in no room yet.
+/// An upgraded connection that is in no room.
 pub struct Socket {
     link: Rc<Link>,
     reader: Reader,
     /// Known to the thread's courier from the start, so that it is told when the server stops.
     registered: Registered,
     pace: Option<(Pace, CloseCode)>,
+}
+
+/// What somebody says who is in no room.
+#[derive(Debug)]
+pub enum Said {
+    /// A text message, of valid UTF-8.
+    Text(Bytes),
+    /// A binary message.
+    Binary,
 }
 
 impl Socket {
@@ -94,6 +129,49 @@ impl Socket {
         self
     }
 
+    /// Treats it as its dialect wants.
+    pub fn set_manners(&self, manners: Manners) {
+        self.link.manners.set(manners);
+    }
+
+    /// Lets its messages have so many bytes from now on.
+    pub fn set_max_frame(&mut self, bytes: u64) {
+        self.reader.set_limit(bytes);
+    }
+
+    /// Waits for the next message, for as long as the connection lives. `None`: it has ended.
+    pub async fn hear(&mut self) -> Option<Said> {
+        match self.said().await {
+            Ok(said) => Some(said),
+            Err(ending) => {
+                // From now on the courier has nothing to say.
+                self.link.end(ending.clone());
+                farewell(&self.link, ending).await;
+                None
+            }
+        }
+    }
+
+    async fn said(&mut self) -> Result<Said, Ending> {
+        loop {
+            match take_one(&mut self.reader, &self.link)? {
+                Some(Inbound::Text(text)) => return Ok(Said::Text(text)),
+                Some(Inbound::Binary(_)) => return Ok(Said::Binary),
+                Some(_) => continue,
+                None => {}
+            }
+            if let Some(ending) = self.link.ending() {
+                return Err(ending);
+            }
+            wait(&self.link, &mut self.reader, true).await?;
+        }
+    }
+
+    /// Sends `frame` to a connection that is in no room.
+    pub fn send(&self, frame: &Frame) {
+        self.link.offer(frame, None, &Lane::Control);
+    }
+
     /// Waits for the first text message. `None`: there is none, and the connection has ended.
     pub async fn first_text(&mut self, patience: Duration) -> Option<Bytes> {
         let ending = match timeout(patience, self.text()).await {
@@ -117,15 +195,7 @@ impl Socket {
             if let Some(ending) = self.link.ending() {
                 return Err(ending);
             }
-            match self.link.event(true).await {
-                Event::Woken => {}
-                Event::Writable => self.link.drain().map_err(|_| GONE)?,
-                Event::Readable => {
-                    if let Some(ending) = read(&self.link, &mut self.reader) {
-                        return Err(ending);
-                    }
-                }
-            }
+            wait(&self.link, &mut self.reader, true).await?;
         }
     }
 
@@ -142,6 +212,18 @@ impl Socket {
         guest: <D::Rules as Rules>::Guest,
         dialect: D,
     ) {
+        if let Some(let_go) = self.visit(room, guest, dialect).await {
+            let_go.close(CloseCode::NoTable, "").await;
+        }
+    }
+
+    /// Serves it as a member of `room` until it ends or the room lets it go; then it comes back.
+    pub async fn visit<D: Dialect>(
+        self,
+        room: RoomHandle<D::Rules>,
+        guest: <D::Rules as Rules>::Guest,
+        dialect: D,
+    ) -> Option<Self> {
         let conn = self.link.id;
         let registered = self.registered;
         let join = Command::Join {
@@ -157,12 +239,27 @@ impl Socket {
             room,
             dialect,
             resume: None,
+            waits: false,
         };
         let ending = match connection.room.commands.send(join).await {
             Ok(()) => connection.run().await,
-            Err(_) => CLOSED,
+            Err(_) => Some(CLOSED),
         };
-        let Connection { room, link, .. } = connection;
+        let Connection {
+            room,
+            link,
+            reader,
+            pace,
+            ..
+        } = connection;
+        let Some(ending) = ending else {
+            return Some(Self {
+                link,
+                reader,
+                registered,
+                pace,
+            });
+        };
         if link.was_slow(&ending) {
             registered.count_slow_close();
         }
@@ -172,6 +269,7 @@ impl Socket {
         let _ = room.commands.send(Command::Leave { conn, lost }).await;
         drop(room);
         farewell(&link, ending).await;
+        None
     }
 }
 
@@ -183,50 +281,44 @@ struct Connection<D: Dialect> {
     dialect: D,
     /// Not read until then.
     resume: Option<Instant>,
+    /// Whether it has said its last here, and waits for being let go.
+    waits: bool,
 }
 
 impl<D: Dialect> Connection<D> {
-    async fn run(&mut self) -> Ending {
+    /// `None`: the room has let it go.
+    async fn run(&mut self) -> Option<Ending> {
         loop {
+            // First: what has been read since is not for this room.
+            if self.link.take_release() {
+                return None;
+            }
             if self.resume.is_none()
                 && let Some(ending) = self.take_messages().await
             {
-                return ending;
+                return Some(ending);
             }
             if let Some(ending) = self.link.ending() {
-                return ending;
+                return Some(ending);
             }
-            match self.next_event().await {
-                Event::Woken => {}
-                Event::Writable => {
-                    if self.link.drain().is_err() {
-                        return Ending::Drop("the socket is broken");
-                    }
-                }
-                Event::Readable => {
-                    if let Some(ending) = read(&self.link, &mut self.reader) {
-                        return ending;
-                    }
-                }
+            let waited = match self.resume {
+                None => wait(&self.link, &mut self.reader, !self.waits).await,
+                // Rare, so not part of what an idle connection holds.
+                Some(resume) => Box::pin(self.paused(resume)).await,
+            };
+            if let Err(ending) = waited {
+                return Some(ending);
             }
-        }
-    }
-
-    async fn next_event(&mut self) -> Event {
-        match self.resume {
-            None => self.link.event(true).await,
-            // Rare, so not part of what an idle connection holds.
-            Some(resume) => Box::pin(self.paused(resume)).await,
         }
     }
 
     /// Not read for a while; what waits goes out all the same.
-    async fn paused(&mut self, resume: Instant) -> Event {
+    async fn paused(&mut self, resume: Instant) -> Result<(), Ending> {
         tokio::select! {
-            event = self.link.event(false) => event,
+            waited = wait(&self.link, &mut self.reader, false) => waited,
             () = sleep_until(resume.into()) => {
                 self.resume = None;
-                Event::Woken
+                Ok(())
             }
         }
     }
@@ -238,11 +330,11 @@ impl<D: Dialect> Connection<D> {
 
     /// Hands on what has been read. Waits when the room is busy, so that this socket goes unread.
     async fn take_messages(&mut self) -> Option<Ending> {
-        loop {
+        while !self.waits {
             // What has come together goes on together, so that it also goes out together.
-            let mut heard = Vec::new();
-            let outcome = self.hear(&mut heard);
-            for message in heard {
+            let mut messages = Vec::new();
+            let outcome = self.hear(&mut messages);
+            for message in messages {
                 let from = self.link.id;
                 let command = Command::Receive { from, message };
                 if self.room.commands.send(command).await.is_err() {
@@ -258,48 +350,54 @@ impl<D: Dialect> Connection<D> {
                 return Some(ending);
             }
         }
+        None
     }
 
-    /// Reads some of the messages that have come. Whether there may be more.
-    fn hear(&mut self, heard: &mut Vec<<D::Rules as Rules>::Message>) -> Result<bool, Ending> {
+    /// Reads some of the messages that have come. Whether there may be more for this room now.
+    fn hear(&mut self, messages: &mut Vec<<D::Rules as Rules>::Message>) -> Result<bool, Ending> {
         for _ in 0..TURN {
-            match take_one(&mut self.reader, &self.link)? {
+            let heard = match take_one(&mut self.reader, &self.link)? {
                 None => return Ok(false),
                 Some(Inbound::Text(_)) if self.is_too_fast() => {
                     let code = self.pace.as_ref().map_or(CloseCode::Policy, |pace| pace.1);
                     return Err(Ending::close(code, "too many messages"));
                 }
-                Some(Inbound::Text(text)) => self.hear_one(text, heard)?,
-                Some(Inbound::Binary(bytes)) if D::TAKES_BINARY => self.hear_one(bytes, heard)?,
-                Some(_) => {}
+                Some(Inbound::Text(text)) => self.dialect.read(text),
+                Some(Inbound::Binary(bytes)) if D::TAKES_BINARY => self.dialect.read(bytes),
+                Some(Inbound::Binary(_)) => self.dialect.binary(),
+                Some(_) => continue,
+            };
+            self.waits = matches!(heard, Heard::Last(_));
+            match heard {
+                Heard::Message(message) | Heard::Last(message) => messages.push(message),
+                Heard::Answer(frame) => {
+                    self.link.offer(&frame, None, &Lane::Control);
+                }
+                Heard::Nothing => {}
+                Heard::End(code, reason) => return Err(Ending::close(code, reason)),
             }
-            if self.resume.is_some() {
+            self.resume = self.dialect.pause().map(|pause| Instant::now() + pause);
+            if self.waits || self.resume.is_some() {
                 return Ok(false);
             }
         }
         Ok(true)
     }
-
-    fn hear_one(
-        &mut self,
-        message: Bytes,
-        heard: &mut Vec<<D::Rules as Rules>::Message>,
-    ) -> Result<(), Ending> {
-        match self.dialect.read(message) {
-            Heard::Message(message) => heard.push(message),
-            Heard::Answer(frame) => {
-                self.link.offer(&frame, None, &Lane::Control);
-            }
-            Heard::Nothing => {}
-            Heard::End(code, reason) => return Err(Ending::close(code, reason)),
-        }
-        self.resume = self.dialect.pause().map(|pause| Instant::now() + pause);
-        Ok(())
-    }
 }
 
 const GONE: Ending = Ending::Drop("the peer has gone");
 const CLOSED: Ending = Ending::Close(CloseCode::NoTable as u16, String::new());
+
+/// Waits until something may have happened; writes what waits, and reads if `reads`.
+async fn wait(link: &Link, reader: &mut Reader, reads: bool) -> Result<(), Ending> {
+    match link.event(reads).await {
+        Event::Woken => Ok(()),
+        Event::Writable => link
+            .drain()
+            .map_err(|_| Ending::Drop("the socket is broken")),
+        Event::Readable => read(link, reader).map_or(Ok(()), Err),
+    }
+}
 
 fn read(link: &Link, reader: &mut Reader) -> Option<Ending> {
     let outcome = BUFFER.with_borrow_mut(|buffer| {

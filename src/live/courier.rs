@@ -34,6 +34,8 @@ pub(super) enum Parcel {
     Deliver(RoomId, Delivery, Option<Packed>),
     /// This connection's end was decided.
     Close(ConnId, CloseCode, String),
+    /// This connection is a member no more; it stays.
+    Release(ConnId),
     /// Something to run on this worker's thread, such as a room.
     Run(Work),
     /// The server stops: close every connection of this worker.
@@ -223,6 +225,14 @@ impl Local {
                         link.end(Ending::close(code, reason));
                     }
                 }
+                Parcel::Release(conn) => {
+                    if let Some(link) = self.links.get(&conn).cloned() {
+                        self.unseat(&link);
+                        // Below, only members are thought of.
+                        link.flush();
+                        link.release();
+                    }
+                }
                 Parcel::Run(work) => {
                     actix_rt::spawn(work());
                 }
@@ -240,6 +250,19 @@ impl Local {
         for room in rooms {
             for (_, link) in self.members.get(&room).into_iter().flatten() {
                 link.flush();
+            }
+        }
+    }
+
+    /// Takes a connection out of the room that it was admitted to.
+    fn unseat(&mut self, link: &Link) {
+        let Some(room) = link.room.take() else {
+            return;
+        };
+        if let Some(members) = self.members.get_mut(&room) {
+            members.retain(|(_, member)| member.id != link.id);
+            if members.is_empty() {
+                self.members.remove(&room);
             }
         }
     }
@@ -341,18 +364,9 @@ impl Registered {
 
 impl Drop for Registered {
     fn drop(&mut self) {
-        let Link { id, room, .. } = &*self.0;
         with_local(|local| {
-            local.links.remove(id);
-            let Some(room) = room.get() else {
-                return;
-            };
-            if let Some(members) = local.members.get_mut(&room) {
-                members.retain(|(_, link)| link.id != *id);
-                if members.is_empty() {
-                    local.members.remove(&room);
-                }
-            }
+            local.links.remove(&self.0.id);
+            local.unseat(&self.0);
         });
     }
 }

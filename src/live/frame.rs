@@ -1,5 +1,6 @@
 //! Frames as they go over the wire (RFC 6455, section 5), and the handshake (section 4.2).
 
+use super::Lane;
 use actix_http::ws;
 use bytes::{BufMut, Bytes, BytesMut};
 use std::sync::{Arc, OnceLock};
@@ -25,6 +26,8 @@ pub enum CloseCode {
     Policy = 1008,
     /// A message over the limit.
     TooBig = 1009,
+    /// Something broke here that should not.
+    Bug = 1011,
     /// Too slow, or too many at once; come back later.
     TryLater = 1013,
     /// Reads too slowly; come back.
@@ -111,6 +114,14 @@ impl Frame {
         Self::build(0x8, &[&code.to_be_bytes(), reason])
     }
 
+    /// A whole text message that goes out from several buffers: its beginning, and the lane for it
+    /// with the rest.
+    pub fn large(beginning: &[u8], rest: &[Bytes]) -> (Self, Lane) {
+        let behind: usize = rest.iter().map(Bytes::len).sum();
+        let frame = Self::begin(0x1, &[beginning], behind);
+        (frame, Lane::Large(rest.into()))
+    }
+
     /// Several frames as one run of bytes, for an answer that must not be torn apart.
     pub fn run(frames: &[Self]) -> Self {
         let mut bytes = BytesMut::with_capacity(frames.iter().map(|f| f.0.len()).sum());
@@ -121,8 +132,14 @@ impl Frame {
     }
 
     fn build(opcode: u8, parts: &[&[u8]]) -> Self {
-        let length: usize = parts.iter().map(|part| part.len()).sum();
-        let mut frame = BytesMut::with_capacity(length + 10);
+        Self::begin(opcode, parts, 0)
+    }
+
+    /// A frame of whose payload `behind` bytes are elsewhere.
+    fn begin(opcode: u8, parts: &[&[u8]], behind: usize) -> Self {
+        let here: usize = parts.iter().map(|part| part.len()).sum();
+        let length = here + behind;
+        let mut frame = BytesMut::with_capacity(here + 10);
         frame.put_u8(FIN | opcode);
         match length {
             0..126 => frame.put_u8(length as u8),

@@ -70,6 +70,13 @@ impl Reader {
         }
     }
 
+    /// Messages may have so many bytes from now on.
+    pub fn set_limit(&mut self, limit: u64) {
+        self.limit = usize::try_from(limit).unwrap_or(usize::MAX / 2);
+        let codec = std::mem::take(&mut self.codec);
+        self.codec = codec.max_size(self.limit);
+    }
+
     /// Adds what was read.
     pub fn feed(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);

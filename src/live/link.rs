@@ -24,6 +24,29 @@ const PING: Duration = Duration::from_secs(15);
 const SILENCE: Duration = Duration::from_secs(40);
 /// How many waiting frames go to the system in one call.
 const BATCH: usize = 16;
+/// Large answers that may wait; asking for more without reading any is too slow.
+const LARGE_ANSWERS: usize = 256;
+
+/// What a dialect may have otherwise than the others.
+#[derive(Clone, Copy, Debug)]
+pub struct Manners {
+    /// How often a peer is pinged.
+    pub ping: Duration,
+    /// A peer that says nothing for this long, not even to pings, has gone.
+    pub silence: Duration,
+    /// What one that is too slow is told as the reason.
+    pub slow: &'static str,
+}
+
+impl Default for Manners {
+    fn default() -> Self {
+        Self {
+            ping: PING,
+            silence: SILENCE,
+            slow: "too slow",
+        }
+    }
+}
 
 /// What a dialect's connections are held to.
 #[derive(Clone, Copy, Debug)]
@@ -60,6 +83,7 @@ pub(super) struct Link {
     /// The room it was admitted to.
     pub room: Cell<Option<RoomId>>,
     bounds: Bounds,
+    pub manners: Cell<Manners>,
     /// Where the reader is in its room's compressed history; `None`: it takes plain frames only.
     place: Option<Cell<Place>>,
     /// `None`: nothing waits.
@@ -73,6 +97,8 @@ pub(super) struct Link {
     ending: RefCell<Option<Box<Ending>>>,
     /// The peer itself wants to end.
     pub goodbye: Cell<bool>,
+    /// Whether its room has let it go.
+    released: Cell<bool>,
 }
 
 /// What a connection's task was waiting for.
@@ -89,7 +115,10 @@ pub(super) enum Event {
 struct Lanes {
     /// The rest of a frame of which the socket has taken a part.
     partial: Bytes,
-    answers: VecDeque<Bytes>,
+    /// Each with whether it belongs to the frame of the one before.
+    answers: VecDeque<(Bytes, bool)>,
+    /// How many large ones are among them.
+    large: usize,
     control: VecDeque<Bytes>,
     control_bytes: usize,
     state: VecDeque<Bytes>,
@@ -136,6 +165,7 @@ impl Link {
             io,
             room: Cell::new(None),
             bounds,
+            manners: Cell::default(),
             place: deflates.then(Cell::default),
             lanes: RefCell::default(),
             task: Cell::new(None),
@@ -144,7 +174,19 @@ impl Link {
             pinged: Cell::new(now),
             ending: RefCell::new(None),
             goodbye: Cell::new(false),
+            released: Cell::new(false),
         }
+    }
+
+    /// Its room lets it go.
+    pub fn release(&self) {
+        self.released.set(true);
+        self.wake();
+    }
+
+    /// Whether its room has let it go since the last look.
+    pub fn take_release(&self) -> bool {
+        self.released.take()
     }
 
     /// The peer has said something.
@@ -229,6 +271,11 @@ impl Link {
         if self.ending.borrow().is_some() {
             return Taken::Refused;
         }
+        if let Lane::Large(_) = lane {
+            let taken = self.queue(frame, packed, lane);
+            self.flush();
+            return taken;
+        }
         if self.has_backlog() {
             let taken = self.queue(frame, packed, lane);
             self.wake();
@@ -277,8 +324,8 @@ impl Link {
             self.pick(frame, packed)
         };
         let taken = lanes.push(bytes.clone(), lane);
-        if lanes.control_bytes > self.bounds.control_bytes {
-            self.end(Ending::close(self.bounds.slow, "too slow"));
+        if lanes.control_bytes > self.bounds.control_bytes || lanes.large > LARGE_ANSWERS {
+            self.end(self.too_slow());
             return Taken::Refused;
         }
         taken
@@ -319,12 +366,24 @@ impl Link {
         Ok(())
     }
 
+    fn too_slow(&self) -> Ending {
+        Ending::close(self.bounds.slow, self.manners.get().slow)
+    }
+
     /// Forgets all frames that nothing has been written of: the end does not wait for them.
     pub fn clear(&self) {
         let mut waiting = self.lanes.borrow_mut();
-        if let Some(lanes) = waiting.take().filter(|lanes| !lanes.partial.is_empty()) {
+        let Some(mut lanes) = waiting.take() else {
+            return;
+        };
+        // Only what belongs to a frame that has begun stands in front without its beginning.
+        let begun = lanes.answers.iter().take_while(|(_, belongs)| *belongs);
+        let begun = begun.count();
+        lanes.answers.truncate(begun);
+        if !lanes.partial.is_empty() || begun > 0 {
             *waiting = Some(Box::new(Lanes {
                 partial: lanes.partial,
+                answers: lanes.answers,
                 refused: lanes.refused,
                 ..Lanes::default()
             }));
@@ -341,14 +400,15 @@ impl Link {
     /// Called about once a second: pings, and gives up peers that are gone or take nothing.
     pub fn check(&self, now: Instant) {
         let refused = self.lanes.borrow().as_ref().and_then(|lanes| lanes.refused);
+        let Manners { ping, silence, .. } = self.manners.get();
         if refused.is_some_and(|since| now.duration_since(since) >= STALL) {
-            self.end(Ending::close(self.bounds.slow, "it took nothing for 10 s"));
-        } else if now.duration_since(self.heard.get()) >= SILENCE {
+            self.end(self.too_slow());
+        } else if now.duration_since(self.heard.get()) >= silence {
             self.end(match self.bounds.silent {
                 Some(code) => Ending::close(code, "it answered no ping"),
                 None => Ending::Drop("it answered no ping"),
             });
-        } else if now.duration_since(self.pinged.get()) >= PING {
+        } else if now.duration_since(self.pinged.get()) >= ping {
             self.pinged.set(now);
             self.offer(&Frame::ping(), None, &Lane::Control);
         }
@@ -366,7 +426,7 @@ impl Lanes {
     }
 
     fn bytes(&self) -> usize {
-        let answers: usize = self.answers.iter().map(Bytes::len).sum();
+        let answers: usize = self.answers.iter().map(|(bytes, _)| bytes.len()).sum();
         let newest = match &self.newest {
             Some(Newest::Frame(bytes)) => bytes.len(),
             // Shared with everybody who is slow.
@@ -382,7 +442,13 @@ impl Lanes {
 
     fn push(&mut self, frame: Bytes, lane: &Lane) -> Taken {
         match lane {
-            Lane::Answer => self.answers.push_back(frame),
+            Lane::Answer => self.answers.push_back((frame, false)),
+            Lane::Large(rest) => {
+                self.large += 1;
+                self.answers.push_back((frame, false));
+                self.answers
+                    .extend(rest.iter().map(|part| (part.clone(), true)));
+            }
             Lane::Control => {
                 self.control_bytes += frame.len();
                 self.control.push_back(frame);
@@ -436,7 +502,7 @@ impl Lanes {
         let partial = Some(&self.partial).filter(|p| !p.is_empty());
         partial
             .into_iter()
-            .chain(&self.answers)
+            .chain(self.answers.iter().map(|(bytes, _)| bytes))
             .chain(&self.control)
             .chain(&self.state)
             .chain(self.newest.as_ref().map(Newest::bytes))
@@ -448,7 +514,11 @@ impl Lanes {
 
     /// The frame whose turn it is behind the half-written one.
     fn next(&mut self) -> Option<Bytes> {
-        if let Some(frame) = self.answers.pop_front() {
+        if let Some((frame, _)) = self.answers.pop_front() {
+            // A large one is done when the next frame's turn comes.
+            if self.answers.is_empty() {
+                self.large = 0;
+            }
             return Some(frame);
         }
         if let Some(frame) = self.control.pop_front() {
@@ -534,6 +604,43 @@ mod tests {
         assert_eq!(lanes.passing.len(), 2);
         lanes.push(frame(1), &Lane::Control);
         assert_eq!(lanes.next().map(|frame| frame.len()), Some(1));
+    }
+
+    #[test]
+    fn a_large_answer_is_not_torn_apart() {
+        let mut lanes = Lanes::default();
+        let (head, lane) = Frame::large(b"ab", &[frame(300), frame(200)]);
+        assert_eq!(head.bytes()[..4], [0x81, 126, 1, 246]);
+        lanes.push(frame(10), &Lane::Control);
+        lanes.push(head.bytes().clone(), &lane);
+        lanes.push(frame(20), &Lane::Answer);
+        assert_eq!((lanes.large, lanes.bytes()), (1, 536));
+        let mut sizes = Vec::new();
+        while let Some(next) = lanes.next() {
+            sizes.push(next.len());
+        }
+        assert_eq!((sizes, lanes.large), (vec![6, 300, 200, 20, 10], 0));
+    }
+
+    #[tokio::test]
+    async fn an_end_leaves_what_has_begun_and_nothing_else() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let addr = listener.local_addr().unwrap();
+        let (io, _peer) = tokio::join!(TcpStream::connect(addr), listener.accept());
+        let link = Link::new(ConnId(1), io.unwrap(), BOUNDS, false);
+        let (head, lane) = Frame::large(b"ab", &[frame(300)]);
+        {
+            let mut lanes = link.lanes.borrow_mut();
+            lanes.push(head.bytes().clone(), &lane);
+            lanes.push(head.bytes().clone(), &lane);
+            // The first beginning is out.
+            lanes.take(head.bytes().len());
+        }
+        link.clear();
+        link.push_last(&Frame::close(1001, ""));
+        let lanes = link.lanes.borrow();
+        let sizes: Vec<_> = lanes.slices().iter().map(|s| s.len()).collect();
+        assert_eq!(sizes, [300, 4]);
     }
 
     #[tokio::test]

@@ -28,13 +28,13 @@ mod rules;
 mod stage;
 
 pub use committer::{CommitError, Committed, Committer, MAX_WAITING_BYTES};
-pub use connection::{Dialect, Heard, Socket};
+pub use connection::{Dialect, Heard, Said, Socket};
 pub use courier::{Couriers, start_courier};
 pub use deflate::negotiate;
 pub use frame::{CloseCode, Frame, Whole, refuse, switch_protocols};
 pub use journal::{Commit, Disk, Files, Journal, MAX_RECORD_BYTES, Medium, Opened, Tail};
 pub use keeper::Keeper;
-pub use link::Bounds;
+pub use link::{Bounds, Manners};
 pub use pace::Pace;
 pub use room::{Durability, RoomHandle, open_room};
 pub use rules::{ConnId, Delivery, Groups, Journaling, Lane, Now, Outgoing, Rules, To, Topic};

@@ -224,25 +224,33 @@ impl<R: Rules> Room<R> {
                 }
             }
             Command::Leave { conn, lost } => {
-                if let Some((worker, deflates)) = self.routes.remove(&conn) {
-                    self.deflaters -= usize::from(deflates);
-                    if self.deflaters == 0 {
-                        self.packers.clear();
-                    }
+                if self.forget(conn) {
                     if lost {
                         self.rules.lose(conn, Now::read(), out);
                     } else {
                         self.rules.leave(conn, Now::read(), out);
                     }
-                    if let Some(entry) = self.workers.get_mut(&worker) {
-                        entry.0 -= 1;
-                        if entry.0 == 0 {
-                            self.workers.remove(&worker);
-                        }
-                    }
                 }
             }
         }
+    }
+
+    /// Strikes a member off; answers whether there was one.
+    fn forget(&mut self, conn: ConnId) -> bool {
+        let Some((worker, deflates)) = self.routes.remove(&conn) else {
+            return false;
+        };
+        self.deflaters -= usize::from(deflates);
+        if self.deflaters == 0 {
+            self.packers.clear();
+        }
+        if let Some(entry) = self.workers.get_mut(&worker) {
+            entry.0 -= 1;
+            if entry.0 == 0 {
+                self.workers.remove(&worker);
+            }
+        }
+        true
     }
 
     async fn carry_out(&mut self, out: Outgoing) {
@@ -272,6 +280,10 @@ impl<R: Rules> Room<R> {
         }
         for answer in out.answers {
             answer();
+        }
+        for conn in out.released {
+            self.post(conn, Parcel::Release(conn)).await;
+            self.forget(conn);
         }
         for work in out.aside {
             drop(tokio::task::spawn_blocking(work));

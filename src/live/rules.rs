@@ -72,6 +72,10 @@ pub struct Topic(pub Arc<(u64, Box<str>)>);
 pub enum Lane {
     /// The answer to what this connection asked for: before everything else, never dropped.
     Answer,
+    /// A large [`Lane::Answer`]: the frame is its beginning, this is its rest, in buffers that are
+    /// shared with whoever gets the same. Large answers go out one behind the other; see
+    /// [`Frame::large`].
+    Large(Arc<[Bytes]>),
     /// In order, never dropped; more waiting than the connection's bound closes it.
     Control,
     /// The state of the table. In order until more than 64 frames or 256 KiB wait; then one slot
@@ -116,6 +120,11 @@ pub struct Outgoing {
     pub closed: Vec<(ConnId, CloseCode, String)>,
     /// Answers that must not come before the document has been handed on to its file.
     pub answers: Vec<Box<dyn FnOnce() + Send>>,
+    /// Members that are let go, behind all deliveries: they stay connected and are in no room.
+    /// For these there is no [`Rules::leave`]. Only for dialects whose sockets [`Socket::visit`].
+    ///
+    /// [`Socket::visit`]: super::Socket::visit
+    pub released: Vec<ConnId>,
     /// Work for a thread that may block, such as keeping something aside on disk.
     pub aside: Vec<Box<dyn FnOnce() + Send>>,
 }
