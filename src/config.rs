@@ -1,8 +1,10 @@
 //! Every setting: one struct from the command line and the environment.
 
+mod chat;
 mod nexus;
 mod speak;
 
+pub use chat::ChatLimits;
 pub use nexus::Nexus;
 pub use speak::{ClientBuild, Speak, Speaker};
 
@@ -183,6 +185,9 @@ pub struct Limits {
         default_value_t = 30
     )]
     pub trash_days: u32,
+    /// Those of the chat rooms.
+    #[command(flatten)]
+    pub chat: ChatLimits,
 }
 
 /// Who may change things.

@@ -5,6 +5,7 @@ use crate::audio::{self, SOUNDS, TagReader};
 use crate::banner::banner;
 use crate::config::{Config, Secret, Speaker};
 use crate::demo;
+use crate::dialects::chat::{self, Chat};
 use crate::dialects::nexus::{Rooms, assets, assets::AssetBook};
 use crate::dialects::table::{OpenTables, Settings};
 use crate::error::{Error, ErrorBody, Result, ValidationBody};
@@ -80,6 +81,7 @@ pub const ASSETS_OPENAPI: &str = include_str!("../openapi/nexus-assets.json");
         (name = "audio", description = "Loops and effects"),
         (name = "tables", description = "Tables, joining them, pairing displays"),
         (name = "access", description = "Signing in"),
+        (name = "chat", description = "Files of chat rooms; everything else of them goes over WebSocket"),
         (name = "server", description = "The server itself, its pages and documents")
     ),
     components(schemas(ErrorBody, ValidationBody))
@@ -126,6 +128,7 @@ fn routes(config: &mut impl Registrar) {
     maps::routes(config);
     audio::routes(config);
     scenes::routes(config);
+    chat::routes(config);
 }
 
 /// What need not go through the routes when it is in memory.
@@ -151,6 +154,7 @@ struct Shared {
     nexus: Arc<Rooms>,
     builds: Data<ClientBuilds>,
     assets: Data<AssetBook>,
+    chat: Data<Arc<Chat>>,
 }
 
 impl Shared {
@@ -161,6 +165,7 @@ impl Shared {
             open: self.open.clone(),
             nexus: self.nexus.clone(),
             speaker,
+            chat: self.chat.get_ref().clone(),
         }
     }
 }
@@ -225,6 +230,7 @@ impl Server {
         let nexus = Arc::new(Rooms::new(config.nexus.clone(), &couriers));
         let (scanned, scan_done) = watch::channel(false);
         let library = Library::new(config.clone(), store.clone(), open.clone(), scan_done);
+        let chat = Arc::new(Chat::new(&config.limits.chat, couriers.clone()));
         let shared = Shared {
             library: Data::new(library),
             aliases: Data::new(Aliases::open(store.private().join("aliases.json"))),
@@ -240,6 +246,7 @@ impl Server {
             nexus,
             builds,
             assets: Data::new(AssetBook::new(&MAPS)),
+            chat: Data::new(chat),
         };
         Ok(Self {
             addr,
@@ -533,6 +540,7 @@ fn app(
         .app_data(shared.aliases.clone())
         .app_data(shared.tags.clone())
         .app_data(shared.tables.clone())
+        .app_data(shared.chat.clone())
         .app_data(shared.policy.clone())
         .app_data(shared.config.clone())
         .app_data(shared.routes.clone())

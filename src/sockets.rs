@@ -4,6 +4,7 @@ use crate::access::{
     Client, Policy, Role, SocketAddrs, Verdict, Visitor, find_cookie, random, set_cookie,
 };
 use crate::config::{Config, Speaker};
+use crate::dialects::chat::{self, Chat, serve_chat};
 use crate::dialects::nexus::{self, Ask, Proof, Rooms};
 use crate::dialects::spelltable;
 use crate::dialects::table::{self, Guest, OpenTables, TableRules};
@@ -35,6 +36,8 @@ pub struct Sockets {
     pub config: Data<Config>,
     /// The tables.
     pub open: Arc<OpenTables>,
+    /// The chat rooms.
+    pub chat: Arc<Chat>,
     /// Nexus' rooms.
     pub nexus: Arc<Rooms>,
     /// Whose listener it is; `None`: the main one.
@@ -99,6 +102,7 @@ pub async fn upgrade(
     let max_messages = shared.config.limits.max_messages;
     let max_message = shared.config.nexus.max_message;
     let (open, rooms) = (shared.open.clone(), shared.nexus.clone());
+    let chat = shared.chat.clone();
     drop(shared);
     // A task of its own, so that the HTTP dispatcher and its buffers are freed.
     match way {
@@ -145,6 +149,20 @@ pub async fn upgrade(
                 socket.enter(seat.room, seat.guest, seat.wire).await;
             });
         }
+        Way::Chat => {
+            let socket = Socket::new(
+                io,
+                already,
+                chat::LOBBY_FRAME_BYTES,
+                true,
+                false,
+                chat::BOUNDS,
+            );
+            actix_rt::spawn(async move {
+                let _place = place;
+                serve_chat(socket, None, Client::of(addrs), chat).await;
+            });
+        }
     }
     Ok(())
 }
@@ -172,13 +190,15 @@ enum Way {
     SpellTable(Role, RoomHandle<TableRules>),
     Table(Visitor),
     Nexus(Box<Caller>),
+    /// Anybody's, within limits.
+    Chat,
 }
 
 impl Way {
     /// The one to choose of those that the client offers.
     fn subprotocol<'a>(&self, mut offered: impl Iterator<Item = &'a str>) -> Option<&'a str> {
         match self {
-            Self::SpellTable(..) => None,
+            Self::SpellTable(..) | Self::Chat => None,
             Self::Table(_) => offered.find(|name| *name == table::SUBPROTOCOL),
             Self::Nexus(_) => offered.next().filter(|name| !name.is_empty()),
         }
@@ -188,13 +208,14 @@ impl Way {
     fn deflates(&self) -> bool {
         match self {
             Self::SpellTable(..) | Self::Table(_) => true,
-            Self::Nexus(_) => false,
+            // What is encrypted does not become smaller, and what is not could be guessed by its size.
+            Self::Nexus(_) | Self::Chat => false,
         }
     }
 
     fn cookie(&self) -> Option<&str> {
         match self {
-            Self::SpellTable(..) | Self::Table(_) => None,
+            Self::SpellTable(..) | Self::Table(_) | Self::Chat => None,
             Self::Nexus(caller) => caller.cookie.as_deref(),
         }
     }
@@ -270,9 +291,12 @@ async fn admit(
         }
         // Who may sit where is said after hello, with a close code that pages can read.
         (None, "/ws/table") => Way::Table(visitor),
+        (None, "/ws/chat") => Way::Chat,
+        // With a token it is somebody else's.
+        (None, "/") if !has_token(req) => Way::Chat,
         (None, other) => {
             return Err(Error::Forbidden(format!(
-                "there is no WebSocket at {other}; the table's is at /ws/table, SpellTable's at /ws"
+                "there is no WebSocket at {other}; the table's is at /ws/table, SpellTable's at /ws, the chat's at /ws/chat"
             )));
         }
     };
@@ -280,6 +304,12 @@ async fn admit(
         Error::Invalid(format!("the WebSocket handshake is not complete: {error}"))
     })?;
     Ok((way, Place::take(&shared.config)?))
+}
+
+/// Whether the query has a `token`.
+fn has_token(req: &Request) -> bool {
+    let mut fields = req.uri().query().unwrap_or_default().split('&');
+    fields.any(|field| field == "token" || field.starts_with("token="))
 }
 
 /// Waits for hello and finds the table that it names.

@@ -67,6 +67,8 @@ pub enum Attempt {
     RoomCode,
     /// Opening such a room.
     OpenRoom,
+    /// Making, joining or looking at a chat room.
+    ChatRoom,
 }
 
 /// How long somebody who has guessed too often waits at most for an answer.

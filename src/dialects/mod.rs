@@ -1,5 +1,6 @@
 //! The protocols that clients speak, one folder each: a codec and its rules.
 
+pub mod chat;
 pub mod nexus;
 pub mod spelltable;
 pub mod table;

@@ -1,5 +1,6 @@
 //! The browser pages, embedded in the binary, and the routes about the server itself.
 
+mod chat_limits;
 mod pages;
 mod probes;
 mod status;

@@ -1,5 +1,6 @@
 //! `/health`, `/limits`: what state the server is in, and how much it takes.
 
+use super::chat_limits::ChatLimitsBody;
 use crate::access::ATTEMPTS_PER_MINUTE;
 use crate::config::Nexus;
 use crate::dialects::nexus::QUEUE_BYTES;
@@ -105,6 +106,7 @@ struct LimitsBody {
     guest_request_bytes: u64,
     ranges_per_request: usize,
     nexus: NexusLimits,
+    chat: ChatLimitsBody,
 }
 
 /// What Nexus' rooms and clients are held to.
@@ -174,5 +176,6 @@ async fn limits(library: Data<Library>) -> Result<Json<LimitsBody>> {
         guest_request_bytes: SHORT_BYTES,
         ranges_per_request: MAX_RANGES,
         nexus: NexusLimits::of(&library.config.nexus),
+        chat: ChatLimitsBody::of(&limits.chat),
     }))
 }

@@ -20,6 +20,8 @@ use Who::{Anyone, Gm, OwnPage, Seated};
 const TABLE: &[(&str, &str, Who)] = &[
     ("get", "/", Anyone),
     ("get", "/asyncapi.yaml", Anyone),
+    // Of present members of a chat room, whoever they are otherwise.
+    ("get", "/files/{id}", Anyone),
     ("get", "/health", Anyone),
     ("get", "/healthz", Anyone),
     ("get", "/limits", Anyone),
