@@ -4,6 +4,7 @@
 
 mod access;
 mod audio;
+mod chat_ws;
 mod cors;
 mod crash;
 mod defects;

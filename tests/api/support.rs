@@ -214,6 +214,12 @@ impl TestServer {
         self.child.wait().unwrap();
     }
 
+    /// The process.
+    #[cfg(target_os = "linux")]
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Memory in use, in bytes.
     #[cfg(target_os = "linux")]
     pub fn resident_bytes(&self, field: &str) -> u64 {
