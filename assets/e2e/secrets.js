@@ -87,5 +87,6 @@ const VOWELS = "aiou";
 export function newPassphrase() {
   const syllable = (/** @type {number} */ byte) => CONSONANTS[byte & 15] + VOWELS[(byte >> 4) & 3];
   const syllables = [...randomBytes(12)].map(syllable);
-  return [0, 3, 6, 9].map((at) => syllables.slice(at, at + 3).join("")).join(" ");
+  const words = [0, 3, 6, 9].map((at) => syllables.slice(at, at + 3).join("")).join(" ");
+  return isLongEnough(words) ? words : newPassphrase();
 }

@@ -15,7 +15,7 @@ const PATIENCE = 10_000;
 
 /**
  * @typedef {object} Surroundings what a browser has, and a test replaces
- * @property {new (url: string, protocol: string) => WebSocket} WebSocket
+ * @property {new (url: string, protocol?: string) => WebSocket} WebSocket
  * @property {(run: () => void, ms: number) => any} setTimeout
  * @property {(timer: any) => void} clearTimeout
  * @property {() => number} random from 0 to below 1
@@ -38,6 +38,7 @@ export class Link {
   #protocol;
   #around;
   #duties;
+  #final;
   /** @type {WebSocket | null} */ #socket = null;
   /** Listeners of the current socket. */ #socketGone = new AbortController();
   /** Listeners of the page. */ #gone = new AbortController();
@@ -48,11 +49,13 @@ export class Link {
 
   /**
    * @param {string} url
-   * @param {string} protocol
+   * @param {string | undefined} protocol
    * @param {Surroundings} around
    * @param {Duties} duties
+   * @param {number[]} final close codes after which it does not come back
    */
-  constructor(url, protocol, around, duties) {
+  constructor(url, protocol, around, duties, final = FINAL) {
+    this.#final = final;
     this.#url = url;
     this.#protocol = protocol;
     this.#around = around;
@@ -136,7 +139,7 @@ export class Link {
    * @param {string} reason
    */
   #closed(code, reason) {
-    if (FINAL.includes(code)) this.#end(code, reason);
+    if (this.#final.includes(code)) this.#end(code, reason);
     else this.#lost(code);
   }
 
@@ -184,8 +187,17 @@ export class Link {
 
   #beat() {
     this.#scheduleBeat();
-    this.#deadline ??= this.#around.setTimeout(() => this.drop("no answer"), PATIENCE);
     this.#duties.beat();
+    if (this.#deadline === undefined) this.#expectAnswer();
+  }
+
+  #expectAnswer() {
+    const before = this.waiting;
+    this.#deadline = this.#around.setTimeout(() => {
+      // The question waits behind an upload; as long as that gets on, the connection lives.
+      if (this.waiting < before) this.#expectAnswer();
+      else this.drop("no answer");
+    }, PATIENCE);
   }
 
   /** @param {Status} status */

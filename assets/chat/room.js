@@ -1,0 +1,913 @@
+// A chat room as one member has it: enters, comes back, encrypts, decrypts, sends what waits.
+//
+//   const room = ChatRoom.create({ name: "Dragon Hoard", myName: "Ann", mode: "link-v1" });
+//   room.addEventListener("line", ({ detail }) => show(detail));
+//   room.send("Hello");
+//
+// Events: `change` (anything but lines), `line` (a new one, or one that changed), `entered`, `over`.
+
+import {
+  Counters, deriveSecrets, E2eError, fromBase64, KeyPair, MAX_ENVELOPE, newLinkSecret, newParams, RoomCipher, safetyCode, toBase64,
+} from "../e2e.js";
+import { ChatError, Connection } from "./connection.js";
+import { asFileCard, cardFromText, cardText, fileName, MAX_FILE, mimeType } from "./files.js";
+import { Keeper, rekeyId } from "./keeper.js";
+import { Outgoing } from "./outgoing.js";
+
+/**
+ * @typedef {{ participant_id: string, name: string, is_owner: boolean, joined_at?: string,
+ *   public_key: import("../e2e/wrap.js").PublicKey | null }} Member
+ * @typedef {"server" | import("../e2e/secrets.js").Scheme} Mode `server`: the server has the key
+ *
+ * @typedef {object} Line
+ * @property {number} id
+ * @property {"message" | "notice" | "warning"} kind
+ * @property {string} text
+ * @property {string} from
+ * @property {boolean} own
+ * @property {Date} at
+ * @property {import("./files.js").FileCard | null} file
+ * @property {boolean} live false: it was said before this page was opened or connected again
+ *
+ * @typedef {{ what: "password" | "passphrase", again: boolean }} Question
+ *
+ * @typedef {object} Entry how the room is entered
+ * @property {"create" | "join"} how
+ * @property {Mode | null} mode joining: what the invitation promises
+ * @property {string} [name] of a new room
+ * @property {string} [description]
+ * @property {string | null} [joinKey]
+ * @property {string | null} [secret] of the link
+ * @property {string | null} [passphrase]
+ * @property {string | null} [password] of the door
+ * @property {string} myName
+ */
+
+/** How many lines are remembered, and how many messages wait for their key. */
+const MAX_LINES = 2_000;
+const MAX_LOCKED = 200;
+/** Plaintext that surely fits into an envelope. */
+const MAX_TEXT_BYTES = Math.floor(MAX_ENVELOPE * 0.7);
+/** After a break, how long to wait for a key that was handed over meanwhile. */
+const KEY_PATIENCE = 10_000;
+const KEPT = "tablekeep.chat";
+/** How often the same thing is tried against a server that is busy or has another key already. */
+const TRIES = 20;
+const SHORT_WAIT = 2_000;
+
+export class ChatRoom extends EventTarget {
+  /** @type {"entering" | "in" | "away" | "over"} */ phase = "entering";
+  /** What takes a moment now, for people. */ busy = "";
+  /** Why it is over. @type {{ code: string, message: string } | null} */ end = null;
+  /** @type {any} */ info = null;
+  me = "";
+  myName = "";
+  epoch = 0;
+  /** @type {Map<string, Member>} */ members = new Map();
+  /** @type {Line[]} */ lines = [];
+  outgoing = new Outgoing();
+
+  #around;
+  #options;
+  #storage;
+  #connection;
+  /** @type {Entry} */ #entry;
+  /** @type {{ token: string, seq: number } | null} */ #session = null;
+  /** What the page would have to hear again after a reload. */ #joinedSeq = 0;
+  #newestAtEntry = 0;
+  /** The created room's parameters: made once, however often it is tried. @type {any} */ #params = null;
+  /** Derived from the link or the words, which takes long. @type {import("../e2e/secrets.js").RoomSecrets | null} */ #secrets = null;
+  /** @type {RoomCipher | null} */ #cipher = null;
+  /** @type {Keeper | null} */ #keeper = null;
+  #counters = new Counters();
+  /** How many messages this participant has sent. */ #sent = 0;
+  #lastLine = 0;
+  /** Messages whose key is not here yet. @type {any[]} */ #locked = [];
+  /** What was heard and is not looked at yet; one at a time, in order. @type {any[]} */ #inbox = [];
+  #reading = false;
+  #pumping = false;
+  /** @type {(() => void) | null} */ #wakeUp = null;
+  #upNow = false;
+  /** How many connections have broken. */ #connections = 0;
+  #keyTimer = null;
+  #keeping = false;
+  #keepAgain = false;
+
+  /**
+   * @param {Entry} entry
+   * @param {any} options
+   */
+  constructor(entry, options) {
+    super();
+    this.#entry = entry;
+    this.#options = options;
+    this.myName = entry.myName;
+    this.#storage = options.storage === undefined ? ownStorage() : options.storage;
+    this.#around = {
+      WebSocket: options.WebSocket ?? globalThis.WebSocket,
+      setTimeout: options.setTimeout ?? globalThis.setTimeout.bind(globalThis),
+      clearTimeout: options.clearTimeout ?? globalThis.clearTimeout.bind(globalThis),
+      random: options.random ?? Math.random,
+      window: options.window ?? globalThis.window,
+      document: options.document ?? globalThis.document,
+    };
+    this.#connection = new Connection(options.url ?? ownAddress(globalThis.location), this.#around, {
+      up: () => this.#wake(true),
+      down: () => this.#down(),
+      heard: (message) => this.#heard(message),
+      ended: (code, reason) => this.#ended(code, reason),
+      became: () => this.#changed(),
+    });
+  }
+
+  /**
+   * @param {Omit<Entry, "how">} entry
+   * @param {any} [options]
+   */
+  static create(entry, options = {}) {
+    return new ChatRoom({ ...entry, how: "create" }, options);
+  }
+
+  /**
+   * @param {Omit<Entry, "how">} entry
+   * @param {any} [options] `askSecret`: asks the visitor for a password or the words; null leaves
+   */
+  static join(entry, options = {}) {
+    return new ChatRoom({ ...entry, how: "join" }, options);
+  }
+
+  /**
+   * The room that this tab was in before it was loaded again.
+   *
+   * @param {any} [options]
+   * @returns {Promise<ChatRoom | null>}
+   */
+  static async restore(options = {}) {
+    const storage = options.storage === undefined ? ownStorage() : options.storage;
+    try {
+      const kept = JSON.parse(storage?.getItem(KEPT) ?? "null");
+      if (kept?.v !== 1) return null;
+      const room = new ChatRoom(kept.entry, options);
+      await room.#restore(kept);
+      return room;
+    } catch {
+      storage?.removeItem(KEPT);
+      return null;
+    }
+  }
+
+  /** Connects and enters; settled when it is over. */
+  async run() {
+    this.#connection.open();
+    while (this.phase !== "over") {
+      try {
+        if (!this.#upNow) await new Promise((resolve) => (this.#wakeUp = () => resolve(undefined)));
+        if (this.phase === "over") return;
+        const connection = this.#connections;
+        if (this.#upNow && this.phase !== "in") await this.#enter();
+        // It may have broken while the answer was looked at.
+        if (connection !== this.#connections && this.#stillIn()) this.phase = "away";
+        while (this.#upNow && this.phase === "in") await new Promise((resolve) => (this.#wakeUp = () => resolve(undefined)));
+      } catch (error) {
+        await this.#refused(error);
+      }
+    }
+  }
+
+  /** What others are to be given. @returns {import("./invitation.js").Invitation | null} */
+  get invitation() {
+    const { mode } = this;
+    if (!this.info) return null;
+    return { joinKey: this.info.join_key, secret: this.#entry.secret ?? null, scheme: mode === "server" ? null : mode };
+  }
+
+  /** @returns {Mode} */
+  get mode() {
+    const encryption = this.info?.encryption;
+    return encryption?.mode === "client" ? encryption.scheme : "server";
+  }
+
+  get isOwner() {
+    return this.members.get(this.me)?.is_owner === true;
+  }
+
+  /** Whether what is written now could be sent: the room's key is here. */
+  get hasKey() {
+    return this.#cipher?.hasKey(this.epoch) === true;
+  }
+
+  get connected() {
+    return this.#connection.status === "live";
+  }
+
+  /**
+   * The number that this member and another one compare; null where keys are not handed from member to member.
+   *
+   * @param {Member} member
+   * @returns {Promise<string | null>}
+   */
+  async safetyCode(member) {
+    if (!this.#keeper || !member.public_key || member.participant_id === this.me) return null;
+    return safetyCode(this.info.id, this.#keeper.pair.publicKey, member.public_key).catch(() => null);
+  }
+
+  /**
+   * Sends a text, now or when there is a connection again.
+   *
+   * @param {string} text
+   * @throws {ChatError} `too_large`, `queue_full`
+   */
+  send(text) {
+    if (new TextEncoder().encode(JSON.stringify(text)).length > MAX_TEXT_BYTES) throw new ChatError("too_large", "This is too long for one message.");
+    this.#queue({ text });
+  }
+
+  /**
+   * @param {File} file
+   * @throws {ChatError} `too_large`, `queue_full`
+   */
+  sendFile(file) {
+    if (file.size > MAX_FILE) throw new ChatError("too_large", `${file.name} is larger than 5 MB, which is the most that the server takes.`);
+    this.#queue({ text: fileName(file.name), file });
+  }
+
+  /**
+   * Thinks better of something that waits; not of what is on its way already.
+   *
+   * @param {import("./outgoing.js").Item} item
+   */
+  withdraw(item) {
+    if (item.sealed !== null) return;
+    this.outgoing.remove(item);
+    this.#keep();
+    this.#changed();
+  }
+
+  /**
+   * A file's bytes, decrypted.
+   *
+   * @param {import("./files.js").FileCard} card
+   * @returns {Promise<Uint8Array>}
+   * @throws {ChatError | E2eError}
+   */
+  async fetchFile(card) {
+    const get = this.#options.fetch ?? globalThis.fetch.bind(globalThis);
+    const answer = await get(`/files/${card.id}`, { headers: { authorization: `Bearer ${this.#session?.token}` }, cache: "no-store" });
+    if (!answer.ok) throw new ChatError("file_not_found", "The server does not have this file any more.");
+    const bytes = new Uint8Array(await answer.arrayBuffer());
+    return this.mode === "server" ? bytes : /** @type {RoomCipher} */ (this.#cipher).openFile(card.epoch, bytes);
+  }
+
+  /** Leaves the room for good. */
+  leave() {
+    if (this.phase === "in") this.#connection.say({ type: "LeaveRoom" });
+    this.#finish("left", "You have left the room.");
+  }
+
+  /** Ends the room for everybody; the owner's right. */
+  async closeRoom() {
+    try {
+      await this.#connection.ask({ type: "CloseRoom" });
+      this.#finish("owner_closed", "You have closed the room.");
+    } catch (error) {
+      this.#line("warning", `The room is not closed: ${/** @type {Error} */ (error).message}`);
+    }
+  }
+
+  #stillIn() {
+    return this.phase === "in";
+  }
+
+  // ---- entering ----
+
+  async #enter() {
+    if (this.#session) {
+      await this.#drained();
+      if (await this.#resume()) return;
+    }
+    if (this.#entry.how === "create" && !this.info) await this.#create();
+    else await this.#join();
+  }
+
+  async #create() {
+    const { mode, name, description = "", password, passphrase, myName } = this.#entry;
+    const asked = /** @type {any} */ ({ type: "CreateRoom", name, description, owner_name: myName, password: password || null });
+    if (mode && mode !== "server") {
+      const params = (this.#params ??= newParams(mode));
+      if (mode === "wrap-v1") {
+        this.#keeper ??= new Keeper(this.#house(), await KeyPair.generate());
+        asked.public_key = this.#keeper.pair.publicKey;
+      } else {
+        if (mode === "link-v1") this.#entry.secret ??= newLinkSecret();
+        this.#secrets ??= await this.#derive(mode, (mode === "link-v1" ? this.#entry.secret : passphrase) ?? "", params);
+        asked.password = this.#secrets.proof;
+      }
+      asked.encryption = { mode: "client", scheme: mode, params, key_check: this.#secrets?.check ?? null };
+    }
+    const answer = await this.#connection.ask(asked);
+    const me = { participant_id: answer.participant_id, name: answer.name ?? "Owner", is_owner: true, public_key: this.#keeper?.pair.publicKey ?? null };
+    await this.#entered({ ...answer, members: [me] }, mode ?? "server");
+    await this.#keeper?.draw();
+    this.#arrived();
+  }
+
+  async #join() {
+    const entry = this.#entry;
+    const peek = await this.#connection.ask({ type: "PeekRoom", join_key: entry.joinKey });
+    const { encryption } = peek;
+    const mode = encryption?.mode === "client" ? encryption.scheme : "server";
+    if (entry.mode && mode !== entry.mode) throw notAsPromised();
+    const asked = /** @type {any} */ ({ type: "JoinRoom", join_key: entry.joinKey, name: entry.myName, password: null, supports: ["e2e-v1"] });
+    if (mode === "link-v1" || mode === "passphrase-v1") {
+      this.#secrets ??= await this.#joinSecrets(mode, encryption);
+      asked.password = this.#secrets.proof;
+    } else {
+      if (peek.has_password) entry.password ??= await this.#askSecret("password", false);
+      asked.password = entry.password || null;
+      if (mode === "wrap-v1") {
+        // The same pair as before, if there was one: members who have compared codes need not do it again.
+        const pair = this.#keeper?.pair ?? await KeyPair.generate(encryption.params?.alg ?? "P-256");
+        this.#keeper = new Keeper(this.#house(), pair);
+        asked.public_key = pair.publicKey;
+      }
+    }
+    let answer;
+    try {
+      answer = await this.#connection.ask(asked);
+    } catch (error) {
+      await this.#shut(error, mode);
+      return;
+    }
+    await this.#entered(answer, mode);
+    this.#arrived();
+    if (mode === "wrap-v1" && this.members.size === 1) this.#line("warning", "Nobody who has the room's key is here. Wait until a member comes back, or make a new room.");
+  }
+
+  /**
+   * The door did not open. Asks for what would open it; then it is tried again.
+   *
+   * @param {any} error
+   * @param {Mode} mode
+   */
+  async #shut(error, mode) {
+    if (error.code !== "invalid_password" && error.code !== "password_required") throw error;
+    if (mode === "link-v1") throw new E2eError("bad_secret", "This link does not open the room. Ask for the link again.");
+    this.#secrets = null;
+    if (mode === "passphrase-v1") this.#entry.passphrase = await this.#askSecret("passphrase", true);
+    else this.#entry.password = await this.#askSecret("password", true);
+  }
+
+  /**
+   * @param {"link-v1" | "passphrase-v1"} mode
+   * @param {any} encryption
+   */
+  async #joinSecrets(mode, { params, key_check }) {
+    const entry = this.#entry;
+    if (mode === "link-v1" && !entry.secret) throw new E2eError("bad_secret", "This room needs its whole link: its key stands at the link's end, after k=.");
+    if (mode === "passphrase-v1") entry.passphrase ??= await this.#askSecret("passphrase", false);
+    for (;;) {
+      const secrets = await this.#derive(mode, (mode === "link-v1" ? entry.secret : entry.passphrase) ?? "", params);
+      if (key_check == null || secrets.check === key_check) return secrets;
+      if (mode === "link-v1") throw new E2eError("bad_secret", "The key in this link is not the room's. Ask for the link again.");
+      entry.passphrase = await this.#askSecret("passphrase", true);
+    }
+  }
+
+  /**
+   * @param {"link-v1" | "passphrase-v1"} mode
+   * @param {string} secret
+   * @param {any} params
+   */
+  async #derive(mode, secret, params) {
+    if (mode === "passphrase-v1") this.#busy("Making the key from the words");
+    try {
+      return await deriveSecrets(mode, secret, params);
+    } finally {
+      this.#busy("");
+    }
+  }
+
+  /**
+   * @param {Question["what"]} what
+   * @param {boolean} again
+   */
+  async #askSecret(what, again) {
+    const secret = await this.#options.askSecret?.({ what, again });
+    if (!secret) throw new ChatError("cancelled", "");
+    return secret;
+  }
+
+  /**
+   * @param {any} answer `RoomCreated` or `RoomJoined`
+   * @param {Mode} mode what it must be
+   */
+  async #entered(answer, mode) {
+    this.#install(answer, mode);
+    this.myName = answer.name ?? this.#entry.myName;
+    this.#entry.joinKey = answer.room_info.join_key;
+    this.#entry.mode = mode;
+    // What is derived from it is enough from now on; people use the same words elsewhere.
+    this.#entry.passphrase = null;
+    this.#sent = 0;
+    this.#counters = new Counters();
+    this.outgoing.reset();
+    this.#locked = [];
+    this.#joinedSeq = answer.seq ?? 0;
+    this.#session = { token: answer.session_token, seq: this.#joinedSeq };
+    this.#newestAtEntry = this.#joinedSeq;
+    this.#cipher = new RoomCipher(this.info.id);
+    const key = mode === "server" ? fromBase64(answer.encryption_key) : this.#secrets?.roomKey;
+    if (key) await this.#cipher.addKey(0, key);
+  }
+
+  /** @returns {Promise<boolean>} false when the server does not know us any more */
+  async #resume() {
+    const session = /** @type {{ token: string, seq: number }} */ (this.#session);
+    let answer;
+    try {
+      answer = await this.#connection.ask({ type: "ResumeSession", session_token: session.token, last_seq: session.seq });
+    } catch (error) {
+      if (!(error instanceof ChatError) || !["resume_failed", "room_not_found"].includes(error.code)) throw error;
+      this.#session = null;
+      return false;
+    }
+    const before = new Map(this.members);
+    session.token = answer.session_token;
+    this.#install(answer, /** @type {Mode} */ (this.#entry.mode));
+    this.#newestAtEntry = answer.seq ?? 0;
+    if (this.mode === "server" && !this.hasKey) await this.#cipher?.addKey(0, fromBase64(answer.encryption_key) ?? new Uint8Array());
+    if (answer.gap === true) {
+      this.#counters = new Counters();
+      this.#line("warning", "You were away for long: some messages in between are not here.");
+      if ([...before.keys()].some((id) => !this.members.has(id))) this.#keeper?.wantRekey();
+    }
+    this.#arrived();
+    await this.#keeper?.back();
+    // What is repeated to us comes before this answer; then it is clear what did not arrive.
+    await this.#connection.ask({ type: "Ping" });
+    await this.#drained();
+    this.#pump();
+    if (this.#keeper && !this.hasKey && this.members.size > 1) this.#keyTimer = this.#around.setTimeout(() => this.#askForKey(), KEY_PATIENCE);
+    return true;
+  }
+
+  /** A key that was handed over while we were away is not repeated; who comes anew gets it again. */
+  async #askForKey() {
+    if (this.phase !== "in" || this.hasKey || this.isOwner) return;
+    await this.#connection.ask({ type: "LeaveRoom" }).catch(() => {});
+    this.#session = null;
+    this.#connection.drop("rejoin");
+  }
+
+  /**
+   * @param {any} answer
+   * @param {Mode} mode
+   */
+  #install(answer, mode) {
+    const { room_info: info, encryption_key: key, members } = answer;
+    const is = info?.encryption?.mode === "client" ? info.encryption.scheme : "server";
+    const another = this.info !== null && this.info.id !== info?.id && this.#session !== null;
+    if (is !== mode || another || (mode !== "server" && key !== "")) throw notAsPromised();
+    this.info = info;
+    this.me = answer.participant_id;
+    this.epoch = info.encryption.epoch ?? 0;
+    this.members = new Map(members.map((/** @type {Member} */ member) => [member.participant_id, member]));
+  }
+
+  #arrived() {
+    const first = this.phase === "entering";
+    this.phase = "in";
+    this.#keep();
+    this.#changed();
+    if (first) this.dispatchEvent(new Event("entered"));
+    this.#read();
+    if (!this.#session || this.#newestAtEntry === this.#joinedSeq) this.#pump();
+  }
+
+  /** @param {any} error */
+  async #refused(error) {
+    if (this.phase === "over") return;
+    const { code, message, retryAfter } = error;
+    if (code === "broken") return;
+    if (this.phase === "away" && ["rate_limited", "server_busy"].includes(code)) {
+      await this.#wait(retryAfter ?? SHORT_WAIT);
+      return;
+    }
+    if (error instanceof ChatError || error instanceof E2eError) {
+      const gone = code === "room_not_found" && this.info !== null;
+      this.#finish(code, gone ? "The room does not exist any more: it was closed, or the server was started again." : message);
+    } else {
+      console.error(error);
+      this.#finish("bug", `Something went wrong in this page: ${error}`);
+    }
+  }
+
+  // ---- the connection ----
+
+  /** @param {boolean} [up] */
+  #wake(up = this.#upNow) {
+    this.#upNow = up;
+    this.#wakeUp?.();
+    this.#wakeUp = null;
+  }
+
+  #down() {
+    this.#connections += 1;
+    this.#around.clearTimeout(this.#keyTimer);
+    this.#keeper?.stop();
+    if (this.phase === "in") this.phase = "away";
+    this.#wake(false);
+    this.#changed();
+  }
+
+  /**
+   * @param {number} code
+   * @param {string} reason
+   */
+  #ended(code, reason) {
+    if (this.phase === "over") return;
+    const elsewhere = code === 1008 && reason.startsWith("Resumed");
+    this.#finish(elsewhere ? "elsewhere" : "ended", elsewhere ? "This chat goes on in another tab." : `The server has ended the connection. ${reason}`.trim());
+  }
+
+  /**
+   * @param {string} code
+   * @param {string} message
+   */
+  #finish(code, message) {
+    if (this.phase === "over") return;
+    this.phase = "over";
+    this.end = { code, message };
+    this.#around.clearTimeout(this.#keyTimer);
+    this.#keeper?.stop();
+    this.#storage?.removeItem(KEPT);
+    this.#connection.close();
+    this.#wake(false);
+    this.#changed();
+    this.dispatchEvent(new Event("over"));
+  }
+
+  // ---- what comes in ----
+
+  /** @param {any} message */
+  #heard(message) {
+    if (typeof message.seq === "number" && this.#session) {
+      // The server repeats what it is not sure that we have.
+      if (message.seq <= this.#session.seq) return;
+      this.#session.seq = message.seq;
+    }
+    this.#inbox.push(message);
+    this.#read();
+  }
+
+  /** One at a time: decrypting takes turns with other things, and the order must stay. */
+  async #read() {
+    if (this.#reading) return;
+    this.#reading = true;
+    while (this.#inbox.length > 0 && this.phase !== "over" && this.phase !== "entering") {
+      try {
+        await this.#take(this.#inbox.shift());
+      } catch (error) {
+        console.error(error);
+      }
+    }
+    this.#reading = false;
+    this.dispatchEvent(new Event("drained"));
+  }
+
+  async #drained() {
+    while (this.#reading) await new Promise((resolve) => this.addEventListener("drained", resolve, { once: true }));
+  }
+
+  /** @param {any} message */
+  async #take(message) {
+    switch (message.type) {
+      case "ChatMessage": return this.#takeMessage(message);
+      case "ParticipantJoined": return this.#memberCame(message);
+      case "ParticipantLeft": return this.#memberWent(message);
+      case "Members":
+        this.members = new Map(message.members.map((/** @type {Member} */ member) => [member.participant_id, member]));
+        return this.#changed();
+      case "KeyShared":
+        if (await this.#keeper?.receive(message) === false) this.#line("warning", "A key was handed over that does not fit; it is not used.");
+        return;
+      case "EpochChanged": return this.#epochChanged(message.epoch);
+      case "RoomClosed": return this.#finish(message.reason, CLOSED[message.reason] ?? "The room is closed.");
+      case "Error": return this.#line("warning", String(message.message));
+      default: // Of the future.
+    }
+  }
+
+  /** @param {any} message */
+  async #takeMessage(message) {
+    const own = message.sender_id === this.me;
+    const item = this.outgoing.first;
+    if (own && item?.sealed && item.sealed === message.content) {
+      this.#counters.see(this.me, /** @type {number} */ (item.ctr));
+      this.outgoing.remove(item);
+      this.#keep();
+      this.#message(message, item.text, item.card);
+      this.#changed();
+      this.#connection.answer(receiptId(item), message);
+      return;
+    }
+    let plaintext;
+    try {
+      plaintext = await /** @type {RoomCipher} */ (this.#cipher).open(message.content, message.sender_id);
+    } catch (error) {
+      this.#unreadable(message, /** @type {E2eError} */ (error));
+      return;
+    }
+    const { fresh, missing } = this.#counters.see(message.sender_id, plaintext.ctr);
+    if (!fresh) return;
+    if (missing > 0) this.#line("warning", `${missing === 1 ? "A message" : `${missing} messages`} from ${message.sender} before this did not arrive.`);
+    this.#keeper?.hasKey(message.sender_id);
+    if (own) this.#sent = Math.max(this.#sent, plaintext.ctr);
+    if (plaintext.kind === "text") this.#message(message, plaintext.body, null);
+    else if (plaintext.kind === "file") this.#message(message, plaintext.body, asFileCard(plaintext.file) ?? cardFromText(plaintext.body));
+    else this.#line("notice", `${message.sender} sent something that this page cannot show (${plaintext.kind}).`);
+  }
+
+  /**
+   * @param {any} message
+   * @param {E2eError} error
+   */
+  #unreadable(message, error) {
+    if (error.code === "no_key" && this.#keeper) {
+      if (this.#locked.push(message) > MAX_LOCKED) this.#locked.shift();
+      this.#changed();
+      return;
+    }
+    const text = error.code === "not_an_envelope"
+      ? `${message.sender} sent a message that this page cannot read: it is encrypted in another way, or not at all.`
+      : `A message that is said to be from ${message.sender} could not be verified and is not shown.`;
+    this.#line("warning", text);
+  }
+
+  /** How many messages cannot be read until the key comes. */
+  get locked() {
+    return this.#locked.length;
+  }
+
+  /** @param {any} message */
+  #memberCame({ participant_id, name, public_key, seq }) {
+    const member = { participant_id, name, is_owner: false, public_key: public_key ?? null };
+    if (!this.members.has(participant_id)) this.members.set(participant_id, member);
+    this.#line("notice", `${name} is here.`, seq);
+    this.#keeper?.joined(/** @type {Member} */ (this.members.get(participant_id)));
+    this.#changed();
+  }
+
+  /** @param {any} message */
+  #memberWent({ participant_id, name, reason, seq }) {
+    this.members.delete(participant_id);
+    this.#line("notice", { timeout: `${name} has lost the connection.`, kicked: `${name} was removed.` }[/** @type {string} */ (reason)] ?? `${name} has left.`, seq);
+    this.#keeper?.left(participant_id);
+    if (this.#keeper && ![...this.members.values()].some((member) => member.is_owner)) {
+      this.#line("warning", "The owner is not here, so the room keeps its key: whoever has left could still read along with the server's help.", seq);
+    }
+    this.#changed();
+  }
+
+  /** @param {number} epoch */
+  async #epochChanged(epoch) {
+    // Only these rooms have more than one key.
+    if (!this.#keeper || !Number.isSafeInteger(epoch)) return;
+    // After a reload, older ones are told again.
+    this.epoch = Math.max(this.epoch, epoch);
+    await this.#keeper.epochChanged(epoch);
+    this.#connection.answer(rekeyId(epoch), { type: "EpochChanged" });
+    this.#line("notice", "The room has a new key: whoever has left cannot read what follows.");
+    this.#keep();
+    this.#changed();
+    this.#pump();
+  }
+
+  // ---- what goes out ----
+
+  /** @param {{ text: string, file?: File }} what */
+  #queue(what) {
+    if (this.phase === "over") throw new ChatError("ended", "The room is over.");
+    if (!this.outgoing.add(what)) throw new ChatError("queue_full", "Too much waits to be sent already.");
+    this.#keep();
+    this.#changed();
+    this.#pump();
+  }
+
+  /** Sends what waits, one after the other: each is delivered before the next is numbered. */
+  async #pump() {
+    if (this.#pumping) return;
+    this.#pumping = true;
+    let tries = 0;
+    let last;
+    for (let item; this.phase === "in" && this.hasKey && (item = this.outgoing.first); last = item) {
+      if (item !== last) tries = 0;
+      try {
+        await this.#deliver(item);
+      } catch (error) {
+        const { code, message, retryAfter } = /** @type {any} */ (error);
+        if (code === "broken" || code === "ended") break;
+        // Refused for sure, so the next attempt need not look like this one.
+        item.sealed = null;
+        if (["rate_limited", "server_busy", "stale_epoch"].includes(code) && ++tries < TRIES) {
+          await this.#wait(retryAfter ?? SHORT_WAIT);
+          continue;
+        }
+        // Its number was not used; the next message gets it.
+        if (item.ctr !== null && item.ctr === this.#sent) this.#sent -= 1;
+        this.outgoing.remove(item);
+        this.#line("warning", `This was not sent (${message}): ${item.text}`);
+        this.#changed();
+      }
+    }
+    this.#pumping = false;
+  }
+
+  /** @param {import("./outgoing.js").Item} item */
+  async #deliver(item) {
+    const cipher = /** @type {RoomCipher} */ (this.#cipher);
+    if (item.file && !item.card) item.card = await this.#upload(item.file);
+    if (item.sealed === null) {
+      item.ctr ??= this.#sent + 1;
+      const { card } = item;
+      const plaintext = card ? { v: 1, kind: "file", body: cardText(card), ctr: item.ctr, file: card } : { v: 1, kind: "text", body: item.text, ctr: item.ctr };
+      const sealed = await cipher.seal(this.epoch, this.me, /** @type {any} */ (plaintext));
+      if (sealed.length > MAX_ENVELOPE) throw new ChatError("too_large", "Message is too large");
+      if (this.outgoing.first !== item) return;
+      item.sealed = sealed;
+      this.#sent = Math.max(this.#sent, item.ctr);
+      this.#keep();
+    }
+    await this.#connection.ask({ type: "ChatMessage", content: item.sealed }, receiptId(item));
+  }
+
+  /**
+   * @param {File} file
+   * @returns {Promise<import("./files.js").FileCard>}
+   */
+  async #upload(file) {
+    const bytes = new Uint8Array(await file.arrayBuffer());
+    const card = { id: "", name: fileName(file.name), mime_type: mimeType(file.type), size: bytes.length, epoch: this.epoch };
+    const asked = this.mode === "server"
+      ? { name: card.name, mime_type: card.mime_type, content: toBase64(bytes) }
+      // The server is not told what it keeps.
+      : { name: "file.enc", mime_type: "application/octet-stream", content: toBase64(await /** @type {RoomCipher} */ (this.#cipher).sealFile(card.epoch, bytes)) };
+    const { metadata } = await this.#connection.ask({ type: "UploadFile", ...asked });
+    return { ...card, id: metadata.id };
+  }
+
+  // ---- lines, storage, small things ----
+
+  /**
+   * @param {any} message
+   * @param {string} text
+   * @param {import("./files.js").FileCard | null} file
+   */
+  #message(message, text, file) {
+    const own = message.sender_id === this.me;
+    const from = own ? this.myName : String(message.sender);
+    this.#add({ kind: "message", text, from, own, at: new Date(message.sent_at ?? Date.now()), file, live: this.#isLive(message.seq) });
+  }
+
+  /**
+   * @param {"notice" | "warning"} kind
+   * @param {string} text
+   * @param {number} [seq]
+   */
+  #line(kind, text, seq) {
+    this.#add({ kind, text, from: "", own: false, at: new Date(), file: null, live: this.#isLive(seq) });
+  }
+
+  /** @param {number | undefined} seq */
+  #isLive(seq) {
+    return seq === undefined || seq > this.#newestAtEntry;
+  }
+
+  /** @param {Omit<Line, "id">} line */
+  #add(line) {
+    const whole = { ...line, id: ++this.#lastLine };
+    this.lines.push(whole);
+    if (this.lines.length > MAX_LINES) this.lines.shift();
+    this.dispatchEvent(new CustomEvent("line", { detail: whole }));
+  }
+
+  #changed() {
+    this.dispatchEvent(new Event("change"));
+  }
+
+  /** @param {string} text */
+  #busy(text) {
+    this.busy = text;
+    this.#changed();
+  }
+
+  /** @param {number} ms */
+  #wait(ms) {
+    return new Promise((resolve) => this.#around.setTimeout(() => resolve(undefined), ms));
+  }
+
+  /** @returns {import("./keeper.js").House} */
+  #house() {
+    return {
+      roomId: () => this.info.id,
+      me: () => this.me,
+      members: () => [...this.members.values()],
+      epoch: () => this.epoch,
+      ask: (message, id) => this.#connection.ask(message, id),
+      keyCame: (epoch, key) => this.#keyCame(epoch, key),
+      changed: () => this.#keep(),
+      setTimeout: this.#around.setTimeout,
+      clearTimeout: this.#around.clearTimeout,
+    };
+  }
+
+  /**
+   * @param {number} epoch
+   * @param {Uint8Array} key
+   */
+  async #keyCame(epoch, key) {
+    await this.#cipher?.addKey(epoch, key);
+    const locked = this.#locked;
+    this.#locked = [];
+    for (const message of locked) await this.#takeMessage(message);
+    this.#changed();
+    this.#pump();
+  }
+
+  /**
+   * Keeps what a reloaded page needs, in this tab and until it is closed. It is written in order: the
+   * newest state is the last.
+   */
+  #keep() {
+    if (!this.#storage || this.phase === "over" || !this.#session) return;
+    this.#keepAgain = true;
+    if (!this.#keeping) this.#write();
+  }
+  async #write() {
+    this.#keeping = true;
+    while (this.#keepAgain && this.phase !== "over") {
+      this.#keepAgain = false;
+      const keeper = this.#keeper && await this.#keeper.toJSON();
+      if (/** @type {string} */ (this.phase) === "over") break;
+      const { token } = this.#session ?? {};
+      if (token === undefined) continue;
+      const kept = {
+        v: 1, entry: this.#entry, token, joinedSeq: this.#joinedSeq, info: this.info, me: this.me, myName: this.myName, sent: this.#sent,
+        outgoing: this.outgoing, keeper, secrets: this.#secrets && { ...this.#secrets, roomKey: toBase64(this.#secrets.roomKey) },
+      };
+      try {
+        this.#storage?.setItem(KEPT, JSON.stringify(kept));
+      } catch {
+        // Full or forbidden: then a reload begins anew.
+      }
+    }
+    this.#keeping = false;
+  }
+
+  /** @param {any} kept */
+  async #restore(kept) {
+    this.info = kept.info;
+    this.me = kept.me;
+    this.myName = kept.myName;
+    this.epoch = 0;
+    this.#sent = kept.sent;
+    this.outgoing = Outgoing.fromJSON(kept.outgoing);
+    this.#joinedSeq = kept.joinedSeq;
+    this.#session = { token: kept.token, seq: kept.joinedSeq };
+    this.#cipher = new RoomCipher(this.info.id);
+    if (kept.keeper) this.#keeper = await Keeper.fromJSON(this.#house(), kept.keeper);
+    if (kept.secrets) {
+      this.#secrets = { ...kept.secrets, roomKey: fromBase64(kept.secrets.roomKey) };
+      await this.#cipher.addKey(0, /** @type {Uint8Array} */ (fromBase64(kept.secrets.roomKey)));
+    }
+  }
+}
+
+const CLOSED = /** @type {Record<string, string>} */ ({
+  owner_closed: "The owner has closed the room.",
+  empty: "The room is closed: nobody was in it any more.",
+  expired: "The room is closed: nothing was said for a day.",
+  shutdown: "The server is shutting down.",
+});
+
+/** @param {import("./outgoing.js").Item} item */
+function receiptId(item) {
+  return `message-${item.id}`;
+}
+
+function notAsPromised() {
+  return new E2eError("bad_parameters", "The server says that this room is encrypted in another way than its link or its creator does. It was not entered.");
+}
+
+function ownStorage() {
+  try {
+    return globalThis.sessionStorage ?? null;
+  } catch {
+    return null;
+  }
+}
+
+/** @param {Location} location */
+function ownAddress(location) {
+  return `${location.protocol === "https:" ? "wss:" : "ws:"}//${location.host}/ws/chat`;
+}
