@@ -13,8 +13,8 @@ export async function confirm(question) {
 /**
  * Asks for a line of text. Resolves to it, trimmed, or to `null` when the visitor thinks better of it.
  *
- * @param {{ title: string, text: string, yes: string, label: string, value?: string, selected?: number }} question
- *   `selected`: how many characters of `value` to select
+ * @param {{ title: string, text: string, yes: string, label: string, value?: string, selected?: number, secret?: boolean }} question
+ *   `selected`: how many characters of `value` to select; `secret`: it is not shown while it is typed
  * @returns {Promise<string | null>}
  */
 export function prompt(question) {
@@ -22,13 +22,13 @@ export function prompt(question) {
 }
 
 /**
- * @param {{ title: string, text: string, yes: string, danger?: boolean, label?: string, value?: string, selected?: number }} question
+ * @param {{ title: string, text: string, yes: string, danger?: boolean, label?: string, value?: string, selected?: number, secret?: boolean }} question
  * @returns {Promise<string | null>}
  */
-function ask({ title, text, yes, danger = false, label, value = "", selected = value.length }) {
+function ask({ title, text, yes, danger = false, label, value = "", selected = value.length, secret = false }) {
   return new Promise((resolve) => {
     const input = label === undefined ? null
-      : h("input", { type: "text", name: "answer", value, required: true, autocomplete: "off", spellcheck: false, maxLength: 255 });
+      : h("input", { type: secret ? "password" : "text", name: "answer", value, required: true, autocomplete: "off", spellcheck: false, maxLength: 255 });
     const no = h("button", { type: "button", class: "button quiet", on: { click: () => dialog.close() } }, "Cancel");
     const form = h("form", { method: "dialog", on: {
       submit: () => { dialog.returnValue = "yes"; },

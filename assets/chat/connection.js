@@ -5,6 +5,8 @@ import { newId } from "../live/requests.js";
 
 /** Done, or told not to come back: too many mistakes, or the room is open elsewhere. */
 const FINAL = [1000, 1008];
+const EVENTS = ["ChatMessage", "ParticipantJoined", "ParticipantLeft", "EpochChanged"];
+const MENTIONED = "mentioned";
 
 /**
  * Why the server did not do something. `code` is the server's, or one of our own: `broken` (the
@@ -88,6 +90,15 @@ export class Connection {
   }
 
   /**
+   * Says what has no answer; whether it is refused does not matter.
+   *
+   * @param {Record<string, unknown>} message
+   */
+  mention(message) {
+    return this.say({ ...message, request_id: MENTIONED });
+  }
+
+  /**
    * @param {Record<string, unknown>} message
    * @param {string} [id]
    * @returns {Promise<any>} the server's direct answer, or what {@link answer} is given
@@ -128,8 +139,9 @@ export class Connection {
     if (typeof message?.type !== "string") return;
     // The first word of the server makes a connection a good one: the next wait is short again.
     if (this.#link.status !== "live") this.#link.welcomed();
-    if (message.type === "Pong" && message.request_id === undefined) return;
-    if (this.#asked.has(message.request_id)) this.answer(message.request_id, message);
+    if (message.request_id === MENTIONED || (message.type === "Pong" && message.request_id === undefined)) return;
+    // Events are for everybody's log, also where they answer this member's request.
+    if (!EVENTS.includes(message.type) && this.#asked.has(message.request_id)) this.answer(message.request_id, message);
     else this.#duties.heard(message);
   }
 

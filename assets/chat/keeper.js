@@ -17,6 +17,7 @@ const REKEY_RETRY = 3_000;
  * @property {() => import("./room.js").Member[]} members in joining order
  * @property {() => number} epoch
  * @property {(message: Record<string, unknown>, id?: string) => Promise<any>} ask
+ * @property {(message: Record<string, unknown>) => void} mention says what has no answer
  * @property {(epoch: number, key: Uint8Array) => Promise<void>} keyCame
  * @property {() => void} changed something to be kept has changed
  * @property {(run: () => void, ms: number) => any} setTimeout
@@ -166,9 +167,10 @@ export class Keeper {
     if (!key || !member?.public_key) return;
     try {
       const wrapped_key = await this.pair.wrap(key, member.public_key, { roomId: this.#house.roomId(), epoch, from: this.#house.me(), to });
-      await this.#house.ask({ type: "ShareKey", to, epoch, wrapped_key });
+      // It may be gone meanwhile; and if the connection breaks, `back` does it again.
+      this.#house.mention({ type: "ShareKey", to, epoch, wrapped_key });
     } catch {
-      // Gone meanwhile, or without a valid key, or the connection broke: then `back` does it again.
+      // Its public key is none: it gets nothing.
     }
   }
 

@@ -74,7 +74,7 @@ export class ChatRoom extends EventTarget {
   /** @type {Entry} */ #entry;
   /** @type {{ token: string, seq: number } | null} */ #session = null;
   /** What the page would have to hear again after a reload. */ #joinedSeq = 0;
-  #newestAtEntry = 0;
+  /** Whether what comes is what was missed. */ #catchingUp = false;
   /** The created room's parameters: made once, however often it is tried. @type {any} */ #params = null;
   /** Derived from the link or the words, which takes long. @type {import("../e2e/secrets.js").RoomSecrets | null} */ #secrets = null;
   /** @type {RoomCipher | null} */ #cipher = null;
@@ -414,7 +414,6 @@ export class ChatRoom extends EventTarget {
     this.#locked = [];
     this.#joinedSeq = answer.seq ?? 0;
     this.#session = { token: answer.session_token, seq: this.#joinedSeq };
-    this.#newestAtEntry = this.#joinedSeq;
     this.#cipher = new RoomCipher(this.info.id);
     const key = mode === "server" ? fromBase64(answer.encryption_key) : this.#secrets?.roomKey;
     if (key) await this.#cipher.addKey(0, key);
@@ -434,7 +433,7 @@ export class ChatRoom extends EventTarget {
     const before = new Map(this.members);
     session.token = answer.session_token;
     this.#install(answer, /** @type {Mode} */ (this.#entry.mode));
-    this.#newestAtEntry = answer.seq ?? 0;
+    this.#catchingUp = true;
     if (this.mode === "server" && !this.hasKey) await this.#cipher?.addKey(0, fromBase64(answer.encryption_key) ?? new Uint8Array());
     if (answer.gap === true) {
       this.#counters = new Counters();
@@ -446,6 +445,7 @@ export class ChatRoom extends EventTarget {
     // What is repeated to us comes before this answer; then it is clear what did not arrive.
     await this.#connection.ask({ type: "Ping" });
     await this.#drained();
+    this.#catchingUp = false;
     this.#pump();
     if (this.#keeper && !this.hasKey && this.members.size > 1) this.#keyTimer = this.#around.setTimeout(() => this.#askForKey(), KEY_PATIENCE);
     return true;
@@ -481,7 +481,7 @@ export class ChatRoom extends EventTarget {
     this.#changed();
     if (first) this.dispatchEvent(new Event("entered"));
     this.#read();
-    if (!this.#session || this.#newestAtEntry === this.#joinedSeq) this.#pump();
+    this.#pump();
   }
 
   /** @param {any} error */
@@ -650,23 +650,29 @@ export class ChatRoom extends EventTarget {
   }
 
   /** @param {any} message */
-  #memberCame({ participant_id, name, public_key, seq }) {
+  #memberCame({ participant_id, name, public_key }) {
     const member = { participant_id, name, is_owner: false, public_key: public_key ?? null };
     if (!this.members.has(participant_id)) this.members.set(participant_id, member);
-    this.#line("notice", `${name} is here.`, seq);
+    this.#line("notice", `${name} is here.`);
+    // An owner who was away for long comes like anybody else; the list says who it is.
+    if (!this.#hasOwner()) this.#connection.say({ type: "GetMembers" });
     this.#keeper?.joined(/** @type {Member} */ (this.members.get(participant_id)));
     this.#changed();
   }
 
   /** @param {any} message */
-  #memberWent({ participant_id, name, reason, seq }) {
+  #memberWent({ participant_id, name, reason }) {
     this.members.delete(participant_id);
-    this.#line("notice", { timeout: `${name} has lost the connection.`, kicked: `${name} was removed.` }[/** @type {string} */ (reason)] ?? `${name} has left.`, seq);
+    this.#line("notice", { timeout: `${name} has lost the connection.`, kicked: `${name} was removed.` }[/** @type {string} */ (reason)] ?? `${name} has left.`);
     this.#keeper?.left(participant_id);
-    if (this.#keeper && ![...this.members.values()].some((member) => member.is_owner)) {
-      this.#line("warning", "The owner is not here, so the room keeps its key: whoever has left could still read along with the server's help.", seq);
+    if (this.#keeper && !this.#hasOwner()) {
+      this.#line("warning", "The owner is not here, so the room keeps its key: whoever has left could still read along with the server's help.");
     }
     this.#changed();
+  }
+
+  #hasOwner() {
+    return [...this.members.values()].some((member) => member.is_owner);
   }
 
   /** @param {number} epoch */
@@ -700,7 +706,8 @@ export class ChatRoom extends EventTarget {
     this.#pumping = true;
     let tries = 0;
     let last;
-    for (let item; this.phase === "in" && this.hasKey && (item = this.outgoing.first); last = item) {
+    // What is repeated first may be the receipt of what would be sent again.
+    for (let item; this.phase === "in" && !this.#catchingUp && this.hasKey && (item = this.outgoing.first); last = item) {
       if (item !== last) tries = 0;
       try {
         await this.#deliver(item);
@@ -766,21 +773,15 @@ export class ChatRoom extends EventTarget {
   #message(message, text, file) {
     const own = message.sender_id === this.me;
     const from = own ? this.myName : String(message.sender);
-    this.#add({ kind: "message", text, from, own, at: new Date(message.sent_at ?? Date.now()), file, live: this.#isLive(message.seq) });
+    this.#add({ kind: "message", text, from, own, at: new Date(message.sent_at ?? Date.now()), file, live: !this.#catchingUp });
   }
 
   /**
    * @param {"notice" | "warning"} kind
    * @param {string} text
-   * @param {number} [seq]
    */
-  #line(kind, text, seq) {
-    this.#add({ kind, text, from: "", own: false, at: new Date(), file: null, live: this.#isLive(seq) });
-  }
-
-  /** @param {number | undefined} seq */
-  #isLive(seq) {
-    return seq === undefined || seq > this.#newestAtEntry;
+  #line(kind, text) {
+    this.#add({ kind, text, from: "", own: false, at: new Date(), file: null, live: !this.#catchingUp });
   }
 
   /** @param {Omit<Line, "id">} line */
@@ -814,6 +815,7 @@ export class ChatRoom extends EventTarget {
       members: () => [...this.members.values()],
       epoch: () => this.epoch,
       ask: (message, id) => this.#connection.ask(message, id),
+      mention: (message) => this.#connection.mention(message),
       keyCame: (epoch, key) => this.#keyCame(epoch, key),
       changed: () => this.#keep(),
       setTimeout: this.#around.setTimeout,

@@ -1,4 +1,4 @@
-//! `/`, the pages' own files, and the documents.
+//! `/`, `/chat`, the pages' own files, and the documents.
 
 use crate::error::{Error, Result};
 use crate::http::{FilesBelow, PublicErrors, Registrar, Tail, send_bytes, send_document};
@@ -24,6 +24,7 @@ struct Assets;
 pub(super) fn routes(config: &mut impl Registrar) {
     config
         .service(root)
+        .service(chat)
         .service(FilesBelow::new("/ui", __path_asset, web::get().to(asset)))
         .service(asyncapi);
 }
@@ -51,6 +52,16 @@ async fn root(req: HttpRequest) -> Result<HttpResponse> {
     Ok(HttpResponse::Ok()
         .insert_header((header::VARY, "Accept"))
         .json(Greeting { message }))
+}
+
+/// The chat page. The key of the room that one is invited to stands in the address's fragment, which
+/// no browser sends.
+#[utoipa::path(tag = "server", responses(
+    (status = 200, description = "The page", content_type = "text/html"),
+    (status = 304, description = "The client has it already"), (status = 412, body = crate::error::ErrorBody), PublicErrors))]
+#[get("/chat")]
+async fn chat(req: HttpRequest) -> Result<HttpResponse> {
+    page(&req, "chat.html")
 }
 
 /// A file of the pages.

@@ -22,6 +22,7 @@ const TABLE: &[(&str, &str, Who)] = &[
     ("get", "/asyncapi.yaml", Anyone),
     // Of present members of a chat room, whoever they are otherwise.
     ("get", "/files/{id}", Anyone),
+    ("get", "/chat", Anyone),
     ("get", "/health", Anyone),
     ("get", "/healthz", Anyone),
     ("get", "/limits", Anyone),

@@ -536,8 +536,9 @@ test("wrap-v1: a key that the server slips in is not used", async () => {
   await bob.hears("Ann: as before");
 });
 
-test("wrap-v1: who missed a new key while away comes anew and gets it", async () => {
+for (const forgetsKeys of [false, true]) test(`wrap-v1: who missed a new key while away gets it${forgetsKeys ? ", by coming anew" : ""}`, async () => {
   const { ann, bob, chat } = await two({ mode: "wrap-v1" });
+  chat.forgetsKeys = forgetsKeys;
   const carl = new Page(chat);
   await carl.join(ann.room.invitation, { myName: "Carl" });
   await until("both have the key", () => carl.room.hasKey && bob.room.hasKey);
@@ -547,7 +548,6 @@ test("wrap-v1: who missed a new key while away comes anew and gets it", async ()
   await until("Ann knows", () => ann.room.members.size === 2);
   ann.timers.advance(1_000);
   await until("the key is new", () => ann.room.epoch === 1);
-  // Whoever is away hears nothing of a key handed over, and the owner does not know that either.
   await bob.back();
   for (let round = 0; round < 6 && !bob.room.hasKey; round += 1) {
     await settle();
@@ -557,6 +557,26 @@ test("wrap-v1: who missed a new key while away comes anew and gets it", async ()
   await until("Bob has it", () => bob.room.hasKey && bob.room.phase === "in");
   bob.room.send("here again");
   await ann.hears("Bob: here again");
+  assert.equal(ann.told().filter((text) => text === "Bob is here.").length, forgetsKeys ? 2 : 1);
+});
+
+test("wrap-v1: an owner who was away for long is the owner again, for those too who came meanwhile", async () => {
+  const { ann, bob, chat } = await two({ mode: "wrap-v1" });
+  await until("Bob has the key", () => bob.room.hasKey);
+  ann.network = false;
+  ann.cut();
+  chat.timeout("Ann");
+  const carl = new Page(chat);
+  await carl.join(bob.room.invitation, { myName: "Carl" });
+  await until("Carl has the key", () => carl.room.hasKey);
+  await ann.back();
+  await until("Carl knows", () => [...carl.room.members.values()].some((member) => member.is_owner));
+  bob.room.leave();
+  await until("Ann knows", () => ann.room.members.size === 2);
+  ann.timers.advance(1_000);
+  await until("the key is new", () => carl.room.epoch === 1 && carl.room.hasKey && ann.room.hasKey);
+  carl.room.send("hi");
+  await ann.hears("Carl: hi");
 });
 
 test("the owner closes the room for everybody", async () => {

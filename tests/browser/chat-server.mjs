@@ -9,6 +9,7 @@ export class FakeChat {
   /** @type {Map<string, any>} */ rooms = new Map();
   /** Every message that came in, as it came. */ heard = [];
   /** `before(message, peer)`: answers in the server's place when it returns true. */ before = () => false;
+  /** Whether keys for who is away are lost. */ forgetsKeys = false;
   /** What to change in a message on its way out: the lies. */ after = (message) => message;
 
   /** @param {{ send: (text: string) => void, close: (code: number, reason: string) => void }} wire */
@@ -73,17 +74,20 @@ export class FakeChat {
         return answer({ type: "FileUploaded", metadata });
       }
       case "ShareKey":
-        of(message.to)?.peer?.say({ type: "KeyShared", from: peer.member.participant_id, epoch: message.epoch, wrapped_key: message.wrapped_key, public_key: peer.member.public_key });
-        return;
+        if (!of(message.to)) return refuse("invalid_key", "Invalid wrapped key");
+        return this.#hand(of(message.to), peer.member, message);
+      case "GetMembers":
+        return answer({ type: "Members", participants: room.members.map(({ name }) => name), members: room.members.map(listed) });
       case "RekeyRoom": {
         const others = room.members.filter((one) => one !== peer.member).map((one) => one.participant_id);
         const given = message.keys.map(({ to }) => to);
         if (message.epoch !== room.encryption.epoch + 1 || others.toSorted().join() !== given.toSorted().join()) return refuse("invalid_key", "Invalid wrapped key");
         for (const { to, wrapped_key } of message.keys) {
-          of(to).peer?.say({ type: "KeyShared", from: peer.member.participant_id, epoch: message.epoch, wrapped_key, public_key: peer.member.public_key });
+          this.#hand(of(to), peer.member, { epoch: message.epoch, wrapped_key });
         }
         room.encryption = { ...room.encryption, epoch: message.epoch };
-        return this.tell(room, { type: "EpochChanged", epoch: message.epoch });
+        this.tell(room, { type: "EpochChanged", epoch: message.epoch }, peer.member);
+        return answer({ type: "EpochChanged", epoch: message.epoch, seq: room.seq });
       }
       case "LeaveRoom":
         answer({ type: "RoomLeft" });
@@ -121,21 +125,37 @@ export class FakeChat {
 
   #resume(peer, message, answer, refuse) {
     for (const room of this.rooms.values()) {
-      const member = room.members.find((one) => one.token === message.session_token);
+      let member = room.members.find((one) => one.token === message.session_token);
+      if (!member && room.goneOwner?.token === message.session_token) {
+        member = room.goneOwner;
+        room.goneOwner = null;
+        room.members.push(member);
+        const { name, participant_id, public_key } = member;
+        this.tell(room, { type: "ParticipantJoined", name, participant_id, public_key }, member);
+      }
       if (!member) continue;
       member.peer?.close(1008, "Resumed elsewhere");
       Object.assign(member, { peer, token: id() });
       Object.assign(peer, { room, member });
       const gap = message.last_seq < room.forgottenUpTo;
-      answer({ type: "RoomJoined", ...this.#welcome(room, member), members: room.members.map(listed), seq: room.seq, ...(gap && { gap }) });
-      for (const event of room.events) if (event.seq > message.last_seq && !(event.seq <= room.forgottenUpTo)) peer.say(event);
+      const from = gap ? room.forgottenUpTo : message.last_seq;
+      answer({ type: "RoomJoined", ...this.#welcome(room, member), members: room.members.map(listed), seq: from, ...(gap && { gap }) });
+      for (const key of member.waiting.splice(0)) peer.say(key);
+      for (const event of room.events) if (event.seq > from) peer.say(event);
       return;
     }
     refuse("resume_failed", "Session cannot be resumed");
   }
 
+  /** Whoever is away gets it later, unless the server forgets such things. */
+  #hand(to, from, { epoch, wrapped_key }) {
+    const message = { type: "KeyShared", from: from.participant_id, epoch, wrapped_key, public_key: from.public_key };
+    if (to.peer) to.peer.say(message);
+    else if (!this.forgetsKeys) to.waiting.push(message);
+  }
+
   #enter(peer, room, name, public_key, is_owner) {
-    const member = { participant_id: randomUUID(), name, is_owner, public_key: public_key ?? null, joined_at: new Date().toISOString(), token: id(), peer };
+    const member = { participant_id: randomUUID(), name, is_owner, public_key: public_key ?? null, joined_at: new Date().toISOString(), token: id(), peer, waiting: [] };
     room.members.push(member);
     Object.assign(peer, { room, member });
     return member;
@@ -150,6 +170,7 @@ export class FakeChat {
   #left(room, member, reason) {
     room.members = room.members.filter((one) => one !== member);
     if (member.peer) Object.assign(member.peer, { room: null, member: null });
+    if (member.is_owner) room.goneOwner = member;
     const { name, participant_id } = member;
     this.tell(room, { type: "ParticipantLeft", name, participant_id, reason });
   }
