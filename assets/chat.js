@@ -33,7 +33,7 @@ document.addEventListener("say", (e) => {
 // A file that is dropped beside the log must not replace the page.
 for (const type of ["dragover", "drop"]) document.addEventListener(type, (e) => e.preventDefault());
 
-/** @param {import("./chat/room.js").Question} question */
+/** @param {import("./chat/door.js").Question} question */
 function askSecret({ what, again }) {
   const words = what === "passphrase";
   return prompt({

@@ -11,7 +11,7 @@ const LONGEST_SIDE = 2560;
  * What a browser may show as a picture, told by its first bytes; never by what the sender calls it,
  * and never SVG, which is a document with scripts.
  *
- * @param {Uint8Array} bytes
+ * @param {Uint8Array<ArrayBuffer>} bytes
  * @returns {string | null}
  */
 export function pictureType(bytes) {

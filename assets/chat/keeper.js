@@ -1,6 +1,6 @@
 // `wrap-v1`: who hands the room's key to whom, and when the owner makes a new one.
 
-import { fromBase64, KeyPair, randomBytes, toBase64 } from "../e2e.js";
+import { fromBase64, randomBytes, toBase64 } from "../e2e.js";
 
 /** The first key holder hands the key over at once, each further one so much later. */
 const TURN = 3_000;
@@ -18,7 +18,7 @@ const REKEY_RETRY = 3_000;
  * @property {() => number} epoch
  * @property {(message: Record<string, unknown>, id?: string) => Promise<any>} ask
  * @property {(message: Record<string, unknown>) => void} mention says what has no answer
- * @property {(epoch: number, key: Uint8Array) => Promise<void>} keyCame
+ * @property {(epoch: number, key: Uint8Array<ArrayBuffer>) => Promise<void>} keyCame
  * @property {() => void} changed something to be kept has changed
  * @property {(run: () => void, ms: number) => any} setTimeout
  * @property {(timer: any) => void} clearTimeout
@@ -27,8 +27,8 @@ const REKEY_RETRY = 3_000;
 export class Keeper {
   #house;
   pair;
-  /** @type {Map<number, Uint8Array>} */ #keys = new Map();
-  /** A new key that is under way to the server. @type {{ epoch: number, key: Uint8Array } | null} */ #next = null;
+  /** @type {Map<number, Uint8Array<ArrayBuffer>>} */ #keys = new Map();
+  /** A new key that is under way to the server. @type {{ epoch: number, key: Uint8Array<ArrayBuffer> } | null} */ #next = null;
   /** @type {Map<string, any>} */ #turns = new Map();
   #rekeyTimer = null;
   #rekeying = false;
@@ -36,27 +36,23 @@ export class Keeper {
 
   /**
    * @param {House} house
-   * @param {KeyPair} pair
+   * @param {import("../e2e.js").KeyPair} pair this member's
    */
   constructor(house, pair) {
     this.#house = house;
     this.pair = pair;
   }
 
-  async toJSON() {
+  /** As it is kept while a page reloads; without the pair. */
+  toJSON() {
     const keys = [...this.#keys].map(([epoch, key]) => [epoch, toBase64(key)]);
-    return { pair: await this.pair.toJSON(), keys, next: this.#next && [this.#next.epoch, toBase64(this.#next.key)] };
+    return { keys, next: this.#next && [this.#next.epoch, toBase64(this.#next.key)] };
   }
 
-  /**
-   * @param {House} house
-   * @param {any} kept
-   */
-  static async fromJSON(house, kept) {
-    const keeper = new Keeper(house, await KeyPair.fromJSON(kept.pair));
-    for (const [epoch, key] of kept.keys) await keeper.#install(epoch, /** @type {Uint8Array} */ (fromBase64(key)));
-    if (kept.next) keeper.#next = { epoch: kept.next[0], key: /** @type {Uint8Array} */ (fromBase64(kept.next[1])) };
-    return keeper;
+  /** @param {any} kept */
+  async restore({ keys, next }) {
+    for (const [epoch, key] of keys) await this.#install(epoch, /** @type {Uint8Array<ArrayBuffer>} */ (fromBase64(key)));
+    if (next) this.#next = { epoch: next[0], key: /** @type {Uint8Array<ArrayBuffer>} */ (fromBase64(next[1])) };
   }
 
   /** The creator draws the first key. */
@@ -209,7 +205,7 @@ export class Keeper {
 
   /**
    * @param {number} epoch
-   * @param {Uint8Array} key
+   * @param {Uint8Array<ArrayBuffer>} key
    */
   async #install(epoch, key) {
     this.#keys.set(epoch, key);

@@ -6,18 +6,19 @@
 //
 // Events: `change` (anything but lines), `line` (a new one, or one that changed), `entered`, `over`.
 
-import {
-  Counters, deriveSecrets, E2eError, fromBase64, KeyPair, MAX_ENVELOPE, newLinkSecret, newParams, RoomCipher, safetyCode, toBase64,
-} from "../e2e.js";
+import { Counters, E2eError, fromBase64, RoomCipher, safetyCode } from "../e2e.js";
 import { ChatError, Connection } from "./connection.js";
-import { asFileCard, cardFromText, cardText, fileName, MAX_FILE, mimeType } from "./files.js";
+import { Delivery, receiptId } from "./delivery.js";
+import { Door, modeOf, notAsPromised } from "./door.js";
+import { asFileCard, cardFromText, fileName, MAX_FILE } from "./files.js";
 import { Keeper, rekeyId } from "./keeper.js";
 import { Outgoing } from "./outgoing.js";
 
 /**
  * @typedef {{ participant_id: string, name: string, is_owner: boolean, joined_at?: string,
  *   public_key: import("../e2e/wrap.js").PublicKey | null }} Member
- * @typedef {"server" | import("../e2e/secrets.js").Scheme} Mode `server`: the server has the key
+ * @typedef {import("./door.js").Entry} Entry
+ * @typedef {import("./door.js").Mode} Mode
  *
  * @typedef {object} Line
  * @property {number} id
@@ -28,31 +29,17 @@ import { Outgoing } from "./outgoing.js";
  * @property {Date} at
  * @property {import("./files.js").FileCard | null} file
  * @property {boolean} live false: it was said before this page was opened or connected again
- *
- * @typedef {{ what: "password" | "passphrase", again: boolean }} Question
- *
- * @typedef {object} Entry how the room is entered
- * @property {"create" | "join"} how
- * @property {Mode | null} mode joining: what the invitation promises
- * @property {string} [name] of a new room
- * @property {string} [description]
- * @property {string | null} [joinKey]
- * @property {string | null} [secret] of the link
- * @property {string | null} [passphrase]
- * @property {string | null} [password] of the door
- * @property {string} myName
  */
 
 /** How many lines are remembered, and how many messages wait for their key. */
 const MAX_LINES = 2_000;
 const MAX_LOCKED = 200;
 /** Plaintext that surely fits into an envelope. */
-const MAX_TEXT_BYTES = Math.floor(MAX_ENVELOPE * 0.7);
+const MAX_TEXT_BYTES = 45_000;
 /** After a break, how long to wait for a key that was handed over meanwhile. */
 const KEY_PATIENCE = 10_000;
 const KEPT = "tablekeep.chat";
-/** How often the same thing is tried against a server that is busy or has another key already. */
-const TRIES = 20;
+/** How long to wait for a server that is busy and does not say how long. */
 const SHORT_WAIT = 2_000;
 
 export class ChatRoom extends EventTarget {
@@ -65,27 +52,24 @@ export class ChatRoom extends EventTarget {
   epoch = 0;
   /** @type {Map<string, Member>} */ members = new Map();
   /** @type {Line[]} */ lines = [];
-  outgoing = new Outgoing();
+  outgoing;
 
   #around;
   #options;
   #storage;
   #connection;
-  /** @type {Entry} */ #entry;
+  #door;
+  #delivery;
   /** @type {{ token: string, seq: number } | null} */ #session = null;
   /** What the page would have to hear again after a reload. */ #joinedSeq = 0;
   /** Whether what comes is what was missed. */ #catchingUp = false;
-  /** The created room's parameters: made once, however often it is tried. @type {any} */ #params = null;
-  /** Derived from the link or the words, which takes long. @type {import("../e2e/secrets.js").RoomSecrets | null} */ #secrets = null;
   /** @type {RoomCipher | null} */ #cipher = null;
   /** @type {Keeper | null} */ #keeper = null;
   #counters = new Counters();
-  /** How many messages this participant has sent. */ #sent = 0;
   #lastLine = 0;
   /** Messages whose key is not here yet. @type {any[]} */ #locked = [];
   /** What was heard and is not looked at yet; one at a time, in order. @type {any[]} */ #inbox = [];
   #reading = false;
-  #pumping = false;
   /** @type {(() => void) | null} */ #wakeUp = null;
   #upNow = false;
   /** How many connections have broken. */ #connections = 0;
@@ -96,12 +80,15 @@ export class ChatRoom extends EventTarget {
   /**
    * @param {Entry} entry
    * @param {any} options
+   * @param {any} [kept]
    */
-  constructor(entry, options) {
+  constructor(entry, options, kept) {
     super();
-    this.#entry = entry;
     this.#options = options;
     this.myName = entry.myName;
+    this.outgoing = Outgoing.fromJSON(kept?.outgoing ?? []);
+    this.#door = new Door(entry, this.#doorsHouse());
+    this.#delivery = new Delivery(this.outgoing, this.#deliverysHouse());
     this.#storage = options.storage === undefined ? ownStorage() : options.storage;
     this.#around = {
       WebSocket: options.WebSocket ?? globalThis.WebSocket,
@@ -147,7 +134,7 @@ export class ChatRoom extends EventTarget {
     try {
       const kept = JSON.parse(storage?.getItem(KEPT) ?? "null");
       if (kept?.v !== 1) return null;
-      const room = new ChatRoom(kept.entry, options);
+      const room = new ChatRoom(kept.door.entry, options, kept);
       await room.#restore(kept);
       return room;
     } catch {
@@ -162,11 +149,11 @@ export class ChatRoom extends EventTarget {
     while (this.phase !== "over") {
       try {
         if (!this.#upNow) await new Promise((resolve) => (this.#wakeUp = () => resolve(undefined)));
-        if (this.phase === "over") return;
+        if (this.#is("over")) return;
         const connection = this.#connections;
         if (this.#upNow && this.phase !== "in") await this.#enter();
         // It may have broken while the answer was looked at.
-        if (connection !== this.#connections && this.#stillIn()) this.phase = "away";
+        if (connection !== this.#connections && this.#is("in")) this.phase = "away";
         while (this.#upNow && this.phase === "in") await new Promise((resolve) => (this.#wakeUp = () => resolve(undefined)));
       } catch (error) {
         await this.#refused(error);
@@ -178,13 +165,12 @@ export class ChatRoom extends EventTarget {
   get invitation() {
     const { mode } = this;
     if (!this.info) return null;
-    return { joinKey: this.info.join_key, secret: this.#entry.secret ?? null, scheme: mode === "server" ? null : mode };
+    return { joinKey: this.info.join_key, secret: this.#door.entry.secret ?? null, scheme: mode === "server" ? null : mode };
   }
 
   /** @returns {Mode} */
   get mode() {
-    const encryption = this.info?.encryption;
-    return encryption?.mode === "client" ? encryption.scheme : "server";
+    return modeOf(this.info?.encryption);
   }
 
   get isOwner() {
@@ -247,7 +233,7 @@ export class ChatRoom extends EventTarget {
    * A file's bytes, decrypted.
    *
    * @param {import("./files.js").FileCard} card
-   * @returns {Promise<Uint8Array>}
+   * @returns {Promise<Uint8Array<ArrayBuffer>>}
    * @throws {ChatError | E2eError}
    */
   async fetchFile(card) {
@@ -270,12 +256,14 @@ export class ChatRoom extends EventTarget {
       await this.#connection.ask({ type: "CloseRoom" });
       this.#finish("owner_closed", "You have closed the room.");
     } catch (error) {
-      this.#line("warning", `The room is not closed: ${/** @type {Error} */ (error).message}`);
+      // It may have heard that it is closed, like everybody, before it heard that it was it who did it.
+      if (this.phase !== "over") this.#line("warning", `The room is not closed: ${/** @type {Error} */ (error).message}`);
     }
   }
 
-  #stillIn() {
-    return this.phase === "in";
+  /** The phase may be another after a pause. @param {string} phase */
+  #is(phase) {
+    return this.phase === phase;
   }
 
   // ---- entering ----
@@ -285,137 +273,28 @@ export class ChatRoom extends EventTarget {
       await this.#drained();
       if (await this.#resume()) return;
     }
-    if (this.#entry.how === "create" && !this.info) await this.#create();
-    else await this.#join();
-  }
-
-  async #create() {
-    const { mode, name, description = "", password, passphrase, myName } = this.#entry;
-    const asked = /** @type {any} */ ({ type: "CreateRoom", name, description, owner_name: myName, password: password || null });
-    if (mode && mode !== "server") {
-      const params = (this.#params ??= newParams(mode));
-      if (mode === "wrap-v1") {
-        this.#keeper ??= new Keeper(this.#house(), await KeyPair.generate());
-        asked.public_key = this.#keeper.pair.publicKey;
-      } else {
-        if (mode === "link-v1") this.#entry.secret ??= newLinkSecret();
-        this.#secrets ??= await this.#derive(mode, (mode === "link-v1" ? this.#entry.secret : passphrase) ?? "", params);
-        asked.password = this.#secrets.proof;
-      }
-      asked.encryption = { mode: "client", scheme: mode, params, key_check: this.#secrets?.check ?? null };
-    }
-    const answer = await this.#connection.ask(asked);
-    const me = { participant_id: answer.participant_id, name: answer.name ?? "Owner", is_owner: true, public_key: this.#keeper?.pair.publicKey ?? null };
-    await this.#entered({ ...answer, members: [me] }, mode ?? "server");
-    await this.#keeper?.draw();
+    const create = this.#door.entry.how === "create" && !this.info;
+    const answer = create ? await this.#door.create() : await this.#door.join();
+    if (answer === null) return;
+    await this.#entered(answer);
+    if (create) await this.#keeper?.draw();
     this.#arrived();
+    if (!create && this.#keeper && this.members.size === 1) this.#line("warning", "Nobody who has the room's key is here. Wait until a member comes back, or make a new room.");
   }
 
-  async #join() {
-    const entry = this.#entry;
-    const peek = await this.#connection.ask({ type: "PeekRoom", join_key: entry.joinKey });
-    const { encryption } = peek;
-    const mode = encryption?.mode === "client" ? encryption.scheme : "server";
-    if (entry.mode && mode !== entry.mode) throw notAsPromised();
-    const asked = /** @type {any} */ ({ type: "JoinRoom", join_key: entry.joinKey, name: entry.myName, password: null, supports: ["e2e-v1"] });
-    if (mode === "link-v1" || mode === "passphrase-v1") {
-      this.#secrets ??= await this.#joinSecrets(mode, encryption);
-      asked.password = this.#secrets.proof;
-    } else {
-      if (peek.has_password) entry.password ??= await this.#askSecret("password", false);
-      asked.password = entry.password || null;
-      if (mode === "wrap-v1") {
-        // The same pair as before, if there was one: members who have compared codes need not do it again.
-        const pair = this.#keeper?.pair ?? await KeyPair.generate(encryption.params?.alg ?? "P-256");
-        this.#keeper = new Keeper(this.#house(), pair);
-        asked.public_key = pair.publicKey;
-      }
-    }
-    let answer;
-    try {
-      answer = await this.#connection.ask(asked);
-    } catch (error) {
-      await this.#shut(error, mode);
-      return;
-    }
-    await this.#entered(answer, mode);
-    this.#arrived();
-    if (mode === "wrap-v1" && this.members.size === 1) this.#line("warning", "Nobody who has the room's key is here. Wait until a member comes back, or make a new room.");
-  }
-
-  /**
-   * The door did not open. Asks for what would open it; then it is tried again.
-   *
-   * @param {any} error
-   * @param {Mode} mode
-   */
-  async #shut(error, mode) {
-    if (error.code !== "invalid_password" && error.code !== "password_required") throw error;
-    if (mode === "link-v1") throw new E2eError("bad_secret", "This link does not open the room. Ask for the link again.");
-    this.#secrets = null;
-    if (mode === "passphrase-v1") this.#entry.passphrase = await this.#askSecret("passphrase", true);
-    else this.#entry.password = await this.#askSecret("password", true);
-  }
-
-  /**
-   * @param {"link-v1" | "passphrase-v1"} mode
-   * @param {any} encryption
-   */
-  async #joinSecrets(mode, { params, key_check }) {
-    const entry = this.#entry;
-    if (mode === "link-v1" && !entry.secret) throw new E2eError("bad_secret", "This room needs its whole link: its key stands at the link's end, after k=.");
-    if (mode === "passphrase-v1") entry.passphrase ??= await this.#askSecret("passphrase", false);
-    for (;;) {
-      const secrets = await this.#derive(mode, (mode === "link-v1" ? entry.secret : entry.passphrase) ?? "", params);
-      if (key_check == null || secrets.check === key_check) return secrets;
-      if (mode === "link-v1") throw new E2eError("bad_secret", "The key in this link is not the room's. Ask for the link again.");
-      entry.passphrase = await this.#askSecret("passphrase", true);
-    }
-  }
-
-  /**
-   * @param {"link-v1" | "passphrase-v1"} mode
-   * @param {string} secret
-   * @param {any} params
-   */
-  async #derive(mode, secret, params) {
-    if (mode === "passphrase-v1") this.#busy("Making the key from the words");
-    try {
-      return await deriveSecrets(mode, secret, params);
-    } finally {
-      this.#busy("");
-    }
-  }
-
-  /**
-   * @param {Question["what"]} what
-   * @param {boolean} again
-   */
-  async #askSecret(what, again) {
-    const secret = await this.#options.askSecret?.({ what, again });
-    if (!secret) throw new ChatError("cancelled", "");
-    return secret;
-  }
-
-  /**
-   * @param {any} answer `RoomCreated` or `RoomJoined`
-   * @param {Mode} mode what it must be
-   */
-  async #entered(answer, mode) {
-    this.#install(answer, mode);
-    this.myName = answer.name ?? this.#entry.myName;
-    this.#entry.joinKey = answer.room_info.join_key;
-    this.#entry.mode = mode;
-    // What is derived from it is enough from now on; people use the same words elsewhere.
-    this.#entry.passphrase = null;
-    this.#sent = 0;
+  /** @param {any} answer `RoomCreated` or `RoomJoined` */
+  async #entered(answer) {
+    const { pair, roomKey } = this.#door;
+    this.#install(answer);
+    this.myName = answer.name ?? this.myName;
     this.#counters = new Counters();
-    this.outgoing.reset();
+    this.#delivery.reset();
     this.#locked = [];
     this.#joinedSeq = answer.seq ?? 0;
     this.#session = { token: answer.session_token, seq: this.#joinedSeq };
     this.#cipher = new RoomCipher(this.info.id);
-    const key = mode === "server" ? fromBase64(answer.encryption_key) : this.#secrets?.roomKey;
+    this.#keeper = pair && new Keeper(this.#keepersHouse(), pair);
+    const key = this.mode === "server" ? fromBase64(answer.encryption_key) : roomKey;
     if (key) await this.#cipher.addKey(0, key);
   }
 
@@ -431,8 +310,10 @@ export class ChatRoom extends EventTarget {
       return false;
     }
     const before = new Map(this.members);
+    this.#door.check(answer);
+    if (answer.room_info.id !== this.info.id) throw notAsPromised();
     session.token = answer.session_token;
-    this.#install(answer, /** @type {Mode} */ (this.#entry.mode));
+    this.#install(answer);
     this.#catchingUp = true;
     if (this.mode === "server" && !this.hasKey) await this.#cipher?.addKey(0, fromBase64(answer.encryption_key) ?? new Uint8Array());
     if (answer.gap === true) {
@@ -446,7 +327,7 @@ export class ChatRoom extends EventTarget {
     await this.#connection.ask({ type: "Ping" });
     await this.#drained();
     this.#catchingUp = false;
-    this.#pump();
+    this.#delivery.run();
     if (this.#keeper && !this.hasKey && this.members.size > 1) this.#keyTimer = this.#around.setTimeout(() => this.#askForKey(), KEY_PATIENCE);
     return true;
   }
@@ -459,15 +340,9 @@ export class ChatRoom extends EventTarget {
     this.#connection.drop("rejoin");
   }
 
-  /**
-   * @param {any} answer
-   * @param {Mode} mode
-   */
-  #install(answer, mode) {
-    const { room_info: info, encryption_key: key, members } = answer;
-    const is = info?.encryption?.mode === "client" ? info.encryption.scheme : "server";
-    const another = this.info !== null && this.info.id !== info?.id && this.#session !== null;
-    if (is !== mode || another || (mode !== "server" && key !== "")) throw notAsPromised();
+  /** @param {any} answer */
+  #install(answer) {
+    const { room_info: info, members } = answer;
     this.info = info;
     this.me = answer.participant_id;
     this.epoch = info.encryption.epoch ?? 0;
@@ -481,7 +356,7 @@ export class ChatRoom extends EventTarget {
     this.#changed();
     if (first) this.dispatchEvent(new Event("entered"));
     this.#read();
-    this.#pump();
+    this.#delivery.run();
   }
 
   /** @param {any} error */
@@ -622,7 +497,7 @@ export class ChatRoom extends EventTarget {
     if (!fresh) return;
     if (missing > 0) this.#line("warning", `${missing === 1 ? "A message" : `${missing} messages`} from ${message.sender} before this did not arrive.`);
     this.#keeper?.hasKey(message.sender_id);
-    if (own) this.#sent = Math.max(this.#sent, plaintext.ctr);
+    if (own) this.#delivery.sent = Math.max(this.#delivery.sent, plaintext.ctr);
     if (plaintext.kind === "text") this.#message(message, plaintext.body, null);
     else if (plaintext.kind === "file") this.#message(message, plaintext.body, asFileCard(plaintext.file) ?? cardFromText(plaintext.body));
     else this.#line("notice", `${message.sender} sent something that this page cannot show (${plaintext.kind}).`);
@@ -686,7 +561,7 @@ export class ChatRoom extends EventTarget {
     this.#line("notice", "The room has a new key: whoever has left cannot read what follows.");
     this.#keep();
     this.#changed();
-    this.#pump();
+    this.#delivery.run();
   }
 
   // ---- what goes out ----
@@ -697,70 +572,7 @@ export class ChatRoom extends EventTarget {
     if (!this.outgoing.add(what)) throw new ChatError("queue_full", "Too much waits to be sent already.");
     this.#keep();
     this.#changed();
-    this.#pump();
-  }
-
-  /** Sends what waits, one after the other: each is delivered before the next is numbered. */
-  async #pump() {
-    if (this.#pumping) return;
-    this.#pumping = true;
-    let tries = 0;
-    let last;
-    // What is repeated first may be the receipt of what would be sent again.
-    for (let item; this.phase === "in" && !this.#catchingUp && this.hasKey && (item = this.outgoing.first); last = item) {
-      if (item !== last) tries = 0;
-      try {
-        await this.#deliver(item);
-      } catch (error) {
-        const { code, message, retryAfter } = /** @type {any} */ (error);
-        if (code === "broken" || code === "ended") break;
-        // Refused for sure, so the next attempt need not look like this one.
-        item.sealed = null;
-        if (["rate_limited", "server_busy", "stale_epoch"].includes(code) && ++tries < TRIES) {
-          await this.#wait(retryAfter ?? SHORT_WAIT);
-          continue;
-        }
-        // Its number was not used; the next message gets it.
-        if (item.ctr !== null && item.ctr === this.#sent) this.#sent -= 1;
-        this.outgoing.remove(item);
-        this.#line("warning", `This was not sent (${message}): ${item.text}`);
-        this.#changed();
-      }
-    }
-    this.#pumping = false;
-  }
-
-  /** @param {import("./outgoing.js").Item} item */
-  async #deliver(item) {
-    const cipher = /** @type {RoomCipher} */ (this.#cipher);
-    if (item.file && !item.card) item.card = await this.#upload(item.file);
-    if (item.sealed === null) {
-      item.ctr ??= this.#sent + 1;
-      const { card } = item;
-      const plaintext = card ? { v: 1, kind: "file", body: cardText(card), ctr: item.ctr, file: card } : { v: 1, kind: "text", body: item.text, ctr: item.ctr };
-      const sealed = await cipher.seal(this.epoch, this.me, /** @type {any} */ (plaintext));
-      if (sealed.length > MAX_ENVELOPE) throw new ChatError("too_large", "Message is too large");
-      if (this.outgoing.first !== item) return;
-      item.sealed = sealed;
-      this.#sent = Math.max(this.#sent, item.ctr);
-      this.#keep();
-    }
-    await this.#connection.ask({ type: "ChatMessage", content: item.sealed }, receiptId(item));
-  }
-
-  /**
-   * @param {File} file
-   * @returns {Promise<import("./files.js").FileCard>}
-   */
-  async #upload(file) {
-    const bytes = new Uint8Array(await file.arrayBuffer());
-    const card = { id: "", name: fileName(file.name), mime_type: mimeType(file.type), size: bytes.length, epoch: this.epoch };
-    const asked = this.mode === "server"
-      ? { name: card.name, mime_type: card.mime_type, content: toBase64(bytes) }
-      // The server is not told what it keeps.
-      : { name: "file.enc", mime_type: "application/octet-stream", content: toBase64(await /** @type {RoomCipher} */ (this.#cipher).sealFile(card.epoch, bytes)) };
-    const { metadata } = await this.#connection.ask({ type: "UploadFile", ...asked });
-    return { ...card, id: metadata.id };
+    this.#delivery.run();
   }
 
   // ---- lines, storage, small things ----
@@ -796,19 +608,46 @@ export class ChatRoom extends EventTarget {
     this.dispatchEvent(new Event("change"));
   }
 
-  /** @param {string} text */
-  #busy(text) {
-    this.busy = text;
-    this.#changed();
-  }
-
   /** @param {number} ms */
   #wait(ms) {
     return new Promise((resolve) => this.#around.setTimeout(() => resolve(undefined), ms));
   }
 
+  /** @returns {import("./door.js").House} */
+  #doorsHouse() {
+    return {
+      ask: (message) => this.#connection.ask(message),
+      askSecret: async (question) => {
+        const secret = await this.#options.askSecret?.(question);
+        if (!secret) throw new ChatError("cancelled", "");
+        return secret;
+      },
+      busy: (text) => {
+        this.busy = text;
+        this.#changed();
+      },
+    };
+  }
+
+  /** @returns {import("./delivery.js").House} */
+  #deliverysHouse() {
+    return {
+      cipher: () => this.#cipher,
+      now: () => ({ me: this.me, epoch: this.epoch, sealsFiles: this.mode !== "server" }),
+      // What is repeated first may be the receipt of what would be sent again.
+      ready: () => this.phase === "in" && !this.#catchingUp && this.hasKey,
+      ask: (message, id) => this.#connection.ask(message, id),
+      wait: (ms) => this.#wait(ms),
+      keep: () => this.#keep(),
+      failed: (item, why) => {
+        this.#line("warning", `This was not sent (${why}): ${item.text}`);
+        this.#changed();
+      },
+    };
+  }
+
   /** @returns {import("./keeper.js").House} */
-  #house() {
+  #keepersHouse() {
     return {
       roomId: () => this.info.id,
       me: () => this.me,
@@ -825,7 +664,7 @@ export class ChatRoom extends EventTarget {
 
   /**
    * @param {number} epoch
-   * @param {Uint8Array} key
+   * @param {Uint8Array<ArrayBuffer>} key
    */
   async #keyCame(epoch, key) {
     await this.#cipher?.addKey(epoch, key);
@@ -833,7 +672,7 @@ export class ChatRoom extends EventTarget {
     this.#locked = [];
     for (const message of locked) await this.#takeMessage(message);
     this.#changed();
-    this.#pump();
+    this.#delivery.run();
   }
 
   /**
@@ -849,13 +688,11 @@ export class ChatRoom extends EventTarget {
     this.#keeping = true;
     while (this.#keepAgain && this.phase !== "over") {
       this.#keepAgain = false;
-      const keeper = this.#keeper && await this.#keeper.toJSON();
-      if (/** @type {string} */ (this.phase) === "over") break;
-      const { token } = this.#session ?? {};
-      if (token === undefined) continue;
+      const door = await this.#door.toJSON();
+      if (this.#is("over") || !this.#session) continue;
       const kept = {
-        v: 1, entry: this.#entry, token, joinedSeq: this.#joinedSeq, info: this.info, me: this.me, myName: this.myName, sent: this.#sent,
-        outgoing: this.outgoing, keeper, secrets: this.#secrets && { ...this.#secrets, roomKey: toBase64(this.#secrets.roomKey) },
+        v: 1, door, keeper: this.#keeper, token: this.#session.token, joinedSeq: this.#joinedSeq, info: this.info, me: this.me, myName: this.myName,
+        sent: this.#delivery.sent, outgoing: this.outgoing,
       };
       try {
         this.#storage?.setItem(KEPT, JSON.stringify(kept));
@@ -871,17 +708,16 @@ export class ChatRoom extends EventTarget {
     this.info = kept.info;
     this.me = kept.me;
     this.myName = kept.myName;
-    this.epoch = 0;
-    this.#sent = kept.sent;
-    this.outgoing = Outgoing.fromJSON(kept.outgoing);
+    this.#delivery.sent = kept.sent;
     this.#joinedSeq = kept.joinedSeq;
     this.#session = { token: kept.token, seq: kept.joinedSeq };
     this.#cipher = new RoomCipher(this.info.id);
-    if (kept.keeper) this.#keeper = await Keeper.fromJSON(this.#house(), kept.keeper);
-    if (kept.secrets) {
-      this.#secrets = { ...kept.secrets, roomKey: fromBase64(kept.secrets.roomKey) };
-      await this.#cipher.addKey(0, /** @type {Uint8Array} */ (fromBase64(kept.secrets.roomKey)));
-    }
+    this.#door = await Door.fromJSON(kept.door, this.#doorsHouse());
+    const { pair, roomKey } = this.#door;
+    if (roomKey) await this.#cipher.addKey(0, roomKey);
+    if (!pair) return;
+    this.#keeper = new Keeper(this.#keepersHouse(), pair);
+    await this.#keeper.restore(kept.keeper);
   }
 }
 
@@ -891,15 +727,6 @@ const CLOSED = /** @type {Record<string, string>} */ ({
   expired: "The room is closed: nothing was said for a day.",
   shutdown: "The server is shutting down.",
 });
-
-/** @param {import("./outgoing.js").Item} item */
-function receiptId(item) {
-  return `message-${item.id}`;
-}
-
-function notAsPromised() {
-  return new E2eError("bad_parameters", "The server says that this room is encrypted in another way than its link or its creator does. It was not entered.");
-}
 
 function ownStorage() {
   try {

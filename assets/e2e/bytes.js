@@ -8,7 +8,7 @@ export function utf8(text) {
   return new TextEncoder().encode(text);
 }
 
-/** @param {...Uint8Array} parts */
+/** @param {...Uint8Array<ArrayBuffer>} parts */
 export function joined(...parts) {
   const whole = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));
   let at = 0;
@@ -24,7 +24,7 @@ export function randomBytes(length) {
   return crypto.getRandomValues(new Uint8Array(length));
 }
 
-/** The standard alphabet, with padding. @param {Uint8Array} bytes */
+/** The standard alphabet, with padding. @param {Uint8Array<ArrayBuffer>} bytes */
 export function toBase64(bytes) {
   let text = "";
   for (let at = 0; at < bytes.length; at += CHUNK) text += String.fromCharCode(...bytes.subarray(at, at + CHUNK));
@@ -35,7 +35,7 @@ export function toBase64(bytes) {
  * The standard alphabet; padding may be missing.
  *
  * @param {string} text
- * @returns {Uint8Array | null} null when it is not base64
+ * @returns {Uint8Array<ArrayBuffer> | null} null when it is not base64
  */
 export function fromBase64(text) {
   if (typeof text !== "string" || !/^[A-Za-z0-9+/]*={0,2}$/.test(text)) return null;
@@ -46,7 +46,7 @@ export function fromBase64(text) {
   }
 }
 
-/** The alphabet for addresses, without padding. @param {Uint8Array} bytes */
+/** The alphabet for addresses, without padding. @param {Uint8Array<ArrayBuffer>} bytes */
 export function toBase64Url(bytes) {
   return toBase64(bytes).replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");
 }
@@ -56,7 +56,7 @@ export function toBase64Url(bytes) {
  *
  * @param {unknown} text
  * @param {number} [length] how many bytes it must be
- * @returns {Uint8Array | null}
+ * @returns {Uint8Array<ArrayBuffer> | null}
  */
 export function fromBase64Url(text, length) {
   if (typeof text !== "string" || !/^[A-Za-z0-9_-]*$/.test(text)) return null;

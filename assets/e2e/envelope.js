@@ -19,7 +19,7 @@ const ENVELOPE = /^E1\.(0|[1-9][0-9]{0,8})\.([A-Za-z0-9_-]{16})\.([A-Za-z0-9_-]{
  * @property {string} body
  * @property {number} ctr counts one sender's messages, from 1
  *
- * @typedef {{ epoch: number, nonce: Uint8Array, ciphertext: Uint8Array }} Envelope
+ * @typedef {{ epoch: number, nonce: Uint8Array<ArrayBuffer>, ciphertext: Uint8Array<ArrayBuffer> }} Envelope
  */
 
 /**
@@ -51,7 +51,7 @@ export class RoomCipher {
    * The first key of an epoch counts; nobody can put another in its place.
    *
    * @param {number} epoch
-   * @param {Uint8Array} bytes 32
+   * @param {Uint8Array<ArrayBuffer>} bytes 32
    */
   async addKey(epoch, bytes) {
     if (bytes.length !== 32) throw new E2eError("bad_key", "A room's key has 32 bytes.");
@@ -68,7 +68,7 @@ export class RoomCipher {
    * @param {number} epoch
    * @param {string} sender the participant that the message is from
    * @param {Plaintext} plaintext
-   * @param {Uint8Array} [nonce] only tests choose it
+   * @param {Uint8Array<ArrayBuffer>} [nonce] only tests choose it
    * @returns {Promise<string>} the envelope
    */
   async seal(epoch, sender, plaintext, nonce = randomBytes(NONCE_BYTES)) {
@@ -91,7 +91,7 @@ export class RoomCipher {
 
   /**
    * @param {number} epoch
-   * @param {Uint8Array} bytes
+   * @param {Uint8Array<ArrayBuffer>} bytes
    */
   async sealFile(epoch, bytes, nonce = randomBytes(NONCE_BYTES)) {
     return joined(nonce, await this.#encrypt(epoch, nonce, this.#fileData(epoch), bytes));
@@ -99,7 +99,7 @@ export class RoomCipher {
 
   /**
    * @param {number} epoch
-   * @param {Uint8Array} sealed
+   * @param {Uint8Array<ArrayBuffer>} sealed
    * @throws {E2eError} `no_key`, `forged`
    */
   openFile(epoch, sealed) {
@@ -121,9 +121,9 @@ export class RoomCipher {
 
   /**
    * @param {number} epoch
-   * @param {Uint8Array} iv
-   * @param {Uint8Array} additionalData
-   * @param {Uint8Array} plain
+   * @param {Uint8Array<ArrayBuffer>} iv
+   * @param {Uint8Array<ArrayBuffer>} additionalData
+   * @param {Uint8Array<ArrayBuffer>} plain
    */
   async #encrypt(epoch, iv, additionalData, plain) {
     return new Uint8Array(await crypto.subtle.encrypt({ name: "AES-GCM", iv, additionalData }, this.#key(epoch), plain));
@@ -131,9 +131,9 @@ export class RoomCipher {
 
   /**
    * @param {number} epoch
-   * @param {Uint8Array} iv
-   * @param {Uint8Array} additionalData
-   * @param {Uint8Array} sealed
+   * @param {Uint8Array<ArrayBuffer>} iv
+   * @param {Uint8Array<ArrayBuffer>} additionalData
+   * @param {Uint8Array<ArrayBuffer>} sealed
    */
   async #decrypt(epoch, iv, additionalData, sealed) {
     const key = this.#key(epoch);
@@ -172,7 +172,7 @@ export class Counters {
   }
 }
 
-/** @param {Uint8Array} bytes */
+/** @param {Uint8Array<ArrayBuffer>} bytes */
 function asPlaintext(bytes) {
   let plaintext;
   try {

@@ -4,7 +4,7 @@ import { fromBase64Url, randomBytes, toBase64Url, utf8 } from "./bytes.js";
 import { E2eError } from "./error.js";
 
 /** @typedef {"link-v1" | "passphrase-v1" | "wrap-v1"} Scheme */
-/** @typedef {{ roomKey: Uint8Array, proof: string, check: string }} RoomSecrets */
+/** @typedef {{ roomKey: Uint8Array<ArrayBuffer>, proof: string, check: string }} RoomSecrets */
 
 export const SECRET_BYTES = 32;
 export const SALT_BYTES = 16;
@@ -56,7 +56,7 @@ export async function deriveSecrets(scheme, secret, params) {
 
 /**
  * @param {string} words
- * @param {Uint8Array} salt
+ * @param {Uint8Array<ArrayBuffer>} salt
  * @param {unknown} iterations
  */
 export async function stretch(words, salt, iterations) {
@@ -83,7 +83,11 @@ export function isLongEnough(words) {
 const CONSONANTS = "bdfghjklmnprstvz";
 const VOWELS = "aiou";
 
-/** Four made-up words that are easy to say, 72 random bits together. */
+/**
+ * Four made-up words that are easy to say, 72 random bits together.
+ *
+ * @returns {string}
+ */
 export function newPassphrase() {
   const syllable = (/** @type {number} */ byte) => CONSONANTS[byte & 15] + VOWELS[(byte >> 4) & 3];
   const syllables = [...randomBytes(12)].map(syllable);

@@ -58,7 +58,7 @@ export class KeyPair {
    *
    * @param {PublicKey} peer
    * @param {Handover} handover
-   * @returns {Promise<Uint8Array>}
+   * @returns {Promise<Uint8Array<ArrayBuffer>>}
    * @throws {E2eError} `bad_key`
    */
   async wrappingKey(peer, handover) {
@@ -79,10 +79,10 @@ export class KeyPair {
   }
 
   /**
-   * @param {Uint8Array} roomKey
+   * @param {Uint8Array<ArrayBuffer>} roomKey
    * @param {PublicKey} peer
    * @param {Handover} handover from this member to the peer
-   * @param {Uint8Array} [nonce] only tests choose it
+   * @param {Uint8Array<ArrayBuffer>} [nonce] only tests choose it
    * @returns {Promise<string>}
    */
   async wrap(roomKey, peer, handover, nonce = randomBytes(NONCE_BYTES)) {
@@ -95,7 +95,7 @@ export class KeyPair {
    * @param {unknown} wrapped
    * @param {PublicKey} peer
    * @param {Handover} handover from the peer to this member
-   * @returns {Promise<Uint8Array>} the room's key
+   * @returns {Promise<Uint8Array<ArrayBuffer>>} the room's key
    * @throws {E2eError} `bad_key`
    */
   async unwrap(wrapped, peer, handover) {
@@ -149,8 +149,8 @@ function about({ roomId, epoch, from, to }) {
 }
 
 /**
- * @param {Uint8Array} one
- * @param {Uint8Array} other
+ * @param {Uint8Array<ArrayBuffer>} one
+ * @param {Uint8Array<ArrayBuffer>} other
  */
 function byBytes(one, other) {
   const at = one.findIndex((byte, i) => byte !== other[i]);

@@ -20,6 +20,7 @@ export class ChatLog extends HTMLElement {
   #scroll = h("div", { class: "log-scroll", role: "log", tabIndex: 0, "aria-label": "Messages", "aria-live": "polite" });
   /** @type {import("../chat/room.js").Line | null} */ #last = null;
   /** @type {Map<Element, string>} */ #pictures = new Map();
+  /** Whether the newest is being read. */ #follows = true;
   /** Pictures are fetched one after the other. */ #fetching = Promise.resolve();
 
   connectedCallback() {
@@ -29,7 +30,14 @@ export class ChatLog extends HTMLElement {
     this.replaceChildren(this.#scroll, this.#newer);
     this.room.addEventListener("line", (e) => this.#keepEnd(() => this.#append(/** @type {CustomEvent} */ (e).detail)), { signal });
     this.room.addEventListener("change", () => this.#keepEnd(() => this.#showWaiting()), { signal });
-    this.#scroll.addEventListener("scroll", () => this.#atEnd() && (this.#newer.hidden = true), { signal, passive: true });
+    this.#scroll.addEventListener("scroll", () => {
+      this.#follows = this.#atEnd();
+      if (this.#follows) this.#newer.hidden = true;
+    }, { signal, passive: true });
+    // A phone's keyboard and the panels above take room from the log.
+    const sizes = new ResizeObserver(() => this.#follows && this.#toEnd());
+    sizes.observe(this.#scroll);
+    signal.addEventListener("abort", () => sizes.disconnect());
     for (const line of this.room.lines) this.#append(line);
     this.#showWaiting();
     this.#toEnd();
@@ -63,7 +71,7 @@ export class ChatLog extends HTMLElement {
   /** @param {import("../chat/room.js").Line} line */
   #append(line) {
     if (line.kind === "message") this.#lines.append(this.#message(line));
-    else this.#lines.append(h("li", { class: `line notice-line ${line.kind}` }, line.text));
+    else this.#lines.append(h("li", { class: `line notice-line${line.kind === "warning" ? " warning" : ""}` }, line.text));
     this.#last = line;
     while (this.#lines.childElementCount > MAX_SHOWN) {
       const oldest = /** @type {Element} */ (this.#lines.firstElementChild);
@@ -115,7 +123,7 @@ export class ChatLog extends HTMLElement {
 
   /**
    * @param {import("../chat/files.js").FileCard} card
-   * @param {Uint8Array} bytes
+   * @param {Uint8Array<ArrayBuffer>} bytes
    */
   #opened(card, bytes) {
     // The browser is told a type that shows nothing but a picture; any other file is only saved.

@@ -25,9 +25,8 @@ export class ChatRoomView extends HTMLElement {
     const { room } = this;
     this.#composer.room = room;
     const ours = room.mode !== "server";
-    const wide = matchMedia("(min-width: 60rem)").matches;
     const panel = (/** @type {string | Node} */ title, /** @type {(Node | string | false)[]} */ ...content) =>
-      h("details", { class: "panel", open: wide, name: wide ? undefined : "side" }, h("summary", {}, title), h("div", { class: "panel-body" }, ...content));
+      h("details", { class: "panel" }, h("summary", {}, title), h("div", { class: "panel-body" }, ...content));
     this.replaceChildren(
       h("header", { class: "room-head" },
         h("div", { class: "room-title" },
@@ -41,6 +40,9 @@ export class ChatRoomView extends HTMLElement {
         panel("Who can read this", ...this.#promise())),
       h("div", { class: "room-main" }, Object.assign(new ChatLog(), { room }), this.#over, this.#composer),
     );
+    const wide = matchMedia("(min-width: 60.01rem)");
+    wide.addEventListener("change", () => this.#arrange(wide.matches), { signal });
+    this.#arrange(wide.matches);
     room.addEventListener("change", () => this.#show(), { signal });
     room.addEventListener("over", () => this.#over.focus(), { signal });
     room.addEventListener("line", (e) => this.#count(/** @type {CustomEvent} */ (e).detail), { signal });
@@ -61,6 +63,14 @@ export class ChatRoomView extends HTMLElement {
   /** It is on the page: whoever opened it can write at once. */
   begin() {
     this.#composer.begin();
+  }
+
+  /** Beside the log there is room for all panels; above it for one. @param {boolean} wide */
+  #arrange(wide) {
+    for (const panel of this.querySelectorAll("details")) {
+      panel.name = wide ? "" : "side";
+      panel.open = wide;
+    }
   }
 
   #show() {

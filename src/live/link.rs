@@ -631,6 +631,7 @@ mod tests {
         let (head, lane) = Frame::large(b"ab", &[frame(300)]);
         {
             let mut lanes = link.lanes.borrow_mut();
+            let lanes = lanes.get_or_insert_default();
             lanes.push(head.bytes().clone(), &lane);
             lanes.push(head.bytes().clone(), &lane);
             // The first beginning is out.
@@ -639,7 +640,8 @@ mod tests {
         link.clear();
         link.push_last(&Frame::close(1001, ""));
         let lanes = link.lanes.borrow();
-        let sizes: Vec<_> = lanes.slices().iter().map(|s| s.len()).collect();
+        let slices = lanes.as_ref().map(|lanes| lanes.slices());
+        let sizes: Vec<_> = slices.iter().flatten().map(|s| s.len()).collect();
         assert_eq!(sizes, [300, 4]);
     }
 

@@ -283,6 +283,22 @@ fn a_first_start_anywhere_has_the_demo_table() {
 }
 
 #[test]
+fn the_chat_page_is_for_everybody_and_runs_no_script_from_elsewhere() {
+    let server = start();
+    let page = server.get("/chat");
+    assert_eq!(page.status, 200);
+    assert_eq!(
+        page.header("content-type"),
+        Some("text/html; charset=utf-8")
+    );
+    let policy = page.header("content-security-policy").unwrap();
+    assert!(policy.starts_with("default-src 'self'; img-src 'self' data: blob:;"));
+    // The link that led here has the room's key at its end.
+    assert_eq!(page.header("referrer-policy"), Some("no-referrer"));
+    assert!(!page.text().contains("<script>"));
+}
+
+#[test]
 fn the_start_page_is_for_browsers_and_the_greeting_for_programs() {
     let server = start();
     assert_eq!(

@@ -584,6 +584,7 @@ test("the owner closes the room for everybody", async () => {
   ann.room.closeRoom();
   await until("both are over", () => bob.room.phase === "over" && ann.room.phase === "over");
   assert.match(bob.room.end.message, /owner has closed/);
+  assert.deepEqual(ann.told(), ["Bob is here."]);
   await Promise.all([ann.done, bob.done]);
 });
 
