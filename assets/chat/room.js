@@ -39,6 +39,8 @@ const MAX_TEXT_BYTES = 45_000;
 /** After a break, how long to wait for a key that was handed over meanwhile. */
 const KEY_PATIENCE = 10_000;
 const KEPT = "tablekeep.chat";
+/** How many names are tried on the way back. */
+const MAX_NAMES = 9;
 /** How long to wait for a server that is busy and does not say how long. */
 const SHORT_WAIT = 2_000;
 
@@ -74,6 +76,7 @@ export class ChatRoom extends EventTarget {
   #upNow = false;
   /** How many connections have broken. */ #connections = 0;
   #keyTimer = null;
+  /** How many names this member has had. */ #names = 1;
   #keeping = false;
   #keepAgain = false;
 
@@ -368,6 +371,12 @@ export class ChatRoom extends EventTarget {
       await this.#wait(retryAfter ?? SHORT_WAIT);
       return;
     }
+    if (code === "name_taken" && this.info !== null && this.#names < MAX_NAMES) {
+      // The server took us back and its answer was lost: it still holds the seat of who we were.
+      this.#names += 1;
+      this.#door.entry.myName = `${[...this.myName].slice(0, 28).join("")} ${this.#names}`;
+      return;
+    }
     if (error instanceof ChatError || error instanceof E2eError) {
       const gone = code === "room_not_found" && this.info !== null;
       this.#finish(code, gone ? "The room does not exist any more: it was closed, or the server was started again." : message);
@@ -498,9 +507,14 @@ export class ChatRoom extends EventTarget {
     if (missing > 0) this.#line("warning", `${missing === 1 ? "A message" : `${missing} messages`} from ${message.sender} before this did not arrive.`);
     this.#keeper?.hasKey(message.sender_id);
     if (own) this.#delivery.sent = Math.max(this.#delivery.sent, plaintext.ctr);
-    if (plaintext.kind === "text") this.#message(message, plaintext.body, null);
-    else if (plaintext.kind === "file") this.#message(message, plaintext.body, asFileCard(plaintext.file) ?? cardFromText(plaintext.body));
-    else this.#line("notice", `${message.sender} sent something that this page cannot show (${plaintext.kind}).`);
+    if (plaintext.kind === "text") {
+      this.#message(message, plaintext.body, null);
+    } else if (plaintext.kind === "file") {
+      const card = asFileCard(plaintext.file) ?? cardFromText(plaintext.body);
+      this.#message(message, card?.name ?? plaintext.body, card);
+    } else {
+      this.#line("notice", `${message.sender} sent something that this page cannot show (${plaintext.kind}).`);
+    }
   }
 
   /**

@@ -14,7 +14,7 @@ export class ChatLog extends HTMLElement {
   /** @type {import("../chat/room.js").ChatRoom} */ room;
   #gone = new AbortController();
   #lines = h("ol", { class: "lines" });
-  #waiting = h("ol", { class: "lines waiting-lines", "aria-label": "Not sent yet" });
+  #waiting = h("ol", { class: "lines waiting-lines", "aria-label": "Not sent yet", "aria-live": "off" });
   #locked = h("p", { class: "line notice-line", hidden: true });
   #newer = h("button", { type: "button", class: "button newer", hidden: true, on: { click: () => this.#toEnd() } }, "New messages");
   #scroll = h("div", { class: "log-scroll", role: "log", tabIndex: 0, "aria-label": "Messages", "aria-live": "polite" });

@@ -307,6 +307,18 @@ test("who was away too long joins again and goes on", async () => {
   assert.ok(bob.said().includes("Ann: before"), "what was read stays on the page");
 });
 
+test("who was taken back without hearing of it comes under another name", async () => {
+  const { ann, bob, chat } = await two();
+  bob.network = false;
+  bob.cut();
+  bob.room.send("from afar");
+  const [room] = chat.rooms.values();
+  room.members.find(({ name }) => name === "Bob").token = "told to nobody";
+  await bob.back();
+  await ann.hears("Bob 2: from afar");
+  assert.equal(bob.room.myName, "Bob 2");
+});
+
 test("a room that is gone is said to be gone", async () => {
   const { bob, chat } = await two();
   bob.network = false;
