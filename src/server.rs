@@ -612,6 +612,10 @@ fn further_app(
             Speaker::Nexus => {
                 config.default_service(web::to(nexus_page));
             }
+            Speaker::Chat => {
+                chat::routes(config);
+                config.default_service(web::to(chat_page));
+            }
             Speaker::NexusAssets => {
                 assets::routes(config);
                 config
@@ -622,14 +626,28 @@ fn further_app(
         .app_data(shared.library.clone())
         .app_data(shared.policy.clone())
         .app_data(shared.builds.clone())
+        .app_data(shared.chat.clone())
         .app_data(shared.assets.clone())
         .wrap(from_fn(gate))
 }
 
 /// On Nexus' port: the client's own build where one is given; the room server has no pages.
 async fn nexus_page(req: HttpRequest, builds: Data<ClientBuilds>) -> Result<HttpResponse> {
+    page_of(Speaker::Nexus, req, builds).await
+}
+
+/// The same on the chat's port.
+async fn chat_page(req: HttpRequest, builds: Data<ClientBuilds>) -> Result<HttpResponse> {
+    page_of(Speaker::Chat, req, builds).await
+}
+
+async fn page_of(
+    speaker: Speaker,
+    req: HttpRequest,
+    builds: Data<ClientBuilds>,
+) -> Result<HttpResponse> {
     let is_socket = req.path() == "/ws";
-    match builds.get(Speaker::Nexus.name()).filter(|_| !is_socket) {
+    match builds.get(speaker.name()).filter(|_| !is_socket) {
         Some(build) => build.send(&req).await,
         None => Ok(HttpResponse::UpgradeRequired()
             .insert_header((header::UPGRADE, "websocket"))

@@ -291,7 +291,7 @@ async fn admit(
         }
         // Who may sit where is said after hello, with a close code that pages can read.
         (None, "/ws/table") => Way::Table(visitor),
-        (None, "/ws/chat") => Way::Chat,
+        (None, "/ws/chat") | (Some(Speaker::Chat), _) => Way::Chat,
         // With a token it is somebody else's.
         (None, "/") if !has_token(req) => Way::Chat,
         (None, other) => {

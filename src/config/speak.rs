@@ -9,17 +9,20 @@ pub enum Speaker {
     Nexus,
     /// Nexus' library of pictures.
     NexusAssets,
+    /// The encrypted chat.
+    Chat,
 }
 
 impl Speaker {
     /// Those that there are.
-    pub const ALL: [Self; 2] = [Self::Nexus, Self::NexusAssets];
+    pub const ALL: [Self; 3] = [Self::Nexus, Self::NexusAssets, Self::Chat];
 
     /// As it stands in settings and in the lines at start.
     pub fn name(self) -> &'static str {
         match self {
             Self::Nexus => "nexus",
             Self::NexusAssets => "nexus-assets",
+            Self::Chat => "chat",
         }
     }
 

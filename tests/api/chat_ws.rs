@@ -6,7 +6,7 @@ mod client;
 #[path = "../../examples/chat_client/e2e.rs"]
 mod e2e;
 
-use crate::support::{PATIENCE, TestServer, start, start_with};
+use crate::support::{PATIENCE, TestServer, send_to, start, start_with};
 use base64::Engine;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD as B64};
 use client::{ChatClient, Event, Keys};
@@ -1233,6 +1233,25 @@ fn when_the_server_stops_all_are_told_to_come_back() {
     nobody.expect_silence();
     assert_eq!(server.terminate(), 0);
     assert_eq!((owner.close().0, nobody.close().0), (1001, 1001));
+}
+
+#[test]
+fn a_port_of_its_own_is_the_chats_under_every_path() {
+    let mut server = start_with(&["--speak", "chat@0"]);
+    let addr = server.listener("chat");
+    let mut old = ChatClient::connect(&addr.to_string(), "/", PATIENCE).unwrap();
+    let invitation = old.create("Old", "Ann", Keys::Server).unwrap();
+    let mut other = ChatClient::connect(&addr.to_string(), "/?token=x", PATIENCE).unwrap();
+    other.join(&invitation, "Bob").unwrap();
+    // The rooms are those of the main port.
+    let mut main = ChatClient::connect(&server.addr.to_string(), "/ws/chat", PATIENCE).unwrap();
+    main.join(&invitation, "Carl").unwrap();
+    let id = main.upload("a", "text/plain", b"a map").unwrap();
+    let token = format!("Bearer {}", old.session_token().unwrap());
+    let headers = [("authorization", token.as_str())];
+    let answer = send_to(addr, "GET", &format!("/files/{id}"), &headers, b"");
+    assert_eq!((answer.status, answer.text()), (200, "a map".into()));
+    assert_eq!(send_to(addr, "GET", "/maps/list", &[], b"").status, 426);
 }
 
 #[test]
