@@ -122,7 +122,10 @@ impl TableRules {
             }
             Request::Put(put) => self.submit(Waiting::Put(put), now, out),
             Request::Save { reply } => self.save_for(reply, false, now, out),
-            Request::Stop { reply } => self.save_for(reply, true, now, out),
+            Request::Stop { reply } => {
+                self.write_aside(out);
+                self.save_for(reply, true, now, out);
+            }
             Request::Close { reply } => {
                 self.close_all(out);
                 let _ = reply.send(());
@@ -130,7 +133,7 @@ impl TableRules {
         }
     }
 
-    pub(super) fn write_put(&mut self, put: Put, now: Now, out: &mut Outgoing) {
+    pub(super) fn write_put(&mut self, put: Put, now: Now) {
         match put {
             Put::Scene { scene, fits, reply } => {
                 let shown = self.doc.is_shown();
@@ -145,7 +148,7 @@ impl TableRules {
                     return;
                 }
                 let replaced = present.clone();
-                self.keep_aside("replaced", replaced, now, out);
+                self.keep_aside("replaced", replaced, now);
                 let settling = Settling {
                     by: "server".into(),
                     ..Settling::default()

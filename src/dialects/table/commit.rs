@@ -253,7 +253,7 @@ impl TableRules {
         match write {
             Waiting::Member(conn, message) => self.write_member(conn, message, now, out),
             Waiting::Page(conn, update) => self.write_scene(conn, update, now, out),
-            Waiting::Put(put) => self.write_put(put, now, out),
+            Waiting::Put(put) => self.write_put(put, now),
         }
     }
 

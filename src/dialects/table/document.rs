@@ -551,11 +551,6 @@ impl Document {
         known
     }
 
-    /// When the head was first shown; `None`: before anything that is remembered.
-    pub fn head_since(&self) -> Option<Instant> {
-        self.past.back().map(|step| step.at)
-    }
-
     /// What a number that a client remembers is worth.
     pub fn standing(&self, seq: u64) -> Standing {
         if seq > self.head {

@@ -41,6 +41,7 @@ use self::wire::ClientMessage;
 use super::spelltable::{self, ViewerState};
 use crate::access::Role;
 use crate::config::Echo;
+use crate::json::JsonText;
 use crate::live::{CloseCode, ConnId, Frame, Groups, Lane, Now, Outgoing, Rules, To};
 use crate::metrics::{Dialect, Metrics, Resume};
 use bytes::Bytes;
@@ -130,6 +131,8 @@ pub struct TableRules {
     /// How many seats each group has.
     counts: [usize; 8],
     receipts: Receipts,
+    /// Scenes that were replaced or refused, not written yet.
+    aside: VecDeque<(String, JsonText)>,
     /// SpellTable's viewers.
     blank: bool,
     rotated: bool,
@@ -216,6 +219,7 @@ impl TableRules {
             left: VecDeque::new(),
             counts: [0; 8],
             receipts,
+            aside: VecDeque::new(),
             blank: false,
             rotated: false,
             held: Vec::new(),
@@ -536,6 +540,7 @@ impl Rules for TableRules {
         self.doc.tick(now);
         self.receipts.forget(now.unix_ms);
         self.correct_rest(now, out);
+        self.write_aside(out);
         self.save(now, out);
     }
 }

@@ -38,8 +38,6 @@ const LEFT: usize = 32;
 const LEFT_BYTES: usize = 2 << 20;
 /// Differences up to this size always count as small.
 const SMALL: usize = 512;
-/// A scene that was on the table for less than this is not kept when it is replaced.
-const SHOWN: Duration = Duration::from_secs(1);
 /// Replaced and refused scenes that are kept.
 const ASIDE: usize = 20;
 
@@ -267,7 +265,7 @@ impl TableRules {
         };
         // It may go on sending what it made while it was away before it has seen the answer.
         let came = update.came;
-        let crosses = within(page.returned, UNSEEN, came);
+        let mut crosses = within(page.returned, UNSEEN, came);
         let queued = !page.wrote && came.instant.duration_since(page.joined) < QUEUED
             || within(page.refused, UNSEEN, came);
         let echo = match self.settings.echo {
@@ -304,11 +302,10 @@ impl TableRules {
         let merged = match self.meaning(conn, &scene, queued, came) {
             Meaning::AsItIs => None,
             Meaning::Load => {
-                // What was on the table for a moment only is no loss.
-                if !within(self.doc.head_since(), SHOWN, now) {
-                    let replaced = self.doc.tip().1.clone();
-                    self.keep_aside("replaced", replaced, now, out);
-                }
+                // What others did to the old scene may be on its way to this page.
+                crosses |= within(self.doc.others_wrote(conn), UNSEEN, came);
+                let replaced = self.doc.tip().1.clone();
+                self.keep_aside("replaced", replaced, now);
                 None
             }
             Meaning::From(seq, base) => {
@@ -324,7 +321,7 @@ impl TableRules {
                 if let Some((page, _)) = self.page(conn) {
                     page.refused = Some(now.instant);
                 }
-                self.keep_aside("refused", scene, now, out);
+                self.keep_aside("refused", scene, now);
                 tracing::warn!(
                     "a page came back with an old scene that others have gone on from; it was not \
                      applied, it is kept below .tablekeep/"
@@ -543,31 +540,56 @@ impl TableRules {
         (!taken.is_empty()).then_some((merged, taken))
     }
 
-    /// Keeps a scene that is no longer, or never was, the table's: the last twenty of them.
-    pub(super) fn keep_aside(&self, why: &str, scene: JsonText, now: Now, out: &mut Outgoing) {
+    /// Keeps a scene that is no longer, or never was, the table's: the last twenty of them. They
+    /// are written about once a second, so that a page that loads in a loop does not fill the disk's
+    /// time.
+    pub(super) fn keep_aside(&mut self, why: &'static str, scene: JsonText, now: Now) {
+        let name = format!(
+            "{}-{:04}-{why}.json",
+            now.unix_ms,
+            self.doc.tip().0 % 10_000
+        );
+        self.aside.push_back((name, scene));
+        if self.aside.len() > ASIDE {
+            self.aside.pop_front();
+        }
+    }
+
+    /// Writes what is to be kept.
+    pub(super) fn write_aside(&mut self, out: &mut Outgoing) {
+        if self.aside.is_empty() {
+            return;
+        }
         let folder = self.settings.aside.clone();
-        let name = format!("{}-{why}.json", now.unix_ms);
-        out.aside
-            .push(Box::new(move || keep_as(&folder, &name, &scene)));
+        let scenes = std::mem::take(&mut self.aside);
+        out.aside.push(Box::new(move || {
+            let scenes = scenes.iter().map(|(name, scene)| (&**name, scene));
+            keep_or_warn(&folder, scenes);
+        }));
     }
 }
 
 /// Keeps a scene that was replaced or refused. Blocks.
 pub(super) fn keep_now(folder: &Path, why: &str, scene: &JsonText) {
     let name = format!("{}-{why}.json", Now::read().unix_ms);
-    keep_as(folder, &name, scene);
+    keep_or_warn(folder, [(&*name, scene)]);
 }
 
-fn keep_as(folder: &Path, name: &str, scene: &JsonText) {
-    if let Err(error) = keep(folder, name, scene) {
+fn keep_or_warn<'a>(folder: &Path, scenes: impl IntoIterator<Item = (&'a str, &'a JsonText)>) {
+    if let Err(error) = keep(folder, scenes) {
         tracing::warn!(%error, "a scene could not be kept below .tablekeep/: {error}");
     }
 }
 
-/// Writes one more and lets the oldest go. These are a courtesy: nothing waits for them.
-fn keep(folder: &Path, name: &str, scene: &JsonText) -> std::io::Result<()> {
+/// Writes some more and lets the oldest go. These are a courtesy: nothing waits for them.
+fn keep<'a>(
+    folder: &Path,
+    scenes: impl IntoIterator<Item = (&'a str, &'a JsonText)>,
+) -> std::io::Result<()> {
     std::fs::create_dir_all(folder)?;
-    std::fs::write(folder.join(name), scene.as_str())?;
+    for (name, scene) in scenes {
+        std::fs::write(folder.join(name), scene.as_str())?;
+    }
     let mut names: Vec<_> = std::fs::read_dir(folder)?
         .filter_map(|entry| entry.ok().map(|entry| entry.file_name()))
         .collect();
