@@ -310,6 +310,8 @@ impl TableRules {
             }
             Meaning::From(seq, base) => {
                 started_from = seq;
+                // It may come to the same, and what was in between is still on its way to the page.
+                crosses |= seq < self.doc.tip().0;
                 match self.merge(seq, &base, &scene, came) {
                     Some((same, _)) if same.as_str() == scene.as_str() => None,
                     Some(merged) => Some(merged),
