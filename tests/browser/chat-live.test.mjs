@@ -5,7 +5,7 @@ import path from "node:path";
 import { test } from "node:test";
 import { WebSocket } from "ws";
 import { ChatRoom } from "../../assets/chat/room.js";
-import { ask, DEMO, later, openPage, startBrowser, startServer, until } from "./server.mjs";
+import { DEMO, later, openPage, startBrowser, startServer, until } from "./server.mjs";
 
 /** A member without a page. */
 class Member {
