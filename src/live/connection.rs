@@ -302,7 +302,10 @@ impl<D: Dialect> Connection<D> {
                 return Some(ending);
             }
             let waited = match self.resume {
-                None => wait(&self.link, &mut self.reader, !self.waits).await,
+                None => {
+                    let reads = !self.waits && !self.link.is_held();
+                    wait(&self.link, &mut self.reader, reads).await
+                }
                 // Rare, so not part of what an idle connection holds.
                 Some(resume) => Box::pin(self.paused(resume)).await,
             };
@@ -330,7 +333,7 @@ impl<D: Dialect> Connection<D> {
 
     /// Hands on what has been read. Waits when the room is busy, so that this socket goes unread.
     async fn take_messages(&mut self) -> Option<Ending> {
-        while !self.waits {
+        while !self.waits && !self.link.is_held() {
             // What has come together goes on together, so that it also goes out together.
             let mut messages = Vec::new();
             let outcome = self.hear(&mut messages);

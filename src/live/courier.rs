@@ -34,6 +34,8 @@ pub(super) enum Parcel {
     Deliver(RoomId, Delivery, Option<Packed>),
     /// This connection's end was decided.
     Close(ConnId, CloseCode, String),
+    /// This connection will be released; it must not be read before it hears why.
+    Hold(ConnId),
     /// This connection is a member no more; it stays.
     Release(ConnId),
     /// Something to run on this worker's thread, such as a room.
@@ -223,6 +225,11 @@ impl Local {
                 Parcel::Close(conn, code, reason) => {
                     if let Some(link) = self.links.get(&conn) {
                         link.end(Ending::close(code, reason));
+                    }
+                }
+                Parcel::Hold(conn) => {
+                    if let Some(link) = self.links.get(&conn) {
+                        link.hold();
                     }
                 }
                 Parcel::Release(conn) => {

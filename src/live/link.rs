@@ -97,7 +97,8 @@ pub(super) struct Link {
     ending: RefCell<Option<Box<Ending>>>,
     /// The peer itself wants to end.
     pub goodbye: Cell<bool>,
-    /// Whether its room has let it go.
+    /// Whether its room is letting it go, and whether it has.
+    held: Cell<bool>,
     released: Cell<bool>,
 }
 
@@ -174,8 +175,19 @@ impl Link {
             pinged: Cell::new(now),
             ending: RefCell::new(None),
             goodbye: Cell::new(false),
+            held: Cell::new(false),
             released: Cell::new(false),
         }
+    }
+
+    /// Its room is about to let it go: what it says from now on is for whoever serves it then.
+    pub fn hold(&self) {
+        self.held.set(true);
+    }
+
+    /// Whether its room is about to let it go.
+    pub fn is_held(&self) -> bool {
+        self.held.get()
     }
 
     /// Its room lets it go.
@@ -186,7 +198,11 @@ impl Link {
 
     /// Whether its room has let it go since the last look.
     pub fn take_release(&self) -> bool {
-        self.released.take()
+        let released = self.released.take();
+        if released {
+            self.held.set(false);
+        }
+        released
     }
 
     /// The peer has said something.

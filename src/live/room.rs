@@ -271,6 +271,10 @@ impl<R: Rules> Room<R> {
         if let (Some(document), Some(keeper)) = (out.document, keeper) {
             keeper.keep(document);
         }
+        // First, so that nothing that a client says upon being told comes here.
+        for conn in &out.released {
+            self.post(*conn, Parcel::Hold(*conn)).await;
+        }
         for delivery in out.deliveries {
             self.deliver(delivery).await;
         }

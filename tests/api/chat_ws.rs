@@ -262,6 +262,22 @@ fn each_message_has_its_answer() {
 }
 
 #[test]
+fn who_is_let_go_is_heard_at_once() {
+    let server = start_with(&["--chat-create-rate", "1000", "--chat-msg-burst", "1000"]);
+    let mut owner = Peer::new(&server);
+    let mut bob = Peer::new(&server);
+    for _ in 0..100 {
+        let created = owner.ask(room());
+        bob.ask(join(&created, "Bob"));
+        owner.hear();
+        owner.say(json!({"type": "CloseRoom"}));
+        assert_eq!(bob.hear()["type"], "RoomClosed");
+        assert_eq!(bob.code(json!({"type": "GetMembers"})), "not_in_room");
+        owner.hear();
+    }
+}
+
+#[test]
 fn each_refusal_has_its_code_and_its_words() {
     let server = start_with(&[
         "--chat-members",
