@@ -18,7 +18,7 @@ use crate::maps::{self, MAPS};
 use crate::metrics::Metrics;
 use crate::model::MapMove;
 use crate::scenes::{self, Aliases, SCENES, read_current, write_current};
-use crate::sockets::{Sockets, upgrade};
+use crate::sockets::{Sockets, open_sockets, upgrade};
 use crate::store::{PendingIntent, Store, Watcher};
 use crate::tables::{self, Directory, Tables};
 use crate::ui::{self, Readiness};
@@ -57,6 +57,12 @@ const BACKLOG: i32 = 4096;
 const STALLED: Duration = Duration::from_secs(120);
 /// How long running requests may take when the server stops.
 const DRAIN: Duration = Duration::from_secs(2);
+/// How long all sockets together have to hear that the server stops, and how often that is looked
+/// at.
+const GOODBYE: Duration = Duration::from_millis(1200);
+const LOOK: Duration = Duration::from_millis(10);
+/// How long the tables may take to be saved.
+const SAVE: Duration = Duration::from_millis(1500);
 /// How often the trash is looked through.
 const TRASH_PAUSE: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -366,15 +372,22 @@ async fn follow_moves(open: Arc<OpenTables>, moved: Vec<PendingIntent>) {
     }
 }
 
+/// Says goodbye, saves, and only then stops the threads on which rooms and sockets live.
 async fn drain(couriers: &Couriers, handle: &ServerHandle, open: &OpenTables) {
     tracing::info!("stopping");
-    couriers.close_all().await;
-    handle.stop(true).await;
-    match timeout(DRAIN, open.stop()).await {
+    let gone = async {
+        couriers.close_all().await;
+        while open_sockets() > 0 {
+            tokio::time::sleep(LOOK).await;
+        }
+    };
+    let _ = timeout(GOODBYE, gone).await;
+    match timeout(SAVE, open.stop()).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => tracing::error!(%error, "a table could not be saved: {error}"),
         Err(_) => tracing::error!("the tables could not be saved in time"),
     }
+    handle.stop(true).await;
 }
 
 /// Done when the process is told to stop: Ctrl-C, or SIGTERM.

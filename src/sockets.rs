@@ -126,7 +126,8 @@ pub async fn upgrade(
             }
             actix_rt::spawn(async move {
                 let _place = place;
-                let Some((socket, room, guest)) = sit_down(socket, visitor, open).await else {
+                let Some((socket, room, guest)) = sit_down(socket, visitor, open, max_frame).await
+                else {
                     return;
                 };
                 socket.enter(room, guest, table::Wire).await;
@@ -317,6 +318,7 @@ async fn sit_down(
     mut socket: Socket,
     visitor: Visitor,
     open: Arc<OpenTables>,
+    max_frame: u64,
 ) -> Option<(Socket, RoomHandle<TableRules>, Guest)> {
     let text = socket.first_text(HELLO).await?;
     let found = async {
@@ -331,10 +333,16 @@ async fn sit_down(
         })?;
         let role = hello.role.unwrap_or(seat.role).min(seat.role);
         let hello = Box::new(hello);
-        Ok((table.room, Guest::Member { role, hello }))
+        Ok((role, table.room, Guest::Member { role, hello }))
     };
     match found.await {
-        Ok((room, guest)) => Some((socket, room, guest)),
+        Ok((role, room, guest)) => {
+            if role < Role::Gm {
+                // Players say little; large messages are for whoever may change the scene.
+                socket.set_max_frame(max_frame.min(table::GUEST_FRAME_BYTES));
+            }
+            Some((socket, room, guest))
+        }
         Err((code, reason)) => {
             socket.close(code, &reason).await;
             None
@@ -347,6 +355,11 @@ struct Place;
 
 /// Open WebSockets of the whole process.
 static SOCKETS: AtomicUsize = AtomicUsize::new(0);
+
+/// How many WebSockets are open.
+pub fn open_sockets() -> usize {
+    SOCKETS.load(Ordering::Relaxed)
+}
 
 impl Place {
     fn take(config: &Config) -> Result<Self> {

@@ -190,6 +190,10 @@ impl<R: Rules> Room<R> {
                             self.carry_out(std::mem::take(&mut out)).await;
                         }
                         self.apply(command, &mut out).await;
+                        if !out.closed.is_empty() || !out.released.is_empty() {
+                            // Whoever has to go gets nothing of what follows.
+                            self.carry_out(std::mem::take(&mut out)).await;
+                        }
                     }
                 }
             }

@@ -119,8 +119,18 @@ async fn read_scene(
     let seat = visitor.seat_at(id)?;
     let table = tables.open.open(id).await?;
     let view = View::of(seat.role);
-    let scene = table.room.ask(|reply| Request::Scene { view, reply });
-    let scene = scene.await?;
+    let seen = match view {
+        // Made once for all who ask, and not by the table's task.
+        View::Player => table.player_view(),
+        View::Gm => table.room.shown(),
+    };
+    let scene = match seen {
+        Some(scene) => scene,
+        None => {
+            let scene = table.room.ask(|reply| Request::Scene { view, reply });
+            scene.await?
+        }
+    };
     send_bytes(&req, "application/json", &tag_of(&scene), scene.bytes())
 }
 

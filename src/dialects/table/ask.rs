@@ -194,6 +194,7 @@ impl TableRules {
     }
 
     fn close_all(&mut self, out: &mut Outgoing) {
+        self.gone = true;
         for conn in self.seats.keys() {
             let reason = "the table was closed".to_owned();
             out.closed

@@ -193,7 +193,7 @@ impl DiskState {
 impl TableRules {
     /// Takes a write: at once, or when the commit that is under way has ended.
     pub(super) fn submit(&mut self, write: Waiting, now: Now, out: &mut Outgoing) {
-        if self.disk.closed {
+        if self.disk.closed || self.gone {
             let refusal = Refusal {
                 retry: true,
                 ..Refusal::new("busy", "the server is stopping; come back in a moment")
@@ -364,7 +364,12 @@ impl TableRules {
     }
 
     /// Players change where their own entries stand and their initiative, nothing else.
-    fn authorise(&self, conn: ConnId, role: Role, request: &ChangeRequest) -> Result<(), Refusal> {
+    pub(super) fn authorise(
+        &self,
+        conn: ConnId,
+        role: Role,
+        request: &ChangeRequest,
+    ) -> Result<(), Refusal> {
         let own = |edit: &Edit| {
             let [Step::Key(list), Step::Select(entry), Step::Key(member), ..] = edit.path().steps()
             else {
@@ -710,9 +715,13 @@ impl TableRules {
             }
             .frame(),
             Receipt::Line(chat_seq) => {
+                let id = wire::client_id(id);
                 wire::small(&serde_json::json!({ "type": "ack", "id": id, "chat_seq": chat_seq }))
             }
-            Receipt::Plain => wire::small(&serde_json::json!({ "type": "ack", "id": id })),
+            Receipt::Plain => {
+                let id = wire::client_id(id);
+                wire::small(&serde_json::json!({ "type": "ack", "id": id }))
+            }
         }
     }
 

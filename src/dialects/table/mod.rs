@@ -28,7 +28,8 @@ pub use people::Person;
 pub use recover::{Recovered, recover};
 pub use view::View;
 pub use wire::{
-    CHAT_CHARS, HINT_BYTES, Hello, Refusal, SIGNAL_BYTES, Wire, parse_hello, parse_sound_action,
+    CHAT_CHARS, GUEST_FRAME_BYTES, HINT_BYTES, Hello, Refusal, SIGNAL_BYTES, Wire, parse_hello,
+    parse_sound_action,
 };
 
 use self::commit::{Flight, Held, Waiting};
@@ -131,6 +132,8 @@ pub struct TableRules {
     /// How many seats each group has.
     counts: [usize; 8],
     receipts: Receipts,
+    /// The table was deleted.
+    gone: bool,
     /// Scenes that were replaced or refused, not written yet.
     aside: VecDeque<(String, JsonText)>,
     /// SpellTable's viewers.
@@ -219,6 +222,7 @@ impl TableRules {
             left: VecDeque::new(),
             counts: [0; 8],
             receipts,
+            gone: false,
             aside: VecDeque::new(),
             blank: false,
             rotated: false,
@@ -414,7 +418,10 @@ impl TableRules {
             "audio": side.sound.seen_by(role),
             "displays": screens,
             "limits": {
-                "frame_bytes": self.settings.frame_bytes,
+                "frame_bytes": match role {
+                    Role::Gm => self.settings.frame_bytes,
+                    Role::Player | Role::Display => self.settings.frame_bytes.min(GUEST_FRAME_BYTES),
+                },
                 "chat_chars": CHAT_CHARS,
                 "hint_bytes": HINT_BYTES,
                 "signal_bytes": SIGNAL_BYTES,
@@ -449,12 +456,23 @@ impl TableRules {
                 let refusal = Refusal::new("invalid", message);
                 out.send(To::One(from), Lane::Control, refusal.frame(&id));
             }
-            write @ (ClientMessage::Change(_)
+            mut write @ (ClientMessage::Change(_)
             | ClientMessage::Chat { .. }
             | ClientMessage::Roll { .. }
             | ClientMessage::Audio { .. }
             | ClientMessage::Display { .. }
             | ClientMessage::Assign { .. }) => {
+                // Before it may have to wait: what is refused anyway must not take others' room.
+                if let ClientMessage::Change(request) = &write
+                    && let Err(refusal) = self.authorise(from, self.role_of(from), request)
+                {
+                    out.send(To::One(from), Lane::Control, refusal.frame(&request.id));
+                    return;
+                }
+                let member = self.id_of(from);
+                if let Some(id) = write.id_mut() {
+                    *id = wire::member_id(&member, id);
+                }
                 self.submit(Waiting::Member(from, write), now, out);
             }
         }
@@ -475,6 +493,11 @@ impl Rules for TableRules {
     }
 
     fn join(&mut self, conn: ConnId, guest: Guest, now: Now, out: &mut Outgoing) {
+        if self.gone {
+            let reason = "the table was closed".to_owned();
+            out.closed.push((conn, CloseCode::NoTable, reason));
+            return;
+        }
         let group = self.group(&guest);
         self.count_in(group, true);
         match guest {

@@ -194,17 +194,19 @@ impl OpenTables {
     /// Brings every table to disk for the last time.
     pub async fn stop(&self) -> Result<()> {
         let tables: Vec<_> = self.lock().values().cloned().collect();
-        let mut outcome = Ok(());
-        for table in tables {
-            if let Err(error) = table.flush(|reply| Request::Stop { reply }).await {
-                outcome = Err(error);
-            }
-        }
-        outcome
+        let stops = tables
+            .iter()
+            .map(|table| table.flush(|reply| Request::Stop { reply }));
+        futures_util::future::join_all(stops)
+            .await
+            .into_iter()
+            .collect()
     }
 
     /// Closes a table for good: its members are sent away, its journal goes.
     pub async fn remove(&self, id: TableId) -> Result<()> {
+        // Nobody opens it while it goes, and then it is known no more.
+        let _one_at_a_time = self.opening.lock().await;
         let table = self.lock().remove(&id);
         if let Some(table) = table {
             table.room.ask(|reply| Request::Close { reply }).await?;

@@ -13,6 +13,8 @@ use serde_json::{Value, json};
 const NAME_CHARS: usize = 64;
 /// Characters of a chat line.
 pub const CHAT_CHARS: usize = 2000;
+/// Bytes of a message of whoever is not the GM.
+pub const GUEST_FRAME_BYTES: u64 = 256 << 10;
 /// Bytes of the data of a signal.
 pub const SIGNAL_BYTES: usize = 16 << 10;
 /// Bytes of the data of a hint.
@@ -85,6 +87,25 @@ pub enum ClientMessage {
     Signal { to: String, data: JsonText },
     /// Something with an id that makes no sense.
     Broken { id: String, message: String },
+}
+
+impl ClientMessage {
+    /// The id by which it is answered, to be made the member's own.
+    pub fn id_mut(&mut self) -> Option<&mut String> {
+        match self {
+            Self::Change(request) => Some(&mut request.id),
+            Self::Chat { id, .. }
+            | Self::Roll { id, .. }
+            | Self::Audio { id, .. }
+            | Self::Display { id, .. } => Some(id),
+            Self::Assign { id, .. } => id.as_mut(),
+            Self::Kick { .. }
+            | Self::Broken { .. }
+            | Self::Hint { .. }
+            | Self::Resync
+            | Self::Signal { .. } => None,
+        }
+    }
 }
 
 /// A wish to change the scene (live-sync, section 3).
@@ -488,6 +509,17 @@ pub fn error(message: &str) -> Frame {
     small(&json!({ "type": "error", "message": message }))
 }
 
+/// An id as it is remembered: clients make their ids by themselves, so those of different members
+/// may be equal.
+pub fn member_id(member: &str, id: &str) -> String {
+    format!("{member}\n{id}")
+}
+
+/// The client's own part of [`member_id`].
+pub fn client_id(id: &str) -> &str {
+    id.split_once('\n').map_or(id, |(_, id)| id)
+}
+
 /// Why something was refused, for a `nack`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Refusal {
@@ -516,7 +548,7 @@ impl Refusal {
     pub fn frame(&self, id: &str) -> Frame {
         let mut text = format!(
             "{{\"type\":\"nack\",\"id\":{},\"code\":\"{}\",\"message\":{},\"retry\":{}",
-            quote(id),
+            quote(client_id(id)),
             self.code,
             quote(&self.message),
             self.retry
@@ -550,7 +582,7 @@ impl ChangeAck<'_> {
     pub fn frame(&self) -> Frame {
         let mut text = format!(
             "{{\"type\":\"ack\",\"id\":{},\"epoch\":\"{}\",\"seq\":{},\"prev\":{}",
-            quote(self.id),
+            quote(client_id(self.id)),
             self.epoch,
             self.seq,
             self.prev
