@@ -126,8 +126,7 @@ pub async fn upgrade(
             }
             actix_rt::spawn(async move {
                 let _place = place;
-                let Some((socket, room, guest)) = sit_down(socket, visitor, open, max_frame).await
-                else {
+                let Some((socket, room, guest)) = sit_down(socket, visitor, open).await else {
                     return;
                 };
                 socket.enter(room, guest, table::Wire).await;
@@ -318,7 +317,6 @@ async fn sit_down(
     mut socket: Socket,
     visitor: Visitor,
     open: Arc<OpenTables>,
-    max_frame: u64,
 ) -> Option<(Socket, RoomHandle<TableRules>, Guest)> {
     let text = socket.first_text(HELLO).await?;
     let found = async {
@@ -333,16 +331,10 @@ async fn sit_down(
         })?;
         let role = hello.role.unwrap_or(seat.role).min(seat.role);
         let hello = Box::new(hello);
-        Ok((role, table.room, Guest::Member { role, hello }))
+        Ok((table.room, Guest::Member { role, hello }))
     };
     match found.await {
-        Ok((role, room, guest)) => {
-            if role < Role::Gm {
-                // Players say little; large messages are for whoever may change the scene.
-                socket.set_max_frame(max_frame.min(table::GUEST_FRAME_BYTES));
-            }
-            Some((socket, room, guest))
-        }
+        Ok((room, guest)) => Some((socket, room, guest)),
         Err((code, reason)) => {
             socket.close(code, &reason).await;
             None

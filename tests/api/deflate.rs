@@ -150,7 +150,9 @@ fn whoever_does_not_hear_its_own_scenes_understands_the_others() {
             (&mut two, &mut one)
         };
         from.say(&scene(x));
-        assert_eq!(to.hear(), scene(x));
+        // One that crossed with another's comes back to its page, too.
+        let heard = (0..3).map(|_| to.hear()).find(|heard| *heard == scene(x));
+        assert!(heard.is_some(), "{x}");
     }
 }
 

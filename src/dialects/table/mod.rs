@@ -28,8 +28,7 @@ pub use people::Person;
 pub use recover::{Recovered, recover};
 pub use view::View;
 pub use wire::{
-    CHAT_CHARS, GUEST_FRAME_BYTES, HINT_BYTES, Hello, Refusal, SIGNAL_BYTES, Wire, parse_hello,
-    parse_sound_action,
+    CHAT_CHARS, HINT_BYTES, Hello, Refusal, SIGNAL_BYTES, Wire, parse_hello, parse_sound_action,
 };
 
 use self::commit::{Flight, Held, Waiting};
@@ -418,10 +417,7 @@ impl TableRules {
             "audio": side.sound.seen_by(role),
             "displays": screens,
             "limits": {
-                "frame_bytes": match role {
-                    Role::Gm => self.settings.frame_bytes,
-                    Role::Player | Role::Display => self.settings.frame_bytes.min(GUEST_FRAME_BYTES),
-                },
+                "frame_bytes": self.settings.frame_bytes,
                 "chat_chars": CHAT_CHARS,
                 "hint_bytes": HINT_BYTES,
                 "signal_bytes": SIGNAL_BYTES,

@@ -13,8 +13,6 @@ use serde_json::{Value, json};
 const NAME_CHARS: usize = 64;
 /// Characters of a chat line.
 pub const CHAT_CHARS: usize = 2000;
-/// Bytes of a message of whoever is not the GM.
-pub const GUEST_FRAME_BYTES: u64 = 256 << 10;
 /// Bytes of the data of a signal.
 pub const SIGNAL_BYTES: usize = 16 << 10;
 /// Bytes of the data of a hint.
