@@ -44,17 +44,19 @@ pub enum ViewerState {
     Rotated(bool),
 }
 
-/// Reads messages; remembers only whether this connection's faults were reported.
+/// Reads messages; remembers whether this connection's faults were reported, and its version.
 #[derive(Default)]
 pub struct Wire {
     faults: u32,
+    /// Has sent a scene that only the newest frontend sends: nobody need look again.
+    newest: bool,
 }
 
 impl Wire {
     /// Reads one message. `None`: nothing that anybody needs to know.
     pub fn parse(&mut self, text: Bytes) -> Option<ClientMessage> {
         let fault = match JsonText::parse(text) {
-            Ok(message) => match parse(&message) {
+            Ok(message) => match parse(&message, &mut self.newest) {
                 Ok(meaning) => return meaning,
                 Err(fault) => fault.to_owned(),
             },
@@ -74,7 +76,7 @@ impl Wire {
 }
 
 /// The meaning of a message: `Ok(None)` when there is none for us, `Err` when it is broken.
-fn parse(message: &JsonText) -> Result<Option<ClientMessage>, &'static str> {
+fn parse(message: &JsonText, newest: &mut bool) -> Result<Option<ClientMessage>, &'static str> {
     let root = message.root();
     if root.kind() != NodeKind::Object {
         return Err("a message must be a JSON object");
@@ -85,11 +87,14 @@ fn parse(message: &JsonText) -> Result<Option<ClientMessage>, &'static str> {
     let text = |text: &str| Frame::text(&[text.as_bytes()]);
     Ok(match kind.as_ref() {
         "scene_update" => match root.get("scene") {
-            Some(scene) if scene.kind() == NodeKind::Object => Some(ClientMessage::SceneUpdate {
-                newest: is_newest(scene),
-                scene: message.part(scene),
-                message: message.clone(),
-            }),
+            Some(scene) if scene.kind() == NodeKind::Object => {
+                *newest = *newest || is_newest(scene);
+                Some(ClientMessage::SceneUpdate {
+                    newest: *newest,
+                    scene: message.part(scene),
+                    message: message.clone(),
+                })
+            }
             _ => return Err("scene_update needs a scene that is an object"),
         },
         "request_scene_update" => Some(ClientMessage::RequestScene),
