@@ -589,3 +589,6 @@ fn viewer_states(blank: bool, rotated: bool) -> Vec<ViewerState> {
     }
     states
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,398 @@
+//! Sections 6 and 7 of the contract: who may do what, and who gets to know what.
+
+use super::clients::{Member, new_id};
+use super::world::World;
+use crate::access::Role;
+use crate::dialects::table::Request;
+use crate::live::CloseCode;
+use rstest::rstest;
+use serde_json::{Value, json};
+
+const SCENE: &str = r#"{"id":"s","maps":[{"name":"road.png"},{"name":"SECRET.png","data":{"isHidden":true}}],"activeMapId":"SECRET.png","gridSettings":{"gridSize":50,"gm_x":"SECRET"},"aoeMarkers":[{"id":"fire"},{"id":"SECRETtrap","revealed":false}],"initiativeOrder":[{"id":"mine","isPlayer":true,"initiative":1,"mapPosition":{"x":1,"y":1}},{"id":"theirs","isPlayer":true},{"id":"goblin","hp":7770007701,"initialHP":7770007702,"mapPosition":{"x":50,"y":50}}],"encounterHistory":["SECRET"],"fogOfWar":[{"id":"f","points":[{"x":40,"y":40},{"x":60,"y":40},{"x":60,"y":60},{"x":40,"y":60}]}],"gm_notes":"SECRET"}"#;
+
+struct Table {
+    world: World,
+    gm: Member,
+    player: Member,
+    display: Member,
+}
+
+/// The player plays the entry `mine`.
+fn table() -> Table {
+    let mut world = World::new(Some(SCENE));
+    world.advance(1_000);
+    let mut gm = Member::join(Role::Gm, "Ada", &mut world);
+    let player = Member::join(Role::Player, "Cleo", &mut world);
+    let display = Member::join(Role::Display, "TV", &mut world);
+    gm.asks(
+        &mut world,
+        json!({ "type": "assign", "entry": "mine", "member": player.id }),
+    );
+    let mut table = Table {
+        world,
+        gm,
+        player,
+        display,
+    };
+    for member in [&mut table.gm, &mut table.player, &mut table.display] {
+        member.read_all(&mut table.world);
+        member.news.clear();
+    }
+    table
+}
+
+/// Whether each role may: GM, player, display.
+fn who_may(make: impl Fn(&Table) -> Value) -> [bool; 3] {
+    [0, 1, 2].map(|who| {
+        let mut table = table();
+        let mut message = make(&table);
+        let Table {
+            world,
+            gm,
+            player,
+            display,
+        } = &mut table;
+        let member = [gm, player, display].into_iter().nth(who).unwrap();
+        if message["type"] == "hint" || message["type"] == "signal" {
+            world.say(member.conn(), &message.to_string());
+            return member.told(world, "error").is_empty();
+        }
+        if message["type"] == "change" {
+            message["base"] = json!(member.seq);
+        }
+        let answer = member.asks(world, message);
+        if answer["type"] == "nack" {
+            assert_eq!(answer["code"], "forbidden", "{answer}");
+        }
+        answer["type"] == "ack"
+    })
+}
+
+fn sets(path: Value) -> Value {
+    json!({ "type": "change", "edits": [{ "op": "set", "path": path, "value": 1 }] })
+}
+
+#[rstest]
+#[case::anything(sets(json!(["name"])), [true, false, false])]
+#[case::own_place(sets(json!(["initiativeOrder", {"id": "mine"}, "mapPosition"])), [true, true, false])]
+#[case::own_place_below(sets(json!(["initiativeOrder", {"id": "mine"}, "mapPosition", "x"])), [true, true, false])]
+#[case::own_initiative(sets(json!(["initiativeOrder", {"id": "mine"}, "initiative"])), [true, true, false])]
+#[case::own_name(sets(json!(["initiativeOrder", {"id": "mine"}, "name"])), [true, false, false])]
+#[case::own_hp(sets(json!(["initiativeOrder", {"id": "mine"}, "hp"])), [true, false, false])]
+#[case::anothers(sets(json!(["initiativeOrder", {"id": "theirs"}, "initiative"])), [true, false, false])]
+#[case::own_and_anothers(json!({"type": "change", "edits": [
+    {"op": "set", "path": ["initiativeOrder", {"id": "mine"}, "initiative"], "value": 1},
+    {"op": "set", "path": ["initiativeOrder", {"id": "theirs"}, "initiative"], "value": 1}]}), [true, false, false])]
+#[case::own_entry_away(json!({"type": "change", "edits": [{"op": "delete", "path": ["initiativeOrder", {"id": "mine"}]}]}), [true, false, false])]
+#[case::own_entry_first(json!({"type": "change", "edits": [{"op": "move", "path": ["initiativeOrder", {"id": "mine"}]}]}), [true, false, false])]
+#[case::own_place_away(json!({"type": "change", "edits": [{"op": "delete", "path": ["initiativeOrder", {"id": "mine"}, "mapPosition"]}]}), [true, true, false])]
+#[case::whole(json!({"type": "change", "scene": {"id": "s"}}), [true, false, false])]
+#[case::talk(json!({"type": "chat", "text": "hi"}), [true, true, false])]
+#[case::roll(json!({"type": "roll", "expr": "d20"}), [true, true, false])]
+#[case::audio(json!({"type": "audio", "action": "play", "track": "rain"}), [true, false, false])]
+#[case::display(json!({"type": "display", "action": "blank"}), [true, false, false])]
+#[case::assign(json!({"type": "assign", "entry": "theirs", "member": null}), [true, false, false])]
+#[case::pointer(json!({"type": "hint", "kind": "pointer", "data": 1}), [true, true, false])]
+#[case::ping(json!({"type": "hint", "kind": "ping", "data": 1}), [true, true, false])]
+#[case::typing(json!({"type": "hint", "kind": "typing"}), [true, true, false])]
+#[case::own_drag(json!({"type": "hint", "kind": "drag", "key": "mine", "data": 1}), [true, true, false])]
+#[case::anothers_drag(json!({"type": "hint", "kind": "drag", "key": "theirs", "data": 1}), [true, false, false])]
+#[case::other_hints(json!({"type": "hint", "kind": "measure", "data": 1}), [true, false, false])]
+fn the_matrix_holds(#[case] message: Value, #[case] allowed: [bool; 3]) {
+    assert_eq!(who_may(|_| message.clone()), allowed);
+}
+
+#[test]
+fn who_may_signal_and_who_may_remove() {
+    let signal = |t: &Table| json!({ "type": "signal", "to": t.gm.id, "data": { "sdp": 1 } });
+    assert_eq!(who_may(signal), [true, true, false]);
+    let kick = |t: &Table| json!({ "type": "kick", "member": t.display.id });
+    assert_eq!(who_may(kick), [true, false, false]);
+}
+
+#[test]
+fn an_assignment_has_no_id_and_changes_only_what_may_be_written() {
+    let Table {
+        mut world,
+        mut gm,
+        mut player,
+        ..
+    } = table();
+    let before = (world.scene(), world.rules.doc.head());
+    let assign = |member: &Value| json!({ "type": "assign", "entry": "theirs", "member": member });
+    let move_theirs = |world: &mut World, player: &mut Member| {
+        let path = json!(["initiativeOrder", {"id": "theirs"}, "initiative"]);
+        player.sets(world, path, json!(9))["type"].clone()
+    };
+    world.say(gm.conn(), &assign(&json!(player.id)).to_string());
+    assert_eq!((world.scene(), world.rules.doc.head()), before);
+    let told = player.told(&mut world, "member_updated");
+    assert_eq!(told[0]["member"]["entries"], json!(["mine", "theirs"]));
+    assert_eq!(move_theirs(&mut world, &mut player), "ack");
+    world.crash(0);
+    for member in [&mut gm, &mut player] {
+        member.connect(&mut world);
+        member.read_all(&mut world);
+    }
+    assert_eq!(move_theirs(&mut world, &mut player), "ack");
+    world.say(gm.conn(), &assign(&Value::Null).to_string());
+    assert_eq!(move_theirs(&mut world, &mut player), "nack");
+    world.say(gm.conn(), &assign(&json!("nobody")).to_string());
+    assert_eq!(gm.told(&mut world, "error").len(), 1);
+}
+
+#[test]
+fn an_assignment_that_cannot_be_saved_is_answered() {
+    let mut table = table();
+    table.world.prompt = false;
+    let assign = json!({ "type": "assign", "entry": "theirs", "member": table.player.id });
+    table.world.say(table.gm.conn(), &assign.to_string());
+    table.world.answer(false);
+    assert_eq!(table.gm.told(&mut table.world, "error").len(), 1);
+    assert!(
+        table
+            .player
+            .told(&mut table.world, "member_updated")
+            .is_empty()
+    );
+    assert_eq!(table.world.rules.side.assigned.len(), 1);
+}
+
+#[test]
+fn a_removed_member_is_closed_on_all_its_lines_and_hears_nothing_more() {
+    let Table {
+        mut world,
+        mut gm,
+        player,
+        ..
+    } = table();
+    let mut second = Member::new(Role::Player, "Cleo");
+    second.token = player.token.clone();
+    second.connect(&mut world);
+    // One of its changes is still on the way to the disk.
+    world.prompt = false;
+    let path = json!(["initiativeOrder", {"id": "mine"}, "initiative"]);
+    let edit = json!({ "op": "set", "path": path, "value": 9 });
+    let said = second.change(&new_id(), json!({ "edits": [edit], "base": player.seq }));
+    world.say(second.conn(), &said);
+    let kick = json!({ "type": "kick", "id": "k", "member": player.id });
+    world.say(gm.conn(), &kick.to_string());
+    gm.read_all(&mut world);
+    let answer = gm.answer_to("k");
+    assert_eq!(
+        (&answer["type"], &answer["offer"]),
+        (&json!("ack"), &json!("new_code"))
+    );
+    for conn in [player.conn(), second.conn()] {
+        assert_eq!(
+            world.links[&conn].closed.as_ref().unwrap().0,
+            CloseCode::Removed
+        );
+        world.read(conn);
+    }
+    world.settle_disk();
+    world.prompt = true;
+    gm.read_all(&mut world);
+    gm.asks(&mut world, json!({ "type": "chat", "text": "gone" }));
+    for conn in [player.conn(), second.conn()] {
+        world.say(conn, r#"{"type":"chat","id":"x","text":"still here"}"#);
+        assert!(world.read(conn).is_empty());
+    }
+    assert_eq!(gm.told(&mut world, "member_left").len(), 1);
+    assert!(
+        gm.told(&mut world, "chat")
+            .iter()
+            .all(|line| line["text"] != "still here")
+    );
+    // Its token means nothing any more.
+    let mut back = Member::new(Role::Player, "Cleo");
+    back.token = player.token.clone();
+    back.connect(&mut world);
+    back.read_all(&mut world);
+    assert_ne!(back.id, player.id);
+}
+
+#[test]
+fn whoever_is_not_there_cannot_be_removed() {
+    let mut table = table();
+    let kick = json!({ "type": "kick", "member": "nobody" });
+    assert_eq!(table.gm.asks(&mut table.world, kick)["code"], "not_found");
+    let member = || "nobody".to_owned();
+    let known = table.world.answered(|reply| Request::Kick {
+        member: member(),
+        reply,
+    });
+    assert!(!known);
+}
+
+// Players cannot peek. (That no byte of a secret reaches them is checked with every frame.)
+
+#[test]
+fn each_role_sees_its_view() {
+    let mut table = table();
+    assert_eq!(table.gm.doc, table.world.scene());
+    let seen = crate::model::player_view(table.world.rules.doc.scene())
+        .root()
+        .to_value();
+    table.player.read_all(&mut table.world);
+    table.display.read_all(&mut table.world);
+    assert_eq!((&table.player.doc, &table.display.doc), (&seen, &seen));
+    assert_eq!(seen["activeMapId"], Value::Null);
+    assert_eq!(
+        seen["initiativeOrder"][2],
+        json!({ "id": "goblin", "health": "hurt" })
+    );
+}
+
+#[test]
+fn a_thing_that_becomes_visible_arrives_and_one_that_is_hidden_goes() {
+    let Table {
+        mut world,
+        mut gm,
+        mut player,
+        ..
+    } = table();
+    let hide = |hidden: bool| {
+        (
+            json!(["maps", {"name": "road.png"}, "data"]),
+            json!({ "isHidden": hidden }),
+        )
+    };
+    let mut ops = Vec::new();
+    for hidden in [true, false] {
+        let (path, value) = hide(hidden);
+        gm.sets(&mut world, path, value);
+        let said = world.heard(player.conn());
+        for message in said {
+            if message["type"] == "change" {
+                let edits = message["edits"].as_array().unwrap();
+                ops.extend(
+                    edits
+                        .iter()
+                        .map(|edit| edit["op"].as_str().unwrap().to_owned()),
+                );
+            }
+            player.read(&message.to_string());
+        }
+    }
+    assert_eq!(ops, ["delete", "insert"]);
+}
+
+#[test]
+fn a_change_that_a_view_cannot_see_does_not_exist_in_it() {
+    let Table {
+        mut world,
+        mut gm,
+        mut player,
+        ..
+    } = table();
+    gm.sets(&mut world, json!(["gm_notes"]), json!("SECRET too"));
+    assert!(world.read(player.conn()).is_empty());
+    gm.sets(&mut world, json!(["name"]), json!("seen"));
+    let said = world.heard(player.conn());
+    assert_eq!((&said[0]["seq"], &said[0]["prev"]), (&json!(2), &json!(0)));
+    player.read(&said[0].to_string());
+    // It writes on what it has seen; what it has not seen is no reason to refuse that.
+    gm.sets(&mut world, json!(["gm_notes"]), json!("SECRET again"));
+    let path = json!(["initiativeOrder", {"id": "mine"}, "initiative"]);
+    let answer = player.sets(&mut world, path, json!(12));
+    assert_eq!((&answer["seq"], &answer["prev"]), (&json!(4), &json!(2)));
+    assert_eq!(player.seq, 4);
+}
+
+/// What the GM hints at, and whether players hear of it.
+#[rstest]
+#[case("drag", "SECRET.png", json!({"x": 1}), false)]
+#[case("drag", "SECRETtrap", json!({"x": 1}), false)]
+#[case("drag", "goblin", json!({"x": 1}), false)]
+#[case("drag", "road.png", json!({"x": 1}), true)]
+#[case("drag", "mine", json!({"x": 1}), true)]
+#[case("ping", "", json!({"on": ["fire", {"what": "SECRET.png"}]}), false)]
+#[case("ping", "", json!({"SECRETtrap": 1}), false)]
+#[case("ping", "", json!({"x": 1}), true)]
+fn hints_reach_only_those_who_see_what_they_name(
+    #[case] kind: &str,
+    #[case] key: &str,
+    #[case] data: Value,
+    #[case] told: bool,
+) {
+    let mut table = table();
+    let mut second = Member::join(Role::Gm, "Bo", &mut table.world);
+    let hint = json!({ "type": "hint", "kind": kind, "key": key, "data": data });
+    table.world.say(table.gm.conn(), &hint.to_string());
+    assert_eq!(second.told(&mut table.world, "hint").len(), 1);
+    for member in [&mut table.player, &mut table.display] {
+        assert_eq!(!member.told(&mut table.world, "hint").is_empty(), told);
+    }
+}
+
+#[test]
+fn a_track_for_the_gm_reaches_only_the_gm_and_one_for_screens_no_player() {
+    let Table {
+        mut world,
+        mut gm,
+        mut player,
+        mut display,
+    } = table();
+    let mut play = |world: &mut World, track: &str, route: &str| {
+        let play = json!({ "type": "audio", "action": "play", "track": track, "route": route });
+        gm.asks(world, play);
+    };
+    play(&mut world, "SECRET", "gm");
+    play(&mut world, "rain", "display");
+    assert!(player.told(&mut world, "audio").is_empty());
+    assert_eq!(display.told(&mut world, "audio")[0]["track"], "rain");
+    play(&mut world, "rain", "all");
+    assert_eq!(player.told(&mut world, "audio")[0]["track"], "rain");
+    // Whoever could hear it learns that it is over, and no more.
+    play(&mut world, "rain", "gm");
+    let over = json!({ "type": "audio", "track": "rain", "removed": true });
+    assert_eq!(
+        player.told(&mut world, "audio"),
+        std::slice::from_ref(&over)
+    );
+    assert_eq!(display.told(&mut world, "audio").pop(), Some(over));
+    let mut late = Member::join(Role::Player, "Dan", &mut world);
+    assert_eq!(
+        late.told(&mut world, "welcome")[0]["audio"]["tracks"],
+        json!([])
+    );
+}
+
+#[test]
+fn rest_reads_what_the_role_may_read() {
+    use crate::dialects::table::View;
+    let mut table = table();
+    let Table { world, player, .. } = &mut table;
+    let scene = world.answered(|reply| Request::Scene {
+        view: View::Player,
+        reply,
+    });
+    player.read_all(world);
+    assert_eq!(scene.unwrap().root().to_value(), player.doc);
+    let members = world.answered(|reply| Request::Members { reply });
+    assert_eq!(members.len(), 3);
+    let playback = world.answered(|reply| Request::Playback {
+        role: Role::Player,
+        reply,
+    });
+    assert_eq!(playback, json!({ "tracks": [] }));
+}
+
+#[test]
+fn a_table_that_is_closed_sends_everybody_away() {
+    let mut table = table();
+    let page = table.world.page(Role::Gm);
+    table.world.answered(|reply| Request::Close { reply });
+    for conn in [
+        table.gm.conn(),
+        table.player.conn(),
+        table.display.conn(),
+        page,
+    ] {
+        assert_eq!(
+            table.world.links[&conn].closed.as_ref().unwrap().0,
+            CloseCode::NoTable
+        );
+    }
+}
