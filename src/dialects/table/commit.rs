@@ -727,7 +727,7 @@ impl TableRules {
 
     /// The next waiting step counts: everybody is told in their own way.
     pub(super) fn settle(&mut self, settling: Settling, now: Now, out: &mut Outgoing) {
-        let was_shown = self.doc.is_shown();
+        let mut is_first = !self.doc.is_shown();
         let Some(settled) = self.doc.settle(now) else {
             return;
         };
@@ -756,12 +756,13 @@ impl TableRules {
                 };
                 self.tell(groups, member, Lane::State(Some(whole)), frame, out);
             }
+            is_first &= view != View::Player;
             if view == View::Player && self.count(READERS) > 0 {
                 let frame = spelltable::scene_update(&change.scene);
                 self.tell(READERS, None, Lane::State(None), frame, out);
             }
         }
-        if !was_shown && self.count(READERS) > 0 {
+        if is_first && self.count(READERS) > 0 {
             // They have been shown nothing at all, which is not what they see of it now.
             let frame = spelltable::scene_update(&self.doc.seen_by(View::Player));
             self.tell(READERS, None, Lane::State(None), frame, out);

@@ -531,6 +531,18 @@ impl Document {
             .flatten()
     }
 
+    /// The scene before the oldest step of the past.
+    #[cfg(test)]
+    pub fn before_past(&self) -> Option<(u64, &JsonText)> {
+        Some((self.before.0, self.before.1.as_ref()?))
+    }
+
+    /// The remembered past, oldest first.
+    #[cfg(test)]
+    pub fn past(&self) -> impl DoubleEndedIterator<Item = &Step> {
+        self.past.iter()
+    }
+
     /// The scenes with this mark that were shown since then, the one that was shown at that moment
     /// included, oldest first; with their numbers.
     pub fn shown_since(&self, since: Option<Instant>, mark: u64) -> Vec<(u64, JsonText)> {

@@ -37,7 +37,7 @@ use self::people::People;
 use self::position::Standing;
 use self::record::{Receipt, Record, Side};
 use self::view::Watcher;
-use self::wire::ClientMessage;
+use self::wire::{ClientMessage, Wish};
 use super::spelltable::{self, ViewerState};
 use crate::access::Role;
 use crate::config::Echo;
@@ -458,8 +458,9 @@ impl TableRules {
             | ClientMessage::Audio { .. }
             | ClientMessage::Display { .. }
             | ClientMessage::Assign { .. }) => {
-                // Before it may have to wait: what is refused anyway must not take others' room.
+                // Before it may have to wait: whole scenes, which are large, are the GM's alone.
                 if let ClientMessage::Change(request) = &write
+                    && matches!(request.body, Wish::Scene(_))
                     && let Err(refusal) = self.authorise(from, self.role_of(from), request)
                 {
                     out.send(To::One(from), Lane::Control, refusal.frame(&request.id));

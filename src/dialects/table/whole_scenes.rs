@@ -29,8 +29,6 @@ const UNSEEN: Duration = Duration::from_secs(2);
 const QUEUED: Duration = Duration::from_secs(5);
 /// Scenes of the past that are compared with what came.
 const CANDIDATES: usize = 64;
-/// How much closer they lie at each further look.
-const CLOSER: usize = 8;
 /// Scenes of its own that a page's next one may have started from.
 const SENT: usize = 8;
 /// The same of pages that have gone, and their bytes.
@@ -455,8 +453,8 @@ impl TableRules {
         }
     }
 
-    /// Of the states of this scene that the page may have started from the one which differs least from what it sent; the
-    /// older one when several do. With its number, and how much differs.
+    /// Of the states of this scene that the page may have started from the one that differs least
+    /// from what it sent; the older one when several do. With its number, and how much differs.
     fn nearest(
         &mut self,
         conn: ConnId,
@@ -493,27 +491,16 @@ impl TableRules {
             return None;
         }
         known.sort_by_key(|(seq, _)| *seq);
-        let mut best: Option<(usize, usize)> = None;
-        let mut look = |at: usize| {
-            let far = distance(&diff(&known[at].1, scene));
-            best = Some(best.map_or((far, at), |best| best.min((far, at))));
-            best.map_or(at, |(_, at)| at)
-        };
-        // Of very many some, and then more and more closely around the nearest: a scene just beside
-        // the right one would bring back what was changed between the two.
-        let mut step = known.len().div_ceil(CANDIDATES).max(1);
-        let mut nearest = known.len() - 1;
-        for at in (0..known.len()).rev().step_by(step) {
-            nearest = look(at);
+        // Of very many, those that look most like it, and some of the others.
+        let mut likely: Vec<usize> = (0..known.len()).collect();
+        if likely.len() > CANDIDATES {
+            likely.sort_by_cached_key(|at| unlike(known[*at].1.as_str(), scene.as_str()));
+            let others = likely.split_off(CANDIDATES * 3 / 4);
+            let step = others.len().div_ceil(CANDIDATES / 4);
+            likely.extend(others.into_iter().step_by(step));
         }
-        while step > 1 {
-            let span = step;
-            step = step.div_ceil(CLOSER);
-            let around = nearest.saturating_sub(span)..(nearest + span + 1).min(known.len());
-            for at in around.step_by(step) {
-                nearest = look(at);
-            }
-        }
+        let far = |at: usize| (distance(&diff(&known[at].1, scene)), at);
+        let best = likely.into_iter().map(far).min();
         let (far, at) = best?;
         let (seq, base) = known.swap_remove(at);
         Some((seq, base, far))
@@ -606,4 +593,19 @@ fn keep<'a>(
 fn same_id(a: &JsonText, b: &JsonText) -> bool {
     let id = |scene: &JsonText| scene.root().get("id").map(|id| id.raw().to_owned());
     id(a) == id(b)
+}
+
+/// How many bytes lie between the first and the last that differ: a quick guess at how much does.
+fn unlike(a: &str, b: &str) -> usize {
+    const PIECE: usize = 64;
+    let (a, b) = (a.as_bytes(), b.as_bytes());
+    let pieces = |a: &[u8], b: &[u8]| {
+        let same = a.chunks(PIECE).zip(b.chunks(PIECE));
+        same.take_while(|(a, b)| a == b).count() * PIECE
+    };
+    let front = pieces(a, b).min(a.len()).min(b.len());
+    let (a, b) = (&a[front..], &b[front..]);
+    let same = a.rchunks(PIECE).zip(b.rchunks(PIECE));
+    let back = same.take_while(|(a, b)| a == b).count() * PIECE;
+    a.len().max(b.len()).saturating_sub(back)
 }

@@ -369,7 +369,7 @@ fn rest_reads_what_the_role_may_read() {
         reply,
     });
     player.read_all(world);
-    assert_eq!(scene.unwrap().root().to_value(), player.doc);
+    assert_eq!(scene.root().to_value(), player.doc);
     let members = world.answered(|reply| Request::Members { reply });
     assert_eq!(members.len(), 3);
     let playback = world.answered(|reply| Request::Playback {

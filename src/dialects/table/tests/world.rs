@@ -61,7 +61,7 @@ impl Link {
         let lanes = &mut self.lanes;
         let bytes = frame.bytes().len();
         match lane {
-            Lane::Answer => lanes.answers.push_back((frame.clone(), head)),
+            Lane::Answer | Lane::Large(_) => lanes.answers.push_back((frame.clone(), head)),
             Lane::Control => lanes.control.push_back((frame.clone(), head)),
             Lane::State(whole) => {
                 let beyond = lanes.state.len() >= most
@@ -334,7 +334,9 @@ impl World {
 
     fn act(&mut self, act: impl FnOnce(&mut TableRules, Now, &mut Outgoing)) {
         let mut out = Outgoing::default();
+        let kept = self.rules.aside.len();
         act(&mut self.rules, self.now, &mut out);
+        self.aside += self.rules.aside.len().saturating_sub(kept);
         for journaling in out.journal {
             self.disk.take(journaling);
         }
@@ -351,7 +353,9 @@ impl World {
         for link in self.links.values_mut() {
             link.flush(self.now.instant);
         }
-        self.aside += out.aside.len();
+        for answer in out.answers {
+            answer();
+        }
     }
 
     fn deliver(&mut self, delivery: &Delivery) {

@@ -641,7 +641,7 @@ fn chat_alone_makes_no_scene_durable() {
 fn put(world: &mut World, scene: &Value, fits: bool) -> Result<u64, &'static str> {
     let (reply, mut answer) = oneshot::channel();
     let scene = text(&scene.to_string());
-    let fits = Box::new(move |_: Option<&crate::json::JsonText>| fits);
+    let fits = Box::new(move |_: &crate::json::JsonText| fits);
     world.ask(Request::Put(Put::Scene { scene, fits, reply }));
     answer.try_recv().unwrap().map_err(|refusal| refusal.code)
 }
@@ -671,7 +671,7 @@ fn a_put_that_could_not_be_saved_says_so() {
     world.settle_disk();
     world.prompt = false;
     let (reply, mut answer) = oneshot::channel();
-    let fits = Box::new(|_: Option<&crate::json::JsonText>| true);
+    let fits = Box::new(|_: &crate::json::JsonText| true);
     let scene = text("{}");
     world.ask(Request::Put(Put::Scene { scene, fits, reply }));
     assert!(

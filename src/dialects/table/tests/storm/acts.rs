@@ -466,7 +466,7 @@ impl Storm {
         let mut scene = head.root().to_value();
         scene["gridSettings"]["k0"] = json!(mark);
         let seen = head.clone();
-        let fits = Box::new(move |present: Option<&JsonText>| present == Some(&seen));
+        let fits = Box::new(move |present: &JsonText| *present == seen);
         let scene = text(&scene.to_string());
         self.world
             .ask(Request::Put(Put::Scene { scene, fits, reply }));
