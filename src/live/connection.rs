@@ -326,9 +326,9 @@ impl<D: Dialect> Connection<D> {
         }
     }
 
-    fn is_too_fast(&mut self) -> bool {
+    fn is_too_fast(&mut self, bytes: usize) -> bool {
         let pace = self.pace.as_mut();
-        pace.is_some_and(|(pace, _)| !pace.take(Instant::now()))
+        pace.is_some_and(|(pace, _)| !pace.take(bytes, Instant::now()))
     }
 
     /// Hands on what has been read. Waits when the room is busy, so that this socket goes unread.
@@ -361,7 +361,7 @@ impl<D: Dialect> Connection<D> {
         for _ in 0..TURN {
             let heard = match take_one(&mut self.reader, &self.link)? {
                 None => return Ok(false),
-                Some(Inbound::Text(_)) if self.is_too_fast() => {
+                Some(Inbound::Text(text)) if self.is_too_fast(text.len()) => {
                     let code = self.pace.as_ref().map_or(CloseCode::Policy, |pace| pace.1);
                     return Err(Ending::close(code, "too many messages"));
                 }
