@@ -105,6 +105,19 @@ pub enum Journaling {
     Restart(Vec<Bytes>),
 }
 
+/// A connection that is to be closed.
+#[derive(Debug)]
+pub struct Closing {
+    /// Which.
+    pub conn: ConnId,
+    /// With which code.
+    pub code: CloseCode,
+    /// Why, for people.
+    pub reason: String,
+    /// How many of the deliveries come before it.
+    pub behind: usize,
+}
+
 /// What a room does after a message.
 #[derive(Default)]
 pub struct Outgoing {
@@ -116,8 +129,8 @@ pub struct Outgoing {
     pub shown: Option<JsonText>,
     /// The document for its file, when its turn to be written has come.
     pub document: Option<JsonText>,
-    /// Connections to be closed, each with the reason.
-    pub closed: Vec<(ConnId, CloseCode, String)>,
+    /// Connections to be closed; see [`Outgoing::close`].
+    pub closed: Vec<Closing>,
     /// Answers that must not come before the document has been handed on to its file.
     pub answers: Vec<Box<dyn FnOnce() + Send>>,
     /// Members that are let go, behind all deliveries: they stay connected and are in no room.
@@ -133,6 +146,17 @@ impl Outgoing {
     /// Sends `frame`.
     pub fn send(&mut self, to: To, lane: Lane, frame: Frame) {
         self.deliveries.push(Delivery { to, lane, frame });
+    }
+
+    /// Closes `conn`: it gets what has been sent so far, and nothing of what follows.
+    pub fn close(&mut self, conn: ConnId, code: CloseCode, reason: impl Into<String>) {
+        let (reason, behind) = (reason.into(), self.deliveries.len());
+        self.closed.push(Closing {
+            conn,
+            code,
+            reason,
+            behind,
+        });
     }
 }
 

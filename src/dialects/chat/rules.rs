@@ -481,8 +481,7 @@ impl ChatRules {
         if let Presence::Here(older) = welcome.before
             && older != conn
         {
-            out.closed
-                .push((older, CloseCode::Policy, "Resumed elsewhere".into()));
+            out.close(older, CloseCode::Policy, "Resumed elsewhere");
         }
         if welcome.new {
             let member = &self.members[welcome.at];

@@ -13,6 +13,7 @@ use crate::live::{ConnId, Delivery, Frame, Groups, Journaling, Lane, Now, Outgoi
 use crate::model::diff;
 use crate::model::edit::{Edit, Path, Step, apply, value_at};
 use bytes::Bytes;
+use serde_json::json;
 use sha2::{Digest, Sha256};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -27,6 +28,9 @@ const TOGETHER: usize = 1024;
 const TOGETHER_BYTES: usize = 64 << 20;
 /// A journal is begun anew when it is larger than this and than four snapshots.
 const JOURNAL_BYTES: usize = 4 << 20;
+/// Small records that are kept for a disk that takes nothing. Beyond that the journal is begun anew,
+/// with a snapshot in which all of it stands.
+const REMEMBERED: usize = 4096;
 /// Hashes of files that are remembered as our own.
 const FILES: usize = 8;
 
@@ -38,6 +42,26 @@ pub(super) enum Waiting {
     Page(ConnId, super::whole_scenes::Update),
     /// From elsewhere in the server.
     Put(Put),
+    /// A member that has been removed already.
+    Removed { member: String, told: Told },
+}
+
+/// Who wants to know that a member is removed for good.
+pub(super) enum Told {
+    /// A member, by its id for it.
+    Member(ConnId, Option<String>),
+    /// Somebody elsewhere in the server.
+    Caller(oneshot::Sender<Result<bool, Refusal>>),
+}
+
+impl Told {
+    /// The client's id.
+    pub fn id(&self) -> Option<&str> {
+        match self {
+            Self::Member(_, id) => id.as_deref(),
+            Self::Caller(_) => None,
+        }
+    }
 }
 
 impl Waiting {
@@ -49,7 +73,7 @@ impl Waiting {
                 Wish::Edits(edits) => edits.iter().map(edit_bytes).sum(),
             },
             Self::Put(Put::Scene { scene, .. }) => scene.as_str().len(),
-            Self::Member(..) | Self::Put(_) => 0,
+            Self::Member(..) | Self::Put(_) | Self::Removed { .. } => 0,
         };
         1024 + text
     }
@@ -136,6 +160,8 @@ pub(super) struct DiskState {
     remembered: Vec<Bytes>,
     /// Those that did not become durable, older than the ones above.
     failed: Vec<Bytes>,
+    /// There were more than are kept.
+    forgot: bool,
     /// Hashes of the files that are ours.
     files: VecDeque<String>,
     /// Bytes in the journal since it was begun.
@@ -164,6 +190,7 @@ impl DiskState {
             filed: filed.then_some(head),
             remembered: Vec::new(),
             failed: Vec::new(),
+            forgot: false,
             files: files.into(),
             bytes: 0,
             fresh,
@@ -179,7 +206,11 @@ impl DiskState {
 
     /// Keeps a small record for the next commit.
     pub fn remember(&mut self, record: Bytes) {
-        self.remembered.push(record);
+        if self.remembered.len() + self.failed.len() < REMEMBERED {
+            self.remembered.push(record);
+        } else {
+            self.forgot = true;
+        }
     }
 
     /// Takes the small records, oldest first.
@@ -244,6 +275,16 @@ impl TableRules {
             }
             Waiting::Page(conn, _) => self.return_head(conn, now, out),
             Waiting::Put(put) => put.refuse(refusal),
+            Waiting::Removed { told, .. } => match told {
+                Told::Member(conn, Some(id)) => {
+                    out.send(To::One(conn), Lane::Control, refusal.frame(&id));
+                }
+                Told::Member(conn, None) => {
+                    let frame = wire::error(&format!("kick: {}", refusal.message));
+                    out.send(To::One(conn), Lane::Control, frame);
+                }
+                Told::Caller(reply) => drop(reply.send(Err(refusal))),
+            },
         }
     }
 
@@ -254,6 +295,7 @@ impl TableRules {
             Waiting::Member(conn, message) => self.write_member(conn, message, now, out),
             Waiting::Page(conn, update) => self.write_scene(conn, update, now, out),
             Waiting::Put(put) => self.write_put(put, now),
+            Waiting::Removed { member, told } => self.write_removed(member, told, now),
         }
     }
 
@@ -703,7 +745,7 @@ impl TableRules {
         }
     }
 
-    fn ack_frame(&self, id: &str, receipt: &Receipt, edits: Option<&str>) -> Frame {
+    pub(super) fn ack_frame(&self, id: &str, receipt: &Receipt, edits: Option<&str>) -> Frame {
         match receipt {
             Receipt::Change(seq, prev, rebased) => ChangeAck {
                 id,
@@ -716,11 +758,17 @@ impl TableRules {
             .frame(),
             Receipt::Line(chat_seq) => {
                 let id = wire::client_id(id);
-                wire::small(&serde_json::json!({ "type": "ack", "id": id, "chat_seq": chat_seq }))
+                wire::small(&json!({ "type": "ack", "id": id, "chat_seq": chat_seq }))
+            }
+            Receipt::Removed(member) => {
+                let id = wire::client_id(id);
+                wire::small(
+                    &json!({ "type": "ack", "id": id, "kicked": member, "offer": "new_code" }),
+                )
             }
             Receipt::Plain => {
                 let id = wire::client_id(id);
-                wire::small(&serde_json::json!({ "type": "ack", "id": id }))
+                wire::small(&json!({ "type": "ack", "id": id }))
             }
         }
     }
@@ -805,6 +853,11 @@ impl TableRules {
     pub(super) fn save(&mut self, now: Now, out: &mut Outgoing) {
         if self.disk.closed || self.disk.saving || self.disk.restarting {
             return;
+        }
+        if self.disk.forgot && self.flights.is_empty() {
+            self.disk.forgot = false;
+            self.disk.take_remembered();
+            self.disk.fresh = true;
         }
         if self.disk.fresh {
             return self.restart(out);

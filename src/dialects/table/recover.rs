@@ -210,7 +210,12 @@ impl Replay {
                 self.people.retain(|known| known.id != person.id);
                 self.people.push(person);
             }
-            Record::Removed { member } => self.people.retain(|known| known.id != member),
+            Record::Removed { member, id, at_ms } => {
+                self.people.retain(|known| known.id != member);
+                if let Some(id) = id {
+                    self.receipts.push((id, at_ms, Receipt::Removed(member)));
+                }
+            }
             Record::File { hash } => self.files.push(hash),
             Record::Closed => {}
         }

@@ -221,9 +221,10 @@ impl Room {
                 }
             }
         }
-        for (conn, code, reason) in out.closed {
-            self.here.remove(&conn);
-            told.closed.push((conn, code as u16, reason));
+        for closing in out.closed {
+            self.here.remove(&closing.conn);
+            let (code, reason) = (closing.code as u16, closing.reason);
+            told.closed.push((closing.conn, code, reason));
         }
         for conn in out.released {
             self.here.remove(&conn);

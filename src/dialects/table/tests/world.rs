@@ -9,8 +9,8 @@ use crate::config::Echo;
 use crate::dialects::spelltable;
 use crate::json::JsonText;
 use crate::live::{
-    CloseCode, ConnId, Delivery, Dialect, Frame, Groups, Heard, Journaling, Lane, Now, Outgoing,
-    Rules, To, Topic, Whole,
+    CloseCode, Closing, ConnId, Delivery, Dialect, Frame, Groups, Heard, Journaling, Lane, Now,
+    Outgoing, Rules, To, Topic, Whole,
 };
 use bytes::Bytes;
 use serde_json::Value;
@@ -341,20 +341,26 @@ impl World {
             self.disk.take(journaling);
         }
         self.files.extend(out.document);
-        for delivery in &out.deliveries {
+        let mut closed = out.closed.into_iter().peekable();
+        for (sent, delivery) in out.deliveries.iter().enumerate() {
+            while let Some(closing) = closed.next_if(|closing| closing.behind <= sent) {
+                self.close(closing);
+            }
             self.deliver(delivery);
         }
-        for (conn, code, reason) in out.closed {
-            if let Some(link) = self.links.get_mut(&conn) {
-                link.flush(self.now.instant);
-                link.closed.get_or_insert((code, reason));
-            }
-        }
+        closed.for_each(|closing| self.close(closing));
         for link in self.links.values_mut() {
             link.flush(self.now.instant);
         }
         for answer in out.answers {
             answer();
+        }
+    }
+
+    fn close(&mut self, closing: Closing) {
+        if let Some(link) = self.links.get_mut(&closing.conn) {
+            link.flush(self.now.instant);
+            link.closed.get_or_insert((closing.code, closing.reason));
         }
     }
 
