@@ -657,10 +657,7 @@ impl TableRules {
             Flight::Restart { to, seq } => {
                 self.disk.restarting = false;
                 if good {
-                    self.disk.fresh = false;
-                    self.disk.bytes = 0;
-                    self.disk.journaled = self.disk.journaled.max(seq);
-                    self.doc.reserve(to);
+                    self.restarted(to, seq);
                 }
             }
             Flight::Closing => {}
@@ -905,6 +902,23 @@ impl TableRules {
 
     /// Begins the journal anew with what the table is.
     fn restart(&mut self, out: &mut Outgoing) {
+        let (record, to) = self.snapshot();
+        out.journal.push(Journaling::Restart(vec![record]));
+        self.disk.restarting = true;
+        let seq = self.doc.head();
+        self.flights.push_back(Flight::Restart { to, seq });
+    }
+
+    /// The journal has been begun anew, with numbers reserved up to `to` and the scene `seq` in it.
+    pub(super) fn restarted(&mut self, to: u64, seq: u64) {
+        self.disk.fresh = false;
+        self.disk.bytes = 0;
+        self.disk.journaled = self.disk.journaled.max(seq);
+        self.doc.reserve(to);
+    }
+
+    /// What the table is, as a record, and up to where that reserves numbers.
+    pub(super) fn snapshot(&self) -> (Bytes, u64) {
         let numbers = self.doc.numbers();
         let to = numbers.wants().unwrap_or(numbers.reserved());
         let snapshot = Snapshot {
@@ -922,11 +936,7 @@ impl TableRules {
             true => self.doc.scene().bytes(),
             false => Bytes::new(),
         };
-        let record = Record::Snapshot(Box::new(snapshot)).encode(&body);
-        out.journal.push(Journaling::Restart(vec![record]));
-        self.disk.restarting = true;
-        let seq = self.doc.head();
-        self.flights.push_back(Flight::Restart { to, seq });
+        (Record::Snapshot(Box::new(snapshot)).encode(&body), to)
     }
 
     /// Answers `reply` when everything is on disk; `true`: it is.

@@ -213,8 +213,27 @@ impl Receipts {
 }
 
 impl TableRules {
-    /// A table as it was recovered.
-    pub fn new(settings: Settings, recovered: Recovered) -> Self {
+    /// A table as it was recovered. What must be durable before anybody is told goes into a journal
+    /// that `restart` begins anew with this record.
+    pub fn begin(
+        settings: Settings,
+        recovered: Recovered,
+        restart: impl FnOnce(Bytes) -> std::io::Result<()>,
+    ) -> Self {
+        let is_numbered = recovered.numbered;
+        let mut rules = Self::new(settings, recovered);
+        if is_numbered {
+            let (record, to) = rules.snapshot();
+            match restart(record) {
+                Ok(()) => rules.restarted(to, rules.doc.head()),
+                // It is tried again with the first write, which is refused while it fails.
+                Err(error) => tracing::error!(%error, "a table cannot be saved: {error}"),
+            }
+        }
+        rules
+    }
+
+    fn new(settings: Settings, recovered: Recovered) -> Self {
         let mut people = People::default();
         for person in recovered.people {
             people.restore(person);
@@ -250,6 +269,11 @@ impl TableRules {
             waiting_bytes: 0,
             flights: VecDeque::new(),
         }
+    }
+
+    /// What is shown.
+    fn scene(&self) -> Option<JsonText> {
+        self.doc.is_shown().then(|| self.doc.scene().clone())
     }
 
     /// What is beside the scene, as far as it is durable.

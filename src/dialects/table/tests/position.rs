@@ -511,6 +511,27 @@ fn a_file_of_our_own_never_takes_the_place_of_what_came_later() {
 }
 
 #[test]
+fn files_of_somebody_else_never_share_a_number() {
+    let (mut world, mut ada) = table();
+    name(&mut world, &mut ada, "ours");
+    let mut seqs = vec![ada.seq];
+    for name in ["first", "second", "second"] {
+        // It crashes before anything is written, and the file is another one by then.
+        world.die(0);
+        world.start(
+            false,
+            Some(text(&json!({ "id": "s", "name": name }).to_string())),
+        );
+        back(&mut world, &mut ada);
+        assert_eq!(ada.doc["name"], name);
+        seqs.push(ada.seq);
+    }
+    assert!(seqs[0] < seqs[1] && seqs[1] < seqs[2], "{seqs:?}");
+    // The last start found what it knew.
+    assert_eq!(seqs[3], seqs[2]);
+}
+
+#[test]
 fn the_first_file_of_all_takes_nothing_back_after_a_crash() {
     let mut world = World::new(Some(SCENE));
     let mut ada = Member::join(Role::Gm, "Ada", &mut world);

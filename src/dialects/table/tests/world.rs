@@ -242,7 +242,11 @@ impl World {
             unix_ms: 1_800_000_000_000,
         };
         let file = scene.map(text);
-        let rules = TableRules::new(settings.clone(), recover(&[], false, file.clone(), now));
+        let rules = TableRules::begin(
+            settings.clone(),
+            recover(&[], false, file.clone(), now),
+            |_| Ok(()),
+        );
         Self {
             rules,
             disk: Disk::default(),
@@ -310,7 +314,11 @@ impl World {
     pub fn start(&mut self, damaged: bool, file: Option<JsonText>) {
         let recovered = recover(&self.disk.records, damaged, file, self.now);
         self.aside += usize::from(recovered.replaced.is_some());
-        self.rules = TableRules::new(self.settings.clone(), recovered);
+        let disk = &mut self.disk;
+        self.rules = TableRules::begin(self.settings.clone(), recovered, |record| {
+            disk.records = vec![record];
+            Ok(())
+        });
     }
 
     /// Stops in order. Returns what was answered.
