@@ -11,6 +11,7 @@ use crate::dialects::table::{self, Guest, OpenTables, TableRules};
 use crate::error::{Error, Result};
 use crate::http;
 use crate::live::{Bounds, CloseCode, RoomHandle, Socket, negotiate, refuse, switch_protocols};
+use crate::memory;
 use crate::model::TableId;
 use actix_codec::Framed;
 use actix_http::{HttpMessage, Request, h1, ws};
@@ -361,7 +362,9 @@ impl Place {
             .saturating_mul(config.workers());
         // Taken first, so that the look and the count are one.
         let place = Self;
-        if SOCKETS.fetch_add(1, Ordering::Relaxed) >= limit {
+        let before = SOCKETS.fetch_add(1, Ordering::Relaxed);
+        memory::one_more(before + 1);
+        if before >= limit {
             drop(place);
             let text =
                 format!("{limit} connections are open, which is the limit (--max-connections)");
@@ -373,7 +376,8 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        SOCKETS.fetch_sub(1, Ordering::Relaxed);
+        let before = SOCKETS.fetch_sub(1, Ordering::Relaxed);
+        memory::one_less(before.saturating_sub(1));
     }
 }
 
