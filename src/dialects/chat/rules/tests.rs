@@ -494,6 +494,30 @@ fn a_lost_connection_is_nobodys_business_until_its_time_is_up() {
 }
 
 #[test]
+fn an_answer_that_was_lost_shuts_nobody_out() {
+    let mut room = Room::new();
+    room.join(2, "Ann");
+    let failed = Some(Refusal::ResumeFailed);
+    room.lose(2);
+    room.resume(3, "Ann", "second", 3).unwrap();
+    room.lose(3);
+    // It never heard of the second session; that one is void from now on.
+    room.resume(4, "Ann", "third", 3).unwrap();
+    assert_eq!(room.resume(5, "second", "x", 3).err(), failed);
+    room.lose(4);
+    room.resume(6, "third", "fourth", 3).unwrap();
+    assert_eq!(room.resume(7, "Ann", "x", 3).err(), failed);
+    // Who has spoken has heard.
+    room.chat(6, "here I am", None);
+    room.lose(6);
+    assert_eq!(room.resume(8, "third", "x", 3).err(), failed);
+    room.resume(9, "fourth", "fifth", 3).unwrap();
+    for token in ["Ann", "second", "third"] {
+        assert!(!room.directory.knows(&digest(token)), "{token}");
+    }
+}
+
+#[test]
 fn who_was_away_too_long_for_what_is_kept_is_told_of_a_gap() {
     let mut room = Room::with(&["--chat-kept-events", "2"], None, None);
     room.join(2, "Ann");
