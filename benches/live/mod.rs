@@ -4,6 +4,7 @@ mod deflate;
 mod durable;
 mod fanout;
 mod floor;
+mod guessing;
 mod idle;
 mod rooms;
 mod scene;
@@ -25,6 +26,7 @@ pub const ALL: &[Suite] = &[
     durable::run,
     idle::run,
     slow::run,
+    guessing::run,
     rooms::run,
 ];
 
@@ -50,5 +52,6 @@ pub const KEYS: &[&str] = &[
     "ack",
     "idle",
     "slow",
+    "guessing",
     "rooms",
 ];
