@@ -177,6 +177,18 @@ pub struct Limits {
     /// Memory for files that are served again and again
     #[arg(long, env = "TABLEKEEP_FILE_CACHE", value_name = "SIZE", default_value = "64M", value_parser = size)]
     pub file_cache: u64,
+    /// Disk for small pictures of maps, below .tablekeep/thumbs
+    #[arg(long, env = "TABLEKEEP_THUMB_CACHE", value_name = "SIZE", default_value = "256M", value_parser = size)]
+    pub thumb_cache: u64,
+    /// Pixels of the largest map of which a small picture is made; that takes up to 8 bytes each
+    #[arg(
+        long,
+        env = "TABLEKEEP_THUMB_PIXELS",
+        value_name = "N",
+        default_value_t = 40_000_000,
+        value_parser = clap::value_parser!(u64).range(1..=1_000_000_000)
+    )]
+    pub thumb_pixels: u64,
     /// Days that deleted folders stay below .tablekeep/trash
     #[arg(
         long,

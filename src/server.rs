@@ -14,7 +14,7 @@ use crate::http::{
 };
 use crate::library::Library;
 use crate::live::{Couriers, Keeper, Stage, start_courier};
-use crate::maps::{self, MAPS};
+use crate::maps::{self, MAPS, Thumbs};
 use crate::metrics::Metrics;
 use crate::model::MapMove;
 use crate::scenes::{self, Aliases, SCENES, read_current, write_current};
@@ -147,6 +147,7 @@ const AT_ONCE: [(&str, AtOnce<Data<Library>>); 2] = [
 #[derive(Clone)]
 struct Shared {
     library: Data<Library>,
+    thumbs: Data<Thumbs>,
     aliases: Data<Aliases>,
     tags: Data<TagReader>,
     tables: Data<Tables>,
@@ -239,6 +240,11 @@ impl Server {
         let chat = Arc::new(Chat::new(&config.limits.chat, couriers.clone()));
         let shared = Shared {
             library: Data::new(library),
+            thumbs: Data::from(Thumbs::new(
+                &store.private(),
+                config.limits.thumb_cache,
+                config.limits.thumb_pixels,
+            )),
             aliases: Data::new(Aliases::open(store.private().join("aliases.json"))),
             tags: Data::new(TagReader::default()),
             tables: Data::new(Tables::new(directory, open.clone())),
@@ -550,6 +556,7 @@ fn app(
     App::new()
         .configure(routes)
         .app_data(shared.library.clone())
+        .app_data(shared.thumbs.clone())
         .app_data(shared.aliases.clone())
         .app_data(shared.tags.clone())
         .app_data(shared.tables.clone())

@@ -29,6 +29,7 @@ const TABLE: &[(&str, &str, Who)] = &[
     ("get", "/ui/{path}", Anyone),
     // The files of what the table shows: see the tests below.
     ("get", "/maps/file/{path}", Seated),
+    ("get", "/maps/thumb/{path}", Seated),
     ("get", "/audio/file/{category}/{path}", Seated),
     ("get", "/audio/list", Seated),
     ("get", "/audio/playback", Seated),
@@ -259,6 +260,10 @@ fn players_get_the_files_of_what_the_table_shows_and_no_others() {
             status,
             "{path}"
         );
+        // The maps of this test are no pictures: who may have one is told that it cannot be made.
+        let small = if status == 200 { 415 } else { 404 };
+        let thumb = server.get(&format!("/maps/thumb/{path}?w=64"));
+        assert_eq!(thumb.status, small, "{path}");
     }
     // Refused and absent look the same.
     let answer = |name: &str| {
