@@ -1,6 +1,6 @@
 //! The composition root: the only module that knows all the others.
 
-use crate::access::{Keys, Passes, Policy, SocketAddrs, own_password};
+use crate::access::{Keys, Passes, Passwords, Policy, SocketAddrs, own_password};
 use crate::audio::{self, SOUNDS, TagReader};
 use crate::banner::banner;
 use crate::config::{Config, Secret, Speaker};
@@ -236,7 +236,10 @@ impl Server {
         let nexus = Arc::new(Rooms::new(config.nexus.clone(), &couriers));
         let (scanned, scan_done) = watch::channel(false);
         let library = Library::new(config.clone(), store.clone(), open.clone(), scan_done);
-        let chat = Arc::new(Chat::new(&config.limits.chat, couriers.clone()));
+        let passwords = Passwords::new(config.limits.accounts.login_queue);
+        let in_rooms = passwords.beside(config.limits.chat.password_queue);
+        let chat = Chat::new(&config.limits.chat, couriers.clone(), in_rooms);
+        let chat = Arc::new(chat);
         let shared = Shared {
             library: Data::new(library),
             aliases: Data::new(Aliases::open(store.private().join("aliases.json"))),
