@@ -13,7 +13,7 @@ use crate::http::{
     self, AtOnce, ClientBuilds, Registrar, RouteList, at_once, fallback, gate, send_document,
 };
 use crate::library::Library;
-use crate::live::{Couriers, Keeper, Stage, start_courier};
+use crate::live::{CloseCode, Couriers, Keeper, Stage, start_courier};
 use crate::maps::{self, MAPS};
 use crate::metrics::Metrics;
 use crate::model::MapMove;
@@ -202,7 +202,10 @@ impl Server {
     pub fn bind(config: Config) -> Result<Self> {
         let folder = data_folder(&config)?;
         let (store, pending) = Store::open(&folder, &[&MAPS, &SCENES, &SOUNDS])?;
-        let (policy, directory, own_password) = open_access(&config, &store.private())?;
+        let metrics = Data::new(Metrics::new());
+        let couriers = Couriers::new(metrics.clone().into_inner());
+        let (policy, directory, own_password) =
+            open_access(&config, &store.private(), couriers.clone())?;
         let builds = Data::new(open_builds(&config)?);
         let listener = listen(config.listen, "--listen ADDR:PORT")?;
         let further = listen_further(&config)?;
@@ -211,8 +214,6 @@ impl Server {
             let store = store.clone();
             move |scene| write_current(&store, scene)
         });
-        let metrics = Data::new(Metrics::new());
-        let couriers = Couriers::new(metrics.clone().into_inner());
         let settings = Settings {
             echo: config.spelltable_echo,
             frame_bytes: config.limits.max_frame,
@@ -462,6 +463,7 @@ fn data_folder(config: &Config) -> Result<PathBuf> {
 fn open_access(
     config: &Config,
     private: &Path,
+    couriers: Couriers,
 ) -> Result<(Policy, Arc<Directory>, Option<Secret>)> {
     let keys = Keys::open(private)?;
     let max_tables = config.limits.max_tables.into();
@@ -470,7 +472,12 @@ fn open_access(
         (config.gm_password.is_none() && !config.has_gm()).then(|| own_password(&keys));
     let password = config.gm_password.as_ref().or(own_password.as_ref());
     let passes = Passes::new(&keys, password, directory.clone(), private);
-    Ok((Policy::new(config, passes), directory, own_password))
+    let hang_up = move |lines| {
+        let why = "what you signed in or joined with has ended";
+        couriers.hang_up(lines, CloseCode::NotSignedIn, why);
+    };
+    let policy = Policy::new(config, passes).with_hang_up(hang_up);
+    Ok((policy, directory, own_password))
 }
 
 /// The builds of clients that are to be served, each on a listener that there is.

@@ -126,14 +126,21 @@ async fn delete_table(tables: Data<Tables>, id: Path<String>, _gm: Gm) -> Result
     ))))
 }
 
-/// Gives a table another code. Everybody who joined with the old one, displays too, has to join again.
+/// Gives a table another code. Everybody who joined with the old one, displays too, has to join again;
+/// their sockets are closed with 4401.
 #[utoipa::path(tag = "tables", params(("id" = String, Path, description = "Id of the table", example = "main")),
     responses((status = 200, body = TableItem), (status = 404, body = ErrorBody), (status = 507, body = ErrorBody), GmErrors))]
 #[post("/tables/{id}/code")]
-async fn renew_code(tables: Data<Tables>, id: Path<String>, _gm: Gm) -> Result<Json<TableItem>> {
+async fn renew_code(
+    tables: Data<Tables>,
+    policy: Data<Policy>,
+    id: Path<String>,
+    _gm: Gm,
+) -> Result<Json<TableItem>> {
     let id = TableId::parse(&id)?;
     let directory = tables.directory.clone();
     let table = run(move || directory.renew_code(id)).await?;
+    policy.close_ended();
     tracing::info!(table = %id, "table {id} has another code");
     Ok(Json(TableItem::of(&tables, table).await))
 }
