@@ -2,6 +2,7 @@
 
 use super::SocketAddrs;
 use crate::error::{Error, Result};
+use actix_web::HttpRequest;
 use governor::clock::{Clock, DefaultClock};
 use governor::middleware::NoOpMiddleware;
 use governor::state::keyed::HashMapStateStore;
@@ -45,6 +46,12 @@ pub enum Client {
 }
 
 impl Client {
+    /// Whoever sends this request, by its connection's address.
+    pub fn of_request(req: &HttpRequest) -> Self {
+        let addrs = req.conn_data::<SocketAddrs>().copied();
+        Self::of(addrs.unwrap_or_else(SocketAddrs::unknown))
+    }
+
     /// By the address of the connection. What a proxy says of its visitors is not believed: it may
     /// come from the visitor.
     pub fn of(addrs: SocketAddrs) -> Self {

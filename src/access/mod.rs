@@ -36,7 +36,7 @@ pub use account::{
     Standing,
 };
 pub use attempts::{ATTEMPTS_PER_MINUTE, Attempt, Attempts, Client, Guesses, Wrongs};
-pub use cookie::{find as find_cookie, set as set_cookie};
+pub use cookie::{find as find_cookie, is_secure, set as set_cookie};
 pub use keys::{Keys, random};
 pub use machine::Machine;
 pub use passes::{Generations, Grant, Passes, SIGN_IN, own_password};

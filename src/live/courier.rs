@@ -105,6 +105,7 @@ impl Couriers {
 
     /// Closes these connections, wherever they are; does not wait for it.
     pub fn hang_up(&self, lines: Vec<Line>, code: CloseCode, reason: &'static str) {
+        self.metrics.revoked(lines.len() as u64);
         let couriers = self.clone();
         actix_rt::spawn(async move {
             for Line { worker, conn } in lines {

@@ -1,7 +1,7 @@
 //! `/signin` and `/signout`: the GM's password for a cookie, and the cookie for nothing.
 
-use super::{Tables, client, is_secure};
-use crate::access::{Attempt, Client, OwnPage, Policy};
+use super::Tables;
+use crate::access::{Attempt, Client, OwnPage, Policy, is_secure};
 use crate::error::{Error, ErrorBody, Result};
 use crate::http::{GuestErrors, PublicErrors, Registrar, ShortBody};
 use actix_web::http::header;
@@ -40,7 +40,7 @@ async fn sign_in(
     fields.check()?;
     let passes = policy.passes();
     let device = passes.device(req.headers());
-    let who = device.map_or_else(|| client(&req), Client::Device);
+    let who = device.map_or_else(|| Client::of_request(&req), Client::Device);
     tables.attempts.take(Attempt::SignIn, who)?;
     let signed_in = passes.sign_in(&password, SystemTime::now(), is_secure(&req));
     let from = req.peer_addr().map(|addr| addr.ip());

@@ -3,6 +3,7 @@
 #![allow(missing_docs, clippy::unwrap_used, reason = "tests")]
 
 mod access;
+mod accounts;
 mod audio;
 mod chat_ws;
 mod cors;
