@@ -28,3 +28,4 @@ mod table_client;
 mod table_storm;
 mod table_ws;
 mod tables;
+mod token_attacks;
