@@ -1,9 +1,11 @@
 //! Every setting: one struct from the command line and the environment.
 
+mod accounts;
 mod chat;
 mod nexus;
 mod speak;
 
+pub use accounts::AccountLimits;
 pub use chat::ChatLimits;
 pub use nexus::Nexus;
 pub use speak::{ClientBuild, Speak, Speaker};
@@ -197,6 +199,9 @@ pub struct Limits {
         default_value_t = 30
     )]
     pub trash_days: u32,
+    /// Those of the accounts.
+    #[command(flatten)]
+    pub accounts: AccountLimits,
     /// Those of the chat rooms.
     #[command(flatten)]
     pub chat: ChatLimits,

@@ -37,6 +37,10 @@ pub enum Error {
     /// The password is wrong, or there is none to sign in with. The text says which.
     #[error("{0}")]
     Unauthenticated(String),
+    /// Name and password do not fit, or a token does not count: what clients of `Authorization:
+    /// Bearer` are told.
+    #[error("{0}")]
+    BadCredentials(&'static str),
     /// Somebody at this address has guessed too often.
     #[error("too many attempts from this address: try again in {wait_seconds} s")]
     TooManyAttempts {
@@ -170,7 +174,7 @@ impl ResponseError for Error {
             Self::Invalid(_) => StatusCode::BAD_REQUEST,
             Self::Validation(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Forbidden(_) => StatusCode::FORBIDDEN,
-            Self::Unauthenticated(_) => StatusCode::UNAUTHORIZED,
+            Self::Unauthenticated(_) | Self::BadCredentials(_) => StatusCode::UNAUTHORIZED,
             Self::TooManyAttempts { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Misdirected(_) => StatusCode::MISDIRECTED_REQUEST,
             Self::PreconditionFailed(_) => StatusCode::PRECONDITION_FAILED,
@@ -198,6 +202,9 @@ impl ResponseError for Error {
             Self::Unauthenticated(_) => {
                 // Not a scheme for which browsers would ask in a window of their own.
                 answer.insert_header((header::WWW_AUTHENTICATE, "Cookie realm=\"tablekeep\""));
+            }
+            Self::BadCredentials(_) => {
+                answer.insert_header((header::WWW_AUTHENTICATE, "Bearer"));
             }
             Self::TooManyAttempts { wait_seconds } => {
                 answer.insert_header((header::RETRY_AFTER, wait_seconds.to_string()));

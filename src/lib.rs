@@ -8,14 +8,17 @@
 //! - [`access`]: who is asking. [`http`]: manners of all routes.
 //! - [`live`]: rooms, order, sockets. [`library`]: the verbs of all libraries.
 //! - [`scenes`], [`maps`], [`audio`]: a row of data, some rules and the routes of each.
+//! - [`accounts`]: who may sign in with a name.
 //! - [`tables`]: which tables there are, and the ways to them.
 //! - [`dialects`]: the protocols that clients speak over WebSockets.
 //! - [`sockets`]: from a handshake to a room. [`ui`]: the browser pages. [`server`]: puts it all
-//!   together.
+//!   together. [`command`]: the command line.
 
 pub mod access;
+pub mod accounts;
 pub mod audio;
 pub mod banner;
+pub mod command;
 pub mod config;
 pub mod demo;
 pub mod dialects;

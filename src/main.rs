@@ -2,18 +2,18 @@
 
 use clap::Parser;
 use std::process::ExitCode;
+use tablekeep::command::{Cli, Command};
 use tablekeep::config::Config;
+use tablekeep::error::Result;
 use tablekeep::server::{Server, stop_signal};
 use tablekeep::telemetry;
 
 fn main() -> ExitCode {
-    let config = Config::parse();
-    let outcome = telemetry::start(&config.log).and_then(|()| {
-        actix_rt::System::new().block_on(async {
-            let server = Server::bind(config)?;
-            server.run(stop_signal()).await
-        })
-    });
+    let cli = Cli::parse();
+    let outcome = match cli.command {
+        None => serve(cli.config),
+        Some(Command::User(user)) => user.run(&cli.config),
+    };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -21,4 +21,12 @@ fn main() -> ExitCode {
             ExitCode::from(2)
         }
     }
+}
+
+fn serve(config: Config) -> Result<()> {
+    telemetry::start(&config.log)?;
+    actix_rt::System::new().block_on(async {
+        let server = Server::bind(config)?;
+        server.run(stop_signal()).await
+    })
 }

@@ -61,6 +61,24 @@ impl Resume {
     const NAMES: [&str; 3] = ["resumed", "snapshot", "reset"];
 }
 
+/// How signing in with an account ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Login {
+    /// With a token.
+    Accepted,
+    /// With a refusal.
+    Refused,
+    /// Before it was looked at: this address had tried too often.
+    Slowed,
+    /// Not at all: too many passwords waited to be checked.
+    Busy,
+}
+
+impl Login {
+    /// In the order of the variants.
+    const NAMES: [&str; 4] = ["accepted", "refused", "slowed", "busy"];
+}
+
 /// All counts of one server; share it in an `Arc`.
 pub struct Metrics {
     registry: Registry,
@@ -72,6 +90,8 @@ pub struct Metrics {
     coalesced: Counter,
     slow_closes: Counter,
     resumes: [Counter; Resume::NAMES.len()],
+    logins: [Counter; Login::NAMES.len()],
+    revoked: Counter,
     commits: Histogram,
     fsyncs: Histogram,
 }
@@ -136,6 +156,19 @@ impl Metrics {
                 "mode",
                 Resume::NAMES,
             ),
+            logins: add_labelled(
+                all,
+                "logins",
+                "Sign-ins with an account, by how they ended",
+                "outcome",
+                Login::NAMES,
+            ),
+            revoked: add(
+                all,
+                "revoked_sockets",
+                "Connections closed because what they were opened with had ended",
+                Counter::default(),
+            ),
             commits: add_with(
                 all,
                 "commit",
@@ -198,6 +231,16 @@ impl Metrics {
     /// Somebody came back.
     pub fn resumed(&self, how: Resume) {
         self.resumes[how as usize].inc();
+    }
+
+    /// Somebody has tried to sign in with an account.
+    pub fn login(&self, how: Login) {
+        self.logins[how as usize].inc();
+    }
+
+    /// So many connections were closed because what they were opened with had ended.
+    pub fn revoked(&self, connections: u64) {
+        self.revoked.inc_by(connections);
     }
 
     /// A change became durable: `took` since it arrived, `fsync` of it for the disk.
@@ -268,6 +311,8 @@ mod tests {
         metrics.coalesced(7);
         metrics.closed_slow();
         metrics.resumed(Resume::Reset);
+        metrics.login(Login::Busy);
+        metrics.revoked(2);
         metrics.committed(Duration::from_millis(3), Duration::from_micros(100));
         let text = metrics.render();
         let lines: Vec<_> = text.lines().collect();
@@ -283,6 +328,9 @@ mod tests {
             "tablekeep_slow_closes_total 1",
             "tablekeep_resumes_total{mode=\"reset\"} 1",
             "tablekeep_resumes_total{mode=\"snapshot\"} 0",
+            "tablekeep_logins_total{outcome=\"busy\"} 1",
+            "tablekeep_logins_total{outcome=\"accepted\"} 0",
+            "tablekeep_revoked_sockets_total 2",
             "tablekeep_commit_seconds_bucket{le=\"0.0025\"} 0",
             "tablekeep_commit_seconds_bucket{le=\"0.005\"} 1",
             "tablekeep_commit_seconds_sum 0.003",
@@ -300,5 +348,6 @@ mod tests {
         assert_eq!(Dialect::NAMES[Dialect::PeerJs as usize], "peerjs");
         assert_eq!(Dialect::NAMES.len(), Dialect::Session as usize + 1);
         assert_eq!(Resume::NAMES.len(), Resume::Reset as usize + 1);
+        assert_eq!(Login::NAMES.len(), Login::Busy as usize + 1);
     }
 }

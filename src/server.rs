@@ -1,6 +1,7 @@
 //! The composition root: the only module that knows all the others.
 
-use crate::access::{Keys, Passes, Policy, SocketAddrs, own_password};
+use crate::access::{AccountPasses, Keys, Passes, Passwords, Policy, SocketAddrs, own_password};
+use crate::accounts::{self, AccountFile, Accounts, Ledger};
 use crate::audio::{self, SOUNDS, TagReader};
 use crate::banner::banner;
 use crate::config::{Config, Secret, Speaker};
@@ -13,8 +14,8 @@ use crate::http::{
     self, AtOnce, ClientBuilds, Registrar, RouteList, at_once, fallback, gate, send_document,
 };
 use crate::library::Library;
-use crate::live::{Couriers, Keeper, Stage, start_courier};
 use crate::maps::{self, MAPS, Thumbs};
+use crate::live::{CloseCode, Couriers, Keeper, Stage, start_courier};
 use crate::metrics::Metrics;
 use crate::model::MapMove;
 use crate::scenes::{self, Aliases, SCENES, read_current, write_current};
@@ -63,6 +64,8 @@ const GOODBYE: Duration = Duration::from_millis(1200);
 const LOOK: Duration = Duration::from_millis(10);
 /// How long the tables may take to be saved.
 const SAVE: Duration = Duration::from_millis(1500);
+/// How often the file of the accounts is looked at, which the command line changes, too.
+const ACCOUNTS_PAUSE: Duration = Duration::from_secs(1);
 /// How often the trash is looked through.
 const TRASH_PAUSE: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -87,6 +90,7 @@ pub const ASSETS_OPENAPI: &str = include_str!("../openapi/nexus-assets.json");
         (name = "audio", description = "Loops and effects"),
         (name = "tables", description = "Tables, joining them, pairing displays"),
         (name = "access", description = "Signing in"),
+        (name = "accounts", description = "Signing in with a name, and the accounts"),
         (name = "chat", description = "Files of chat rooms; everything else of them goes over WebSocket"),
         (name = "server", description = "The server itself, its pages and documents")
     ),
@@ -135,6 +139,7 @@ fn routes(config: &mut impl Registrar) {
     audio::routes(config);
     scenes::routes(config);
     chat::routes(config);
+    accounts::routes(config);
 }
 
 /// What need not go through the routes when it is in memory.
@@ -151,6 +156,8 @@ struct Shared {
     aliases: Data<Aliases>,
     tags: Data<TagReader>,
     tables: Data<Tables>,
+    accounts: Data<Accounts>,
+    ledger: Arc<Ledger>,
     policy: Data<Policy>,
     config: Data<Config>,
     routes: Data<RouteList>,
@@ -203,7 +210,11 @@ impl Server {
     pub fn bind(config: Config) -> Result<Self> {
         let folder = data_folder(&config)?;
         let (store, pending) = Store::open(&folder, &[&MAPS, &SCENES, &SOUNDS])?;
-        let (policy, directory, own_password) = open_access(&config, &store.private())?;
+        let metrics = Data::new(Metrics::new());
+        let couriers = Couriers::new(metrics.clone().into_inner());
+        let ledger = Arc::new(Ledger::new(AccountFile::below(&store.private())));
+        let (policy, directory, own_password) =
+            open_access(&config, &store.private(), ledger.clone(), couriers.clone())?;
         let builds = Data::new(open_builds(&config)?);
         let listener = listen(config.listen, "--listen ADDR:PORT")?;
         let further = listen_further(&config)?;
@@ -212,8 +223,6 @@ impl Server {
             let store = store.clone();
             move |scene| write_current(&store, scene)
         });
-        let metrics = Data::new(Metrics::new());
-        let couriers = Couriers::new(metrics.clone().into_inner());
         let settings = Settings {
             echo: config.spelltable_echo,
             frame_bytes: config.limits.max_frame,
@@ -237,7 +246,16 @@ impl Server {
         let nexus = Arc::new(Rooms::new(config.nexus.clone(), &couriers));
         let (scanned, scan_done) = watch::channel(false);
         let library = Library::new(config.clone(), store.clone(), open.clone(), scan_done);
-        let chat = Arc::new(Chat::new(&config.limits.chat, couriers.clone()));
+        let passwords = Passwords::new(config.limits.accounts.login_queue);
+        let in_rooms = passwords.beside(config.limits.chat.password_queue);
+        let chat = Chat::new(&config.limits.chat, couriers.clone(), in_rooms);
+        let chat = Arc::new(chat);
+        let accounts = Accounts::new(
+            ledger.clone(),
+            passwords,
+            metrics.clone().into_inner(),
+            config.limits.accounts.max_accounts.into(),
+        );
         let shared = Shared {
             library: Data::new(library),
             thumbs: Data::from(Thumbs::new(
@@ -248,6 +266,8 @@ impl Server {
             aliases: Data::new(Aliases::open(store.private().join("aliases.json"))),
             tags: Data::new(TagReader::default()),
             tables: Data::new(Tables::new(directory, open.clone())),
+            accounts: Data::new(accounts),
+            ledger,
             policy: Data::new(policy),
             config: Data::new(config),
             routes: Data::new(RouteList::of(OPENAPI)),
@@ -317,6 +337,7 @@ impl Server {
         }
         let server = server.run();
         empty_trash(self.store.clone(), config.limits.trash_days);
+        follow_accounts(shared.ledger.clone(), shared.policy.clone());
         let handle = server.handle();
         let serving = actix_rt::spawn(server);
         stop.await;
@@ -423,16 +444,50 @@ fn empty_trash(store: Arc<Store>, days: u32) {
     });
 }
 
-/// The data folder that was asked for, or the one that suits.
+/// Notices what the command line does to the accounts.
+fn follow_accounts(ledger: Arc<Ledger>, policy: Data<Policy>) {
+    actix_rt::spawn(async move {
+        loop {
+            if ledger.is_behind() {
+                let ledger = ledger.clone();
+                // What cannot be read has been said in the log.
+                if let Ok(Ok(true)) = web::block(move || ledger.refresh()).await {
+                    policy.close_ended();
+                }
+            }
+            tokio::time::sleep(ACCOUNTS_PAUSE).await;
+        }
+    });
+}
+
+/// The data folder that was asked for, or the one that suits; with the demo table, where it is new.
 fn data_folder(config: &Config) -> Result<PathBuf> {
-    if let Some(folder) = &config.data_dir {
-        return Ok(folder.clone());
+    let folder = chosen_folder(config.data_dir.as_deref())?;
+    if config.data_dir.is_none() && !is_table(&folder) {
+        demo::unpack(&folder).map_err(|error| {
+            let text = format!(
+                "the demo table cannot be written to {} ({error}); choose a folder with --data-dir",
+                folder.display()
+            );
+            Error::Invalid(text)
+        })?;
     }
-    let is_table = |folder: &Path| {
-        [&MAPS, &SCENES, &SOUNDS]
-            .iter()
-            .all(|kind| folder.join(kind.dir).is_dir())
-    };
+    Ok(folder)
+}
+
+fn is_table(folder: &Path) -> bool {
+    [&MAPS, &SCENES, &SOUNDS]
+        .iter()
+        .all(|kind| folder.join(kind.dir).is_dir())
+}
+
+/// The data folder that was asked for, or the one that suits; it need not be there.
+///
+/// Errors: `Invalid`, when there is no home folder to have one in.
+pub fn chosen_folder(asked: Option<&Path>) -> Result<PathBuf> {
+    if let Some(folder) = asked {
+        return Ok(folder.to_owned());
+    }
     let here = PathBuf::from(".");
     if is_table(&here) {
         return Ok(here);
@@ -449,15 +504,6 @@ fn data_folder(config: &Config) -> Result<PathBuf> {
             )
         })?
         .data_dir();
-    if !is_table(&own) {
-        demo::unpack(&own).map_err(|error| {
-            let text = format!(
-                "the demo table cannot be written to {} ({error}); choose a folder with --data-dir",
-                own.display()
-            );
-            Error::Invalid(text)
-        })?;
-    }
     Ok(own)
 }
 
@@ -465,6 +511,8 @@ fn data_folder(config: &Config) -> Result<PathBuf> {
 fn open_access(
     config: &Config,
     private: &Path,
+    ledger: Arc<Ledger>,
+    couriers: Couriers,
 ) -> Result<(Policy, Arc<Directory>, Option<Secret>)> {
     let keys = Keys::open(private)?;
     let max_tables = config.limits.max_tables.into();
@@ -473,7 +521,14 @@ fn open_access(
         (config.gm_password.is_none() && !config.has_gm()).then(|| own_password(&keys));
     let password = config.gm_password.as_ref().or(own_password.as_ref());
     let passes = Passes::new(&keys, password, directory.clone(), private);
-    Ok((Policy::new(config, passes), directory, own_password))
+    let hang_up = move |lines| {
+        let why = "what you signed in or joined with has ended";
+        couriers.hang_up(lines, CloseCode::NotSignedIn, why);
+    };
+    let policy = Policy::new(config, passes)
+        .with_accounts(AccountPasses::new(&keys, ledger))
+        .with_hang_up(hang_up);
+    Ok((policy, directory, own_password))
 }
 
 /// The builds of clients that are to be served, each on a listener that there is.
@@ -560,6 +615,7 @@ fn app(
         .app_data(shared.aliases.clone())
         .app_data(shared.tags.clone())
         .app_data(shared.tables.clone())
+        .app_data(shared.accounts.clone())
         .app_data(shared.chat.clone())
         .app_data(shared.policy.clone())
         .app_data(shared.config.clone())

@@ -1,7 +1,7 @@
 //! From a handshake to a room: how an upgrade is judged, and whose protocol is spoken on it.
 
 use crate::access::{
-    Client, Policy, Role, SocketAddrs, Verdict, Visitor, find_cookie, random, set_cookie,
+    Basis, Client, Policy, Role, SocketAddrs, Verdict, Visitor, find_cookie, random, set_cookie,
 };
 use crate::config::{Config, Speaker};
 use crate::dialects::chat::{self, Chat, serve_chat};
@@ -104,29 +104,40 @@ pub async fn upgrade(
     let max_message = shared.config.nexus.max_message;
     let (open, rooms) = (shared.open.clone(), shared.nexus.clone());
     let chat = shared.chat.clone();
+    let policy = shared.policy.clone();
     drop(shared);
     // A task of its own, so that the HTTP dispatcher and its buffers are freed.
     match way {
-        Way::SpellTable(role, room) => {
+        Way::SpellTable(role, room, basis) => {
             let counted = role < Role::Gm;
             let mut socket = Socket::new(io, already, max_frame, counted, deflates, SPELLTABLE);
             if counted {
                 socket = socket.paced(max_messages, CloseCode::Policy);
             }
             let guest = Guest::SpellTable { role };
+            let seat = policy.take_seat(basis, socket.line());
             actix_rt::spawn(async move {
                 let _place = place;
+                let _seat = match seat {
+                    Ok(seat) => seat,
+                    Err(ended) => return socket.close(ENDED, &ended.to_string()).await,
+                };
                 socket.enter(room, guest, spelltable::Wire::default()).await;
             });
         }
-        Way::Table(visitor) => {
+        Way::Table(visitor, basis) => {
             let counted = visitor.role < Role::Gm;
             let mut socket = Socket::new(io, already, max_frame, counted, deflates, TABLE);
             if counted {
                 socket = socket.paced(max_messages, CloseCode::TooMany);
             }
+            let seat = policy.take_seat(basis, socket.line());
             actix_rt::spawn(async move {
                 let _place = place;
+                let _seat = match seat {
+                    Ok(seat) => seat,
+                    Err(ended) => return socket.close(ENDED, &ended.to_string()).await,
+                };
                 let Some((socket, room, guest)) = sit_down(socket, visitor, open).await else {
                     return;
                 };
@@ -168,6 +179,9 @@ pub async fn upgrade(
     Ok(())
 }
 
+/// How a socket ends whose proof does not count any more.
+const ENDED: CloseCode = CloseCode::NotSignedIn;
+
 /// What connections of each dialect are held to (live-sync, section 5).
 const SPELLTABLE: Bounds = Bounds {
     control_bytes: 256 << 10,
@@ -188,8 +202,8 @@ const NEXUS: Bounds = Bounds {
 
 /// Where a WebSocket leads.
 enum Way {
-    SpellTable(Role, RoomHandle<TableRules>),
-    Table(Visitor),
+    SpellTable(Role, RoomHandle<TableRules>, Basis),
+    Table(Visitor, Basis),
     Nexus(Box<Caller>),
     /// Anybody's, within limits.
     Chat,
@@ -200,7 +214,7 @@ impl Way {
     fn subprotocol<'a>(&self, mut offered: impl Iterator<Item = &'a str>) -> Option<&'a str> {
         match self {
             Self::SpellTable(..) | Self::Chat => None,
-            Self::Table(_) => offered.find(|name| *name == table::SUBPROTOCOL),
+            Self::Table(..) => offered.find(|name| *name == table::SUBPROTOCOL),
             Self::Nexus(_) => offered.next().filter(|name| !name.is_empty()),
         }
     }
@@ -208,7 +222,7 @@ impl Way {
     /// Whether messages may be compressed.
     fn deflates(&self) -> bool {
         match self {
-            Self::SpellTable(..) | Self::Table(_) => true,
+            Self::SpellTable(..) | Self::Table(..) => true,
             // What is encrypted does not become smaller, and what is not could be guessed by its size.
             Self::Nexus(_) | Self::Chat => false,
         }
@@ -216,7 +230,7 @@ impl Way {
 
     fn cookie(&self) -> Option<&str> {
         match self {
-            Self::SpellTable(..) | Self::Table(_) | Self::Chat => None,
+            Self::SpellTable(..) | Self::Table(..) | Self::Chat => None,
             Self::Nexus(caller) => caller.cookie.as_deref(),
         }
     }
@@ -288,10 +302,10 @@ async fn admit(
         (None, "/ws") => {
             let seat = visitor.seat()?;
             let table = shared.open.open(seat.table).await?;
-            Way::SpellTable(seat.role, table.room)
+            Way::SpellTable(seat.role, table.room, verdict.basis)
         }
         // Who may sit where is said after hello, with a close code that pages can read.
-        (None, "/ws/table") => Way::Table(visitor),
+        (None, "/ws/table") => Way::Table(visitor, verdict.basis),
         (None, "/ws/chat") | (Some(Speaker::Chat), _) => Way::Chat,
         // With a token it is somebody else's.
         (None, "/") if !has_token(req) => Way::Chat,

@@ -2,6 +2,7 @@
 
 use super::SocketAddrs;
 use crate::error::{Error, Result};
+use actix_web::HttpRequest;
 use governor::clock::{Clock, DefaultClock};
 use governor::middleware::NoOpMiddleware;
 use governor::state::keyed::HashMapStateStore;
@@ -36,11 +37,21 @@ pub enum Client {
     /// A browser that has signed in before. It has a count of its own, so that nobody who shares
     /// its address (behind one proxy, all do) can use up its attempts.
     Device([u8; 16]),
+    /// The same of an account: browsers in which that account has signed in before.
+    Account(u64),
+    /// Whoever tries a password of this name; a hash of it.
+    Name(u64),
     /// All those whom there is no room to tell apart.
     Others,
 }
 
 impl Client {
+    /// Whoever sends this request, by its connection's address.
+    pub fn of_request(req: &HttpRequest) -> Self {
+        let addrs = req.conn_data::<SocketAddrs>().copied();
+        Self::of(addrs.unwrap_or_else(SocketAddrs::unknown))
+    }
+
     /// By the address of the connection. What a proxy says of its visitors is not believed: it may
     /// come from the visitor.
     pub fn of(addrs: SocketAddrs) -> Self {
@@ -61,6 +72,8 @@ pub enum Attempt {
     SignIn,
     /// A table's code.
     Join,
+    /// The password of an account.
+    Login,
     /// The number that a display shows.
     Pair,
     /// The code of a room that anybody may open; only wrong ones are counted.
@@ -79,15 +92,14 @@ const PATIENCE: Duration = Duration::from_secs(60);
 #[derive(Default)]
 pub struct Guesses {
     attempts: Attempts,
-    /// Until when a client is answered late. A lock for a small map, held for a look.
-    late: Mutex<HashMap<Client, Instant>>,
+    late: Late,
 }
 
 impl Guesses {
     /// Makes one guess. `look` finds what was meant; it is asked once, or never when too many others
     /// of this client wait.
     pub async fn guess<T>(&self, client: Client, look: impl FnOnce() -> Option<T>) -> Option<T> {
-        if self.is_late(client) {
+        if self.late.contains(client) {
             return if self.turn(client).await {
                 look()
             } else {
@@ -109,7 +121,7 @@ impl Guesses {
                 return false;
             };
             let until = Instant::now() + Duration::from_secs(wait_seconds);
-            self.remember(client, until);
+            self.late.remember(client, until);
             sleep_until(until.min(end).into()).await;
             if until >= end {
                 return false;
@@ -117,21 +129,57 @@ impl Guesses {
         }
         true
     }
+}
 
-    fn is_late(&self, client: Client) -> bool {
-        let late = self.late.lock().unwrap_or_else(PoisonError::into_inner);
+/// Until when a client is answered late. A lock for a small map, held for a look.
+#[derive(Default)]
+struct Late(Mutex<HashMap<Client, Instant>>);
+
+impl Late {
+    fn contains(&self, client: Client) -> bool {
+        let late = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         late.get(&client)
             .is_some_and(|until| *until > Instant::now())
     }
 
     fn remember(&self, client: Client, until: Instant) {
-        let mut late = self.late.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut late = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if late.len() >= MAX_LATE {
             let now = Instant::now();
             late.retain(|_, until| *until > now);
         }
         if late.len() < MAX_LATE {
             late.insert(client, until);
+        }
+    }
+}
+
+/// Wrong ones that come for one thing from anywhere, such as passwords for one name: when there are too
+/// many, all who try take longer for a while, and nobody is locked out.
+pub struct Wrongs {
+    attempts: Attempts,
+    late: Late,
+}
+
+impl Wrongs {
+    /// So many at once, and so many per minute, are nothing special.
+    pub fn of(burst: NonZeroU32, per_minute: NonZeroU32) -> Self {
+        Self {
+            attempts: Attempts::of(burst, per_minute),
+            late: Late::default(),
+        }
+    }
+
+    /// Whether there were too many just now.
+    pub fn is_slow(&self, of: Client) -> bool {
+        self.late.contains(of)
+    }
+
+    /// One more.
+    pub fn wrong(&self, attempt: Attempt, of: Client) {
+        if let Err(Error::TooManyAttempts { wait_seconds }) = self.attempts.take(attempt, of) {
+            let until = Instant::now() + Duration::from_secs(wait_seconds);
+            self.late.remember(of, until);
         }
     }
 }
@@ -181,7 +229,8 @@ impl<C: Clock + Clone> Attempts<C> {
             self.limiter.retain_recent();
             self.limiter.shrink_to_fit();
         }
-        let full = self.limiter.len() >= MAX_CLIENTS && !matches!(client, Client::Device(_));
+        let known = matches!(client, Client::Device(_) | Client::Account(_));
+        let full = self.limiter.len() >= MAX_CLIENTS && !known;
         let client = if full { Client::Others } else { client };
         self.limiter.check_key(&(attempt, client)).map_err(|until| {
             let wait = until.wait_time_from(self.clock.now());
@@ -247,7 +296,7 @@ mod tests {
         for _ in 0..BURST.get() {
             assert_eq!(guesses.guess(many, look(false)).await, None);
         }
-        assert!(!guesses.is_late(many));
+        assert!(!guesses.late.contains(many));
         // The next wrong one waits; with it every other of this client, and of nobody else.
         let late = Duration::from_millis(20);
         let wrong = guesses.guess(many, look(false));
@@ -256,6 +305,19 @@ mod tests {
         assert!(tokio::time::timeout(late, right).await.is_err());
         assert_eq!(guesses.guess(other, look(true)).await, Some(()));
         assert_eq!(guesses.guess(other, look(false)).await, None);
+    }
+
+    #[test]
+    fn too_many_wrong_ones_for_one_name_make_it_slow_and_no_other() {
+        let twice = NonZeroU32::new(2).unwrap();
+        let wrongs = Wrongs::of(twice, twice);
+        let (name, other) = (Client::Name(1), Client::Name(2));
+        for _ in 0..2 {
+            wrongs.wrong(Attempt::Login, name);
+            assert!(!wrongs.is_slow(name));
+        }
+        wrongs.wrong(Attempt::Login, name);
+        assert!(wrongs.is_slow(name) && !wrongs.is_slow(other));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Cookies: small facts, signed, so that only this server can have made them.
 
 use super::keys::KEY_BYTES;
+use actix_web::HttpRequest;
 use actix_web::http::header::{self, HeaderMap};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -74,6 +75,12 @@ pub fn set(name: &str, value: &str, age: Duration, secure: bool) -> String {
     let secure = if secure { "; Secure" } else { "" };
     let age = age.as_secs();
     format!("{name}={value}; Path=/; Max-Age={age}; HttpOnly; SameSite=Strict{secure}")
+}
+
+/// Whether the page came over HTTPS, through a proxy that has the certificate.
+pub fn is_secure(req: &HttpRequest) -> bool {
+    let origin = req.headers().get(header::ORIGIN);
+    origin.is_some_and(|origin| origin.as_bytes().starts_with(b"https://"))
 }
 
 /// Seconds since 1970, as they stand in cookies.

@@ -8,26 +8,40 @@
 //!   address (DNS rebinding) gets nothing.
 //! - **Origin** of a page must be this server, this machine or an allowed origin; others get no
 //!   CORS headers and no role, and can neither change anything nor open a socket.
-//! - **GM** is who sits at this machine (or in `--gm-from`), or has signed in with the password;
-//!   with `--access open` everybody.
+//! - **GM** is who sits at this machine (or in `--gm-from`), or has signed in, with the password or
+//!   with an admin's account ([`AccountPasses`]); with `--access open` everybody. A viewer's account is
+//!   a player's seat.
 //! - **Cookies** ([`Passes`]) count on the server's own pages and for programs only. They are signed
 //!   with keys from one key file ([`Keys`]) and carry all that they prove.
+//! - **Tokens** ([`Tokens`]) prove the same for programs, each for one use and for a time.
+//! - A **socket** ends when the proof ends with which it was opened ([`Policy::close_ended`]).
 //! - **Guessing** takes time ([`Attempts`]).
 
+mod account;
 mod attempts;
 mod cookie;
 mod keys;
 mod machine;
 mod origin;
 mod passes;
+mod passwords;
 mod policy;
 mod role;
+mod seats;
 mod signed_out;
+mod tokens;
 
-pub use attempts::{ATTEMPTS_PER_MINUTE, Attempt, Attempts, Client, Guesses};
-pub use cookie::{find as find_cookie, set as set_cookie};
+pub use account::{
+    ACCOUNT_SIGN_IN, AccountPasses, AccountProof, AccountRole, Accounts, Issued, Session, SignedIn,
+    Standing,
+};
+pub use attempts::{ATTEMPTS_PER_MINUTE, Attempt, Attempts, Client, Guesses, Wrongs};
+pub use cookie::{find as find_cookie, is_secure, set as set_cookie};
 pub use keys::{Keys, random};
 pub use machine::Machine;
 pub use passes::{Generations, Grant, Passes, SIGN_IN, own_password};
+pub use passwords::{Busy, NOBODYS, Passwords, hash_now};
 pub use policy::{Policy, SocketAddrs, Verdict};
-pub use role::{Gm, OwnPage, Role, Seat, Visitor};
+pub use role::{Admin, Gm, OwnPage, Role, Seat, Visitor};
+pub use seats::{Basis, Line, SeatTaken, SignIn};
+pub use tokens::{LEEWAY, MAX_TOKEN_BYTES, Stamp, TokenError, Tokens, Verified};

@@ -43,12 +43,15 @@ pub struct Grant {
     pub role: Role,
     /// Made by chance for each joining: tells one member from another.
     pub member: [u8; 16],
+    /// Of the table's code.
+    pub generation: u64,
 }
 
 /// What the cookies of a request prove.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Proven {
-    pub gm: bool,
+    /// The session of the GM's sign-in.
+    pub gm: Option<[u8; 16]>,
     pub grant: Option<Grant>,
 }
 
@@ -98,7 +101,7 @@ impl Passes {
                 "nobody can sign in here: start the server with --gm-password".into(),
             ));
         };
-        if !sign_in.password.verify(password.as_bytes(), &sign_in.right) {
+        if !self.is_gm_password(password) {
             return Err(Error::Unauthenticated("the password is wrong".into()));
         }
         let fact = [
@@ -111,6 +114,19 @@ impl Passes {
             set(GM_COOKIE, &sign_in.gm.sign(&fact), SIGN_IN, secure),
             set(DEVICE_COOKIE, &sign_in.device.sign(&device), DEVICE, secure),
         ])
+    }
+
+    /// Whether there is a password and this is it; in constant time.
+    pub fn is_gm_password(&self, password: &str) -> bool {
+        let sign_in = self.sign_in.as_ref();
+        sign_in.is_some_and(|sign_in| sign_in.password.verify(password.as_bytes(), &sign_in.right))
+    }
+
+    /// Whether a sign-in of the GM, or a joining, still counts.
+    pub(super) fn counts(&self, gm: Option<&[u8; 16]>, joined: Option<(TableId, u64)>) -> bool {
+        let signed_out = gm.is_some_and(|session| self.signed_out.contains(session));
+        let current = |(table, generation)| self.generations.generation(table) == Some(generation);
+        !signed_out && joined.is_none_or(current)
     }
 
     /// Ends the sign-in of these cookies for good, if there is one, and returns the `Set-Cookie`
@@ -154,7 +170,7 @@ impl Passes {
     /// What these cookies prove. They must come from a page of this server, or from no page.
     pub(super) fn read(&self, headers: &HeaderMap, now: SystemTime) -> Proven {
         Proven {
-            gm: self.session(headers, now).is_some(),
+            gm: self.session(headers, now).map(|(session, _)| session),
             grant: self.grant(headers, now),
         }
     }
@@ -190,6 +206,7 @@ impl Passes {
                 Role::Player
             },
             member: member.try_into().ok()?,
+            generation: current,
         })
     }
 }
@@ -280,7 +297,7 @@ pub(super) mod tests {
         assert!(passes.sign_in("Secret", NOW, false).is_err());
         assert!(passes.sign_in("", NOW, false).is_err());
         let browser = cookies(&passes.sign_in("secret", NOW, false).unwrap());
-        let gm = |passes: &Passes, at| passes.read(&browser, NOW + at).gm;
+        let gm = |passes: &Passes, at| passes.read(&browser, NOW + at).gm.is_some();
         assert!(gm(&passes, Duration::ZERO));
         assert!(gm(&passes, SIGN_IN - Duration::from_secs(1)));
         assert!(!gm(&passes, SIGN_IN));
@@ -311,9 +328,13 @@ pub(super) mod tests {
         let tablet = cookies(&passes.sign_in("secret", NOW, false).unwrap());
         let cleared = passes.sign_out(&laptop, NOW, false).unwrap();
         assert!(cleared.contains("tablekeep-gm=;") && cleared.contains("Max-Age=0"));
-        assert!(!passes.read(&laptop, NOW).gm);
-        assert!(passes.read(&tablet, NOW).gm);
-        assert!(!self::passes(&folder, "secret").0.read(&laptop, NOW).gm);
+        let gm = |passes: &Passes, browser: &HeaderMap| passes.read(browser, NOW).gm;
+        assert_eq!(gm(&passes, &laptop), None);
+        let session = gm(&passes, &tablet).unwrap();
+        assert!(passes.counts(Some(&session), None));
+        assert_eq!(gm(&self::passes(&folder, "secret").0, &laptop), None);
+        passes.sign_out(&tablet, NOW, false).unwrap();
+        assert!(!passes.counts(Some(&session), None));
         passes.sign_out(&HeaderMap::new(), NOW, false).unwrap();
     }
 
@@ -328,11 +349,14 @@ pub(super) mod tests {
         assert_eq!(grant(&tv).unwrap().role, Role::Display);
         assert_eq!(grant(&tv).unwrap().table, TableId::MAIN);
         assert_ne!(grant(&tv).unwrap().member, grant(&phone).unwrap().member);
-        assert!(!passes.read(&phone, NOW).gm);
+        assert_eq!(passes.read(&phone, NOW).gm, None);
+        let joined = Some((TableId::MAIN, grant(&phone).unwrap().generation));
+        assert!(passes.counts(None, joined));
         assert_eq!(grant(&admit(Role::Gm)).unwrap().role, Role::Player);
         assert_eq!(passes.read(&phone, NOW + GRANT).grant, None);
         book.0.lock().unwrap().insert(TableId::MAIN, 8);
         assert_eq!(grant(&phone), None);
+        assert!(!passes.counts(None, joined));
         book.0.lock().unwrap().clear();
         assert_eq!(grant(&phone), None);
         assert!(

@@ -1,7 +1,9 @@
 //! The rules: what may be asked under which name, from which page, by whom.
 
+use super::account::{AccountPasses, AccountProof, AccountRole};
 use super::origin::{as_ip, authority, host_name};
 use super::passes::Proven;
+use super::seats::{Basis, Line, SeatTaken, Seats, SignIn};
 use super::{Grant, Machine, Passes, Role, Visitor};
 use crate::config::{Access, Config, Players};
 use crate::error::{Error, Result};
@@ -11,6 +13,7 @@ use actix_web::http::Method;
 use actix_web::http::header::{self, HeaderMap, HeaderName};
 use ipnet::IpNet;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 /// Headers that proxies and tunnels add: whoever is behind one does not sit at this machine.
@@ -45,6 +48,10 @@ pub struct Verdict {
     pub table: Option<TableId>,
     /// The joining that a cookie proves.
     pub grant: Option<Grant>,
+    /// What is said of an account.
+    pub account: AccountProof,
+    /// What a socket would be let in with.
+    pub basis: Basis,
     /// Whether the request comes from a page that may use this server (or from no page at all).
     pub trusted: bool,
     /// Whether it comes from a page of this server (or from no page at all): cookies count.
@@ -72,10 +79,16 @@ enum Page {
     Own,
 }
 
+/// Ends sockets.
+type HangUp = dyn Fn(Vec<Line>) + Send + Sync;
+
 /// The access settings, ready to judge.
 pub struct Policy {
     machine: Machine,
     passes: Passes,
+    accounts: Option<AccountPasses>,
+    seats: Arc<Seats>,
+    hang_up: Box<HangUp>,
     open: bool,
     players: Players,
     loopback_gm: bool,
@@ -89,11 +102,30 @@ impl Policy {
         Self {
             machine: Machine::new(&config.allow_host),
             passes,
+            accounts: None,
+            seats: Arc::default(),
+            hang_up: Box::new(|_| {}),
             open: config.access == Access::Open,
             players: config.players,
             loopback_gm: config.loopback_gm(),
             gm_from: config.gm_from.clone(),
             allow_origin: config.allow_origin.clone(),
+        }
+    }
+
+    /// Lets accounts count.
+    pub fn with_accounts(self, accounts: AccountPasses) -> Self {
+        Self {
+            accounts: Some(accounts),
+            ..self
+        }
+    }
+
+    /// Says how sockets are ended: with 4401 (live-sync, section 9), and without waiting.
+    pub fn with_hang_up(self, hang_up: impl Fn(Vec<Line>) + Send + Sync + 'static) -> Self {
+        Self {
+            hang_up: Box::new(hang_up),
+            ..self
         }
     }
 
@@ -126,30 +158,120 @@ impl Policy {
             None => self.machine.has_name(host),
         };
         let own_page = page == Page::Own;
-        let proven = if own_page && head.headers.contains_key(header::COOKIE) {
+        let has_cookie = own_page && head.headers.contains_key(header::COOKIE);
+        let proven = if has_cookie {
             self.passes.read(&head.headers, SystemTime::now())
         } else {
             Proven::default()
         };
+        let has_token = trusted && head.headers.contains_key(header::AUTHORIZATION);
+        let account = match &self.accounts {
+            Some(accounts) if has_cookie || has_token => {
+                accounts.read(&head.headers, own_page, SystemTime::now())
+            }
+            _ => AccountProof::None,
+        };
         let by_place = trusted && self.is_gm(head, addrs, own_host);
-        let (role, table) = self.seat(by_place || proven.gm, proven.grant);
+        let (role, table, basis) = self.seat(by_place, proven, account);
         Ok(Verdict {
             role,
             table,
             grant: proven.grant,
+            account,
+            basis,
             trusted,
             own_page,
         })
     }
 
     /// Who has joined as a display is one, also where everybody could be a player.
-    fn seat(&self, gm: bool, grant: Option<Grant>) -> (Role, Option<TableId>) {
-        match (grant, self.players) {
-            (grant, _) if gm => (Role::Gm, Some(grant.map_or(TableId::MAIN, |g| g.table))),
+    fn seat(
+        &self,
+        by_place: bool,
+        proven: Proven,
+        account: AccountProof,
+    ) -> (Role, Option<TableId>, Basis) {
+        let account = account.signed_in();
+        let is_admin = account.is_some_and(|account| account.role == AccountRole::Admin);
+        let with_account = account.map(|account| SignIn::Account(account.session));
+        let with_password = proven.gm.map(SignIn::Gm);
+        let mut basis = Basis {
+            // What the role follows from comes first.
+            sign_in: match is_admin {
+                true => with_account,
+                false => with_password.or(with_account),
+            },
+            joined: None,
+        };
+        let grant = proven.grant;
+        if by_place || is_admin || with_password.is_some() {
+            let table = grant.map_or(TableId::MAIN, |grant| grant.table);
+            return (Role::Gm, Some(table), basis);
+        }
+        basis.joined = grant.map(|grant| (grant.table, grant.generation));
+        let (role, table) = match (grant, self.players) {
             (Some(grant), _) => (grant.role, Some(grant.table)),
+            (None, _) if account.is_some() => (Role::Player, Some(TableId::MAIN)),
             (None, Players::Open) => (Role::Player, Some(TableId::MAIN)),
             (None, Players::Code) => (Role::Display, None),
+        };
+        (role, table, basis)
+    }
+
+    /// Remembers a socket as long as the answer is kept, if it rests on a proof; [`Policy::close_ended`]
+    /// ends it when the proof does.
+    ///
+    /// Errors: 403 when the proof has ended since the request was judged.
+    pub fn take_seat(&self, basis: Basis, line: Line) -> Result<Option<SeatTaken>> {
+        if basis == Basis::default() {
+            return Ok(None);
         }
+        let seat = self.seats.take(basis, line);
+        // Looked at only now: what ends from now on finds the socket among the others.
+        if !self.counts(&basis) {
+            return Err(Error::Forbidden("the sign-in has ended".into()));
+        }
+        Ok(Some(seat))
+    }
+
+    /// Ends all sockets whose proof does not count any more. Called when something has been revoked,
+    /// after that has come into effect.
+    pub fn close_ended(&self) {
+        let lines = self.seats.without(|basis| self.counts(basis));
+        if !lines.is_empty() {
+            tracing::info!(
+                sockets = lines.len(),
+                "sockets are closed: what they were opened with has ended"
+            );
+            (self.hang_up)(lines);
+        }
+    }
+
+    fn counts(&self, basis: &Basis) -> bool {
+        let gm = match &basis.sign_in {
+            Some(SignIn::Account(session)) => {
+                let accounts = self.accounts.as_ref();
+                if !accounts.is_some_and(|accounts| accounts.counts(session)) {
+                    return false;
+                }
+                None
+            }
+            Some(SignIn::Gm(session)) => Some(session),
+            None => None,
+        };
+        self.passes.counts(gm, basis.joined)
+    }
+
+    /// Ends the sign-ins of these headers for good, the GM's and an account's, and
+    /// returns the `Set-Cookie` lines that make the browser forget them. Blocks;
+    /// [`Policy::close_ended`] must follow.
+    pub fn sign_out(&self, headers: &HeaderMap, secure: bool) -> Result<Vec<String>> {
+        let now = SystemTime::now();
+        let mut lines = vec![self.passes.sign_out(headers, now, secure)?];
+        if let Some(accounts) = &self.accounts {
+            lines.push(accounts.sign_out(headers, now, secure)?);
+        }
+        Ok(lines)
     }
 
     fn misdirected(&self, host: &str) -> Error {
@@ -222,6 +344,12 @@ impl Policy {
     /// The cookies.
     pub fn passes(&self) -> &Passes {
         &self.passes
+    }
+
+    /// The sign-ins with accounts. Errors: 403 where there are none.
+    pub fn accounts(&self) -> Result<&AccountPasses> {
+        let missing = || Error::Forbidden("there are no accounts here".into());
+        self.accounts.as_ref().ok_or_else(missing)
     }
 }
 

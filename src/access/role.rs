@@ -1,6 +1,7 @@
 //! Roles, seats at a table, and the extractors that prove them.
 
 use super::Verdict;
+use super::account::{AccountProof, AccountRole, SignedIn};
 use crate::error::{Error, Result};
 use crate::model::TableId;
 use actix_web::dev::Payload;
@@ -99,6 +100,32 @@ impl Gm {
     }
 }
 
+impl SignedIn {
+    fn check(req: &HttpRequest) -> Result<Self> {
+        let verdict = req.extensions().get::<Verdict>().copied();
+        let proof = verdict.map_or(AccountProof::None, |verdict| verdict.account);
+        proof.check()
+    }
+}
+
+/// Proof that an admin's account is asking.
+#[derive(Clone, Copy, Debug)]
+pub struct Admin(SignedIn);
+
+impl Admin {
+    /// The number of the account.
+    pub fn account(&self) -> u64 {
+        self.0.session.account
+    }
+
+    fn check(signed_in: SignedIn) -> Result<Self> {
+        match signed_in.role {
+            AccountRole::Admin => Ok(Self(signed_in)),
+            AccountRole::Viewer => Err(Error::Forbidden("Admin access required".into())),
+        }
+    }
+}
+
 /// Proof that a page of this server is asking, or no page at all: cookies count.
 #[derive(Clone, Copy, Debug)]
 pub struct OwnPage(());
@@ -136,3 +163,5 @@ extractor!(Visitor, |req| Ok(Visitor::of(req)));
 extractor!(Seat, |req| Visitor::of(req).seat());
 extractor!(Gm, |req| Gm::check(Visitor::of(req)));
 extractor!(OwnPage, OwnPage::check);
+extractor!(SignedIn, SignedIn::check);
+extractor!(Admin, |req| SignedIn::check(req).and_then(Admin::check));

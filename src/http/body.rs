@@ -210,6 +210,72 @@ impl<'a> Fields<'a> {
         self.optional_text(name)
     }
 
+    /// What Python's validation takes for a boolean; may be absent or `null`.
+    pub fn nullable_flag(&mut self, name: &str) -> Option<bool> {
+        let value = self.object.get(name).filter(|value| !value.is_null())?;
+        let flag = value.to_flag();
+        if flag.is_none() {
+            self.wrong(
+                name,
+                "bool_parsing",
+                "Input should be a valid boolean, unable to interpret input",
+                value,
+            );
+        }
+        flag
+    }
+
+    /// One of these words; may be absent or `null`.
+    pub fn nullable_choice<T: Copy>(&mut self, name: &str, words: &[(&str, T)]) -> Option<T> {
+        if self.object.get(name).is_some_and(|value| value.is_null()) {
+            return None;
+        }
+        self.optional_choice(name, words)
+    }
+
+    /// One of these words; may be absent, but not `null`.
+    pub fn optional_choice<T: Copy>(&mut self, name: &str, words: &[(&str, T)]) -> Option<T> {
+        let value = self.object.get(name)?;
+        let word = value.as_str();
+        let found = words
+            .iter()
+            .find(|(known, _)| Some(*known) == word.as_deref());
+        if let Some((_, choice)) = found {
+            return Some(*choice);
+        }
+        let words: Vec<_> = words.iter().map(|(word, _)| format!("'{word}'")).collect();
+        let expected = words.join(" or ");
+        let loc = vec!["body".into(), name.into()];
+        let message = format!("Input should be {expected}");
+        self.problems.push(Problem {
+            ctx: Some(json!({ "expected": expected })),
+            ..Problem::new("enum", loc, &message, short(value))
+        });
+        None
+    }
+
+    /// What `parse` makes of a text, if there is one; else what is wrong with it is noted.
+    pub fn parsed<T>(
+        &mut self,
+        name: &str,
+        text: Option<&str>,
+        parse: impl FnOnce(&str) -> Result<T, &'static str>,
+    ) -> Option<T> {
+        match parse(text?) {
+            Ok(parsed) => Some(parsed),
+            Err(why) => {
+                let loc = vec!["body".into(), name.into()];
+                let message = format!("Value error, {why}");
+                let problem = Problem {
+                    ctx: Some(json!({ "error": {} })),
+                    ..Problem::new("value_error", loc, &message, Value::Null)
+                };
+                self.problems.push(problem);
+                None
+            }
+        }
+    }
+
     /// An object that must be there.
     pub fn object(&mut self, name: &str) -> Option<Node<'a>> {
         let Some(value) = self.object.get(name) else {

@@ -98,6 +98,43 @@ impl IntoResponses for GuestErrors {
     }
 }
 
+/// What a route for who has signed in with an account may answer.
+pub struct AccountErrors;
+
+impl IntoResponses for AccountErrors {
+    fn responses() -> Responses {
+        group(&[
+            (
+                "400",
+                "The account may not be used, or the request makes no sense",
+            ),
+            ("401", "The token does not count (any more)"),
+            (
+                "403",
+                "Not signed in with an account, or with one that may not do this",
+            ),
+            MISDIRECTED,
+            INTERNAL,
+            BUSY,
+        ])
+    }
+}
+
+/// What a route for admins may answer that takes a few words and writes.
+pub struct AdminErrors;
+
+impl IntoResponses for AdminErrors {
+    fn responses() -> Responses {
+        let mut all = AccountErrors::responses();
+        all.extend(group(&[
+            ("413", "The request is over the limit"),
+            ("507", "The disk is full; nothing was changed"),
+        ]));
+        all.insert("422".into(), invalid_fields());
+        all
+    }
+}
+
 /// What a file's route may answer.
 pub struct FileErrors;
 

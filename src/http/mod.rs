@@ -19,7 +19,8 @@ pub use body::{Fields, JsonBody, SHORT_BYTES, ShortBody};
 pub use cache::FileCache;
 pub use client_build::{ClientBuild, ClientBuilds};
 pub use docs::{
-    FileErrors, GmErrors, GuestErrors, Message, PublicErrors, SeatErrors, UploadErrors, WriteErrors,
+    AccountErrors, AdminErrors, FileErrors, GmErrors, GuestErrors, Message, PublicErrors,
+    SeatErrors, UploadErrors, WriteErrors,
 };
 pub use download::{
     Disposition, MAX_RANGES, etag_of, send_at_once, send_bytes, send_document, send_file,

@@ -96,6 +96,27 @@ impl<'a> Node<'a> {
         }
     }
 
+    /// What Python's validation takes for a boolean; `None` for anything else.
+    pub fn to_flag(&self) -> Option<bool> {
+        match self.kind() {
+            NodeKind::Bool => Some(self.raw() == "true"),
+            NodeKind::Number => match self.raw().parse::<f64>() {
+                Ok(0.0) => Some(false),
+                Ok(1.0) => Some(true),
+                _ => None,
+            },
+            NodeKind::String => {
+                let word = self.as_str().unwrap_or_default().to_ascii_lowercase();
+                match word.as_str() {
+                    "1" | "true" | "t" | "yes" | "y" | "on" => Some(true),
+                    "0" | "false" | "f" | "no" | "n" | "off" => Some(false),
+                    _ => None,
+                }
+            }
+            NodeKind::Object | NodeKind::Array | NodeKind::Null => None,
+        }
+    }
+
     /// The members of an object in the order of the text; nothing for any other value.
     pub fn members(&self) -> impl Iterator<Item = (Cow<'a, str>, Node<'a>)> + use<'a> {
         let object = self.kind() == NodeKind::Object;

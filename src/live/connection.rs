@@ -6,6 +6,7 @@ use super::inbound::{Inbound, Reader, Violation};
 use super::link::{Ending, Event, Link};
 use super::room::{Command, RoomHandle};
 use super::{Bounds, CloseCode, ConnId, Frame, Lane, Manners, Pace, Rules};
+use crate::access::Line;
 use bytes::{Bytes, BytesMut};
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -127,6 +128,14 @@ impl Socket {
     pub fn paced(mut self, per_second: u32, code: CloseCode) -> Self {
         self.pace = Some((Pace::new(per_second), code));
         self
+    }
+
+    /// Where it is to be found.
+    pub fn line(&self) -> Line {
+        Line {
+            worker: self.registered.worker(),
+            conn: self.link.id.0,
+        }
     }
 
     /// Treats it as its dialect wants.

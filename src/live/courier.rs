@@ -3,6 +3,7 @@
 use super::deflate::Packed;
 use super::link::{Ending, Link, Taken};
 use super::{CloseCode, ConnId, Delivery, Groups, To};
+use crate::access::Line;
 use crate::metrics::Metrics;
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -99,6 +100,20 @@ impl Couriers {
         actix_rt::spawn(async move {
             let work: Work = Box::new(move || Box::pin(work()));
             let _ = worker.send(Parcel::Run(work)).await;
+        });
+    }
+
+    /// Closes these connections, wherever they are; does not wait for it.
+    pub fn hang_up(&self, lines: Vec<Line>, code: CloseCode, reason: &'static str) {
+        self.metrics.revoked(lines.len() as u64);
+        let couriers = self.clone();
+        actix_rt::spawn(async move {
+            for Line { worker, conn } in lines {
+                if let Some(worker) = couriers.worker(worker) {
+                    let parcel = Parcel::Close(ConnId(conn), code, reason.to_owned());
+                    let _ = worker.send(parcel).await;
+                }
+            }
         });
     }
 

@@ -61,7 +61,7 @@ pub fn problems(scene: Node<'_>) -> Vec<Problem> {
             ("maps" | "initiativeOrder" | "images", _) => Complaint::List,
             ("gridSettings", NodeKind::Object) => continue,
             ("gridSettings", _) => Complaint::Object,
-            ("showCurrentPlayer", _) if is_boolean(value) => continue,
+            ("showCurrentPlayer", _) if value.to_flag().is_some() => continue,
             ("showCurrentPlayer", _) => Complaint::Boolean,
             _ => continue,
         };
@@ -122,22 +122,6 @@ fn quoted(node: Node<'_>) -> Value {
         return json!("(too long to repeat)");
     }
     node.to_value()
-}
-
-/// What Python's validation takes for a boolean.
-fn is_boolean(value: Node<'_>) -> bool {
-    match value.kind() {
-        NodeKind::Bool => true,
-        NodeKind::Number => matches!(value.raw().parse::<f64>(), Ok(n) if n == 0.0 || n == 1.0),
-        NodeKind::String => {
-            let word = value.as_str().unwrap_or_default().to_ascii_lowercase();
-            matches!(
-                word.as_str(),
-                "0" | "1" | "true" | "false" | "t" | "f" | "yes" | "no" | "y" | "n" | "on" | "off"
-            )
-        }
-        NodeKind::Object | NodeKind::Array | NodeKind::Null => false,
-    }
 }
 
 /// A scene as it is stored: with this id and folder, and with the defaults that the frontends

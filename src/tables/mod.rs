@@ -15,11 +15,9 @@ pub use code::Code;
 pub use directory::{Directory, MAX_NAME_CHARS, Table};
 pub use pairing::{MAX_WAITING, Pairing};
 
-use crate::access::{Attempts, Client, SocketAddrs};
+use crate::access::Attempts;
 use crate::dialects::table::OpenTables;
 use crate::http::Registrar;
-use actix_web::HttpRequest;
-use actix_web::http::header;
 use std::sync::Arc;
 
 /// What the routes of this module share.
@@ -51,15 +49,4 @@ pub fn routes(config: &mut impl Registrar) {
     routes::routes(config);
     live::routes(config);
     sign_in::routes(config);
-}
-
-fn client(req: &HttpRequest) -> Client {
-    let addrs = req.conn_data::<SocketAddrs>().copied();
-    Client::of(addrs.unwrap_or_else(SocketAddrs::unknown))
-}
-
-/// Whether the page came over HTTPS, through a proxy that has the certificate.
-fn is_secure(req: &HttpRequest) -> bool {
-    let origin = req.headers().get(header::ORIGIN);
-    origin.is_some_and(|origin| origin.as_bytes().starts_with(b"https://"))
 }

@@ -1,8 +1,10 @@
 //! `/tables/*`: the tables themselves, joining them, pairing displays.
 
 use super::pairing::{Answer, Ticket};
-use super::{MAX_NAME_CHARS, Table, Tables, client, is_secure};
-use crate::access::{Attempt, Gm, OwnPage, Policy, Role, find_cookie, set_cookie};
+use super::{MAX_NAME_CHARS, Table, Tables};
+use crate::access::{
+    Attempt, Client, Gm, OwnPage, Policy, Role, find_cookie, is_secure, set_cookie,
+};
 use crate::config::{Config, Players};
 use crate::error::{Error, ErrorBody, Problem, Result};
 use crate::http::{GmErrors, GuestErrors, Message, Registrar, ShortBody, WriteErrors};
@@ -126,14 +128,21 @@ async fn delete_table(tables: Data<Tables>, id: Path<String>, _gm: Gm) -> Result
     ))))
 }
 
-/// Gives a table another code. Everybody who joined with the old one, displays too, has to join again.
+/// Gives a table another code. Everybody who joined with the old one, displays too, has to join again;
+/// their sockets are closed with 4401.
 #[utoipa::path(tag = "tables", params(("id" = String, Path, description = "Id of the table", example = "main")),
     responses((status = 200, body = TableItem), (status = 404, body = ErrorBody), (status = 507, body = ErrorBody), GmErrors))]
 #[post("/tables/{id}/code")]
-async fn renew_code(tables: Data<Tables>, id: Path<String>, _gm: Gm) -> Result<Json<TableItem>> {
+async fn renew_code(
+    tables: Data<Tables>,
+    policy: Data<Policy>,
+    id: Path<String>,
+    _gm: Gm,
+) -> Result<Json<TableItem>> {
     let id = TableId::parse(&id)?;
     let directory = tables.directory.clone();
     let table = run(move || directory.renew_code(id)).await?;
+    policy.close_ended();
     tracing::info!(table = %id, "table {id} has another code");
     Ok(Json(TableItem::of(&tables, table).await))
 }
@@ -192,7 +201,9 @@ async fn join(
     };
     let table = match (code, config.players) {
         (Some(code), _) => {
-            tables.attempts.take(Attempt::Join, client(&req))?;
+            tables
+                .attempts
+                .take(Attempt::Join, Client::of_request(&req))?;
             let found = tables.directory.by_code(&code);
             found.ok_or_else(|| Error::NotFound("no table has this code".into()))?
         }
@@ -264,7 +275,10 @@ async fn ask_to_pair(
     tables.directory.get(TableId::parse(&id)?)?;
     let ticket = find_cookie(req.headers(), TICKET_COOKIE).and_then(parse_ticket);
     let secure = is_secure(&req);
-    match tables.pairing.ask(ticket, client(&req), Instant::now())? {
+    match tables
+        .pairing
+        .ask(ticket, Client::of_request(&req), Instant::now())?
+    {
         Answer::Waiting(number, ticket) => {
             let ticket = Uuid::from_bytes(ticket).simple().to_string();
             let cookie = set_cookie(TICKET_COOKIE, &ticket, TICKET_AGE, secure);
@@ -311,7 +325,9 @@ async fn confirm_pair(
     let mut fields = body.fields()?;
     let number = fields.text("number");
     fields.check()?;
-    tables.attempts.take(Attempt::Pair, client(&req))?;
+    tables
+        .attempts
+        .take(Attempt::Pair, Client::of_request(&req))?;
     tables.pairing.confirm(&number, table.id, Instant::now())?;
     tracing::info!(table = %table.id, "a display was paired with table {}", table.id);
     let message = format!("The display belongs to '{}' now", table.name);

@@ -1,7 +1,7 @@
 //! `/signin` and `/signout`: the GM's password for a cookie, and the cookie for nothing.
 
-use super::{Tables, client, is_secure};
-use crate::access::{Attempt, Client, OwnPage, Policy};
+use super::Tables;
+use crate::access::{Attempt, Client, OwnPage, Policy, is_secure};
 use crate::error::{Error, ErrorBody, Result};
 use crate::http::{GuestErrors, PublicErrors, Registrar, ShortBody};
 use actix_web::http::header;
@@ -40,7 +40,7 @@ async fn sign_in(
     fields.check()?;
     let passes = policy.passes();
     let device = passes.device(req.headers());
-    let who = device.map_or_else(|| client(&req), Client::Device);
+    let who = device.map_or_else(|| Client::of_request(&req), Client::Device);
     tables.attempts.take(Attempt::SignIn, who)?;
     let signed_in = passes.sign_in(&password, SystemTime::now(), is_secure(&req));
     let from = req.peer_addr().map(|addr| addr.ip());
@@ -57,21 +57,24 @@ async fn sign_in(
     Ok(answer.finish())
 }
 
-/// Ends this browser's sign-in, for good: a copy of its cookie is worth nothing, either.
+/// Ends this browser's sign-in for good, whether with the password or with an account: a copy of its
+/// cookie is worth nothing, either, and its sockets are closed with 4401.
 #[utoipa::path(tag = "access", responses((status = 204, description = "Signed out, or never signed in"),
     (status = 403, description = "The page is not allowed", body = ErrorBody), (status = 507, body = ErrorBody), PublicErrors))]
 #[post("/signout")]
 async fn sign_out(policy: Data<Policy>, req: HttpRequest, _page: OwnPage) -> Result<HttpResponse> {
     let (headers, secure) = (req.headers().clone(), is_secure(&req));
-    let work = move || {
-        policy
-            .passes()
-            .sign_out(&headers, SystemTime::now(), secure)
+    let work = {
+        let policy = policy.clone();
+        move || policy.sign_out(&headers, secure)
     };
-    let cookie = web::block(work)
+    let cookies = web::block(work)
         .await
         .map_err(|_| Error::Internal(std::io::Error::other("file work panicked")))??;
-    Ok(HttpResponse::NoContent()
-        .append_header((header::SET_COOKIE, cookie))
-        .finish())
+    policy.close_ended();
+    let mut answer = HttpResponse::NoContent();
+    for cookie in cookies {
+        answer.append_header((header::SET_COOKIE, cookie));
+    }
+    Ok(answer.finish())
 }

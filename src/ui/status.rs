@@ -1,8 +1,9 @@
 //! `/health`, `/limits`: what state the server is in, and how much it takes.
 
 use super::chat_limits::ChatLimitsBody;
-use crate::access::ATTEMPTS_PER_MINUTE;
-use crate::config::Nexus;
+use crate::access::{ACCOUNT_SIGN_IN, ATTEMPTS_PER_MINUTE};
+use crate::accounts::{ADMIN_STATE_BYTES, EMAIL_CHARS, NAME_CHARS, PASSWORD_CHARS};
+use crate::config::{AccountLimits, Nexus};
 use crate::dialects::nexus::QUEUE_BYTES;
 use crate::dialects::table::dice::MAX_DICE;
 use crate::dialects::table::{CHAT_CHARS, HINT_BYTES, SIGNAL_BYTES};
@@ -105,8 +106,37 @@ struct LimitsBody {
     /// A request to join, to pair or to sign in.
     guest_request_bytes: u64,
     ranges_per_request: usize,
+    accounts: AccountLimitsBody,
     nexus: NexusLimits,
     chat: ChatLimitsBody,
+}
+
+/// Those of the accounts.
+#[derive(Serialize, ToSchema)]
+struct AccountLimitsBody {
+    accounts: u16,
+    name_characters: usize,
+    email_characters: usize,
+    password_characters: usize,
+    admin_state_bytes: usize,
+    /// Passwords that wait to be checked.
+    waiting_logins: usize,
+    /// How long a sign-in lasts.
+    sign_in_seconds: u64,
+}
+
+impl AccountLimitsBody {
+    fn of(of: &AccountLimits) -> Self {
+        Self {
+            accounts: of.max_accounts,
+            name_characters: NAME_CHARS,
+            email_characters: EMAIL_CHARS,
+            password_characters: PASSWORD_CHARS,
+            admin_state_bytes: ADMIN_STATE_BYTES,
+            waiting_logins: of.login_queue,
+            sign_in_seconds: ACCOUNT_SIGN_IN.as_secs(),
+        }
+    }
 }
 
 /// What Nexus' rooms and clients are held to.
@@ -175,6 +205,7 @@ async fn limits(library: Data<Library>) -> Result<Json<LimitsBody>> {
         attempts_per_minute: ATTEMPTS_PER_MINUTE.get(),
         guest_request_bytes: SHORT_BYTES,
         ranges_per_request: MAX_RANGES,
+        accounts: AccountLimitsBody::of(&limits.accounts),
         nexus: NexusLimits::of(&library.config.nexus),
         chat: ChatLimitsBody::of(&limits.chat),
     }))

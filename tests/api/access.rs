@@ -1,5 +1,6 @@
 //! Who may do what: one table over all routes; a route without a row fails the test.
 
+use crate::accounts::{House, token, with};
 use crate::support::{Form, PNG, TestServer, start, start_with};
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -10,18 +11,27 @@ enum Who {
     Anyone,
     /// Anyone, but from the server's own pages or from no page: these routes give cookies.
     OwnPage,
+    /// Anyone, but from pages that may use the server or from no page.
+    AllowedPage,
     /// Who sits at a table: with `--players open` everybody.
     Seated,
+    /// Who sits at the table `main`.
+    AtMain,
     Gm,
+    /// Who has signed in with an account.
+    Account,
+    /// The same, of an admin; wherever the GM sits.
+    AdminAccount,
+    /// Present members of a chat room, whoever they are otherwise.
+    ChatMember,
 }
-use Who::{Anyone, Gm, OwnPage, Seated};
+use Who::{Account, AdminAccount, AllowedPage, Anyone, AtMain, ChatMember, Gm, OwnPage, Seated};
 
 /// Every operation of the API. A new route needs a row here.
 const TABLE: &[(&str, &str, Who)] = &[
     ("get", "/", Anyone),
     ("get", "/asyncapi.yaml", Anyone),
-    // Of present members of a chat room, whoever they are otherwise.
-    ("get", "/files/{id}", Anyone),
+    ("get", "/files/{id}", ChatMember),
     ("get", "/chat", Anyone),
     ("get", "/health", Anyone),
     ("get", "/healthz", Anyone),
@@ -36,8 +46,18 @@ const TABLE: &[(&str, &str, Who)] = &[
     ("put", "/audio/playback", Gm),
     ("get", "/tables/{id}/members", Gm),
     ("delete", "/tables/{id}/members/{member}", Gm),
-    ("get", "/tables/{id}/scene", Seated),
+    ("get", "/tables/{id}/scene", AtMain),
     ("put", "/tables/{id}/scene", Gm),
+    ("post", "/auth/login", AllowedPage),
+    ("get", "/auth/me", Account),
+    // Refused to viewers in words of its own.
+    ("get", "/auth/me/admin-state", AdminAccount),
+    ("put", "/auth/me/admin-state", AdminAccount),
+    ("post", "/auth/register", AdminAccount),
+    ("get", "/auth/users", AdminAccount),
+    ("get", "/auth/users/{user_id}", AdminAccount),
+    ("put", "/auth/users/{user_id}", AdminAccount),
+    ("delete", "/auth/users/{user_id}", AdminAccount),
     ("post", "/signin", OwnPage),
     ("post", "/signout", OwnPage),
     ("get", "/tables", Gm),
@@ -154,10 +174,11 @@ fn only_the_gm_gets_past_a_gms_row(
     for (method, path, who) in TABLE {
         let status = ask(&server, method, path, headers);
         let may = match who {
-            Anyone => true,
-            OwnPage => !by_a_page(headers),
-            Seated => !flags.contains(&"code"),
-            Gm => false,
+            Anyone | ChatMember => true,
+            // None of these pages may.
+            OwnPage | AllowedPage => !by_a_page(headers),
+            Seated | AtMain => !flags.contains(&"code"),
+            Gm | Account | AdminAccount => false,
         };
         if !may || refused == 421 {
             assert_eq!(status, refused, "{method} {path}");
@@ -178,9 +199,133 @@ fn the_gm_gets_past_every_row(#[case] flags: &[&str], #[case] headers: &[(&str, 
     let server = start_with(flags);
     for (method, path, who) in TABLE {
         let status = ask(&server, method, path, headers);
-        let refused = *who == OwnPage && by_a_page(headers);
+        let refused = match who {
+            OwnPage => by_a_page(headers),
+            // Whoever the GM is by place has no name.
+            Account | AdminAccount => true,
+            Anyone | AllowedPage | ChatMember | Seated | AtMain | Gm => false,
+        };
         assert_eq!(refused, status == 403, "{method} {path}: {status}");
         assert!(!matches!(status, 421 | 405), "{method} {path}: {status}");
+    }
+}
+
+/// Somebody who asks.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Asker {
+    NoOne,
+    Player,
+    /// Of another table.
+    Stranger,
+    Display,
+    SignedInGm,
+    Viewer,
+    Admin,
+    Expired,
+    Tampered,
+}
+
+impl Asker {
+    const ALL: [Self; 9] = [
+        Self::NoOne,
+        Self::Player,
+        Self::Stranger,
+        Self::Display,
+        Self::SignedInGm,
+        Self::Viewer,
+        Self::Admin,
+        Self::Expired,
+        Self::Tampered,
+    ];
+
+    /// What it sends along: a header's name and value.
+    fn header(self, house: &House) -> (&'static str, String) {
+        let server = &house.server;
+        let bearer = |token: &str| ("authorization", format!("Bearer {token}"));
+        let gm = || {
+            server
+                .post("/signin", &json!({"password": "open sesame"}))
+                .cookies()
+        };
+        let join = |table: &Value, role: &str| {
+            let body = json!({"code": table["code"], "role": role});
+            ("cookie", server.post("/tables/join", &body).cookies())
+        };
+        let tables = || with(server, &house.admin, "GET", "/tables", &Value::Null).value();
+        match self {
+            Self::NoOne => ("x-nothing", "to say".into()),
+            Self::Player => join(&tables()["tables"][0], "player"),
+            Self::Display => join(&tables()["tables"][0], "display"),
+            Self::Stranger => {
+                let name = json!({"name": "Another"});
+                join(
+                    &with(server, &house.admin, "POST", "/tables", &name).value(),
+                    "player",
+                )
+            }
+            Self::SignedInGm => ("cookie", gm()),
+            Self::Viewer => bearer(&token(server, "vera", "secret word")),
+            Self::Admin => bearer(&token(server, "Anna", "open sesame")),
+            Self::Expired => bearer(&house.expired()),
+            Self::Tampered => {
+                let token = &house.admin;
+                let last = if token.ends_with('A') { 'B' } else { 'A' };
+                // Not the last character, of which not every bit counts.
+                let cut = token.len() - 2;
+                let tampered = format!("{}{last}{}", &token[..cut], &token[cut + 1..]);
+                bearer(if tampered == *token { "x" } else { &tampered })
+            }
+        }
+    }
+
+    fn may(self, who: Who) -> bool {
+        let gm = matches!(self, Self::SignedInGm | Self::Admin);
+        let at_main = gm || matches!(self, Self::Player | Self::Display | Self::Viewer);
+        match who {
+            Anyone | OwnPage | AllowedPage => true,
+            Seated => at_main || self == Self::Stranger,
+            AtMain => at_main,
+            Gm => gm,
+            Account => matches!(self, Self::Viewer | Self::Admin),
+            AdminAccount => self == Self::Admin,
+            ChatMember => false,
+        }
+    }
+
+    /// With what it is refused.
+    fn refusal(self, who: Who) -> u16 {
+        let void = matches!(self, Self::Expired | Self::Tampered);
+        match who {
+            Account | AdminAccount if void => 401,
+            // A token of another kind finds no file.
+            ChatMember if void || matches!(self, Self::Viewer | Self::Admin) => 404,
+            ChatMember => 401,
+            _ => 403,
+        }
+    }
+}
+
+#[test]
+fn every_operation_is_for_whom_its_row_says_whoever_asks() {
+    let house = House::open(&["--players", "code"]);
+    house.viewer("vera");
+    for asker in Asker::ALL {
+        let (name, value) = asker.header(&house);
+        for (method, path, who) in TABLE {
+            // Signing out would end what the other rows need.
+            let (name, value) = match *path {
+                "/signout" => asker.header(&house),
+                _ => (name, value.clone()),
+            };
+            let status = ask(&house.server, method, path, &[(name, &value)]);
+            if asker.may(*who) {
+                let refused = matches!(status, 401 | 403 | 405 | 421);
+                assert!(!refused, "{asker:?}: {method} {path}: {status}");
+            } else {
+                let expected = asker.refusal(*who);
+                assert_eq!(status, expected, "{asker:?}: {method} {path}");
+            }
+        }
     }
 }
 

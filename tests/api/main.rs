@@ -3,6 +3,7 @@
 #![allow(missing_docs, clippy::unwrap_used, reason = "tests")]
 
 mod access;
+mod accounts;
 mod audio;
 mod chat_ws;
 mod cors;
@@ -17,6 +18,7 @@ mod nexus_assets;
 mod nexus_ws;
 mod openapi;
 mod peek;
+mod revocation;
 mod scenes;
 mod sign_in;
 mod spelltable_ws;
@@ -26,3 +28,4 @@ mod table_client;
 mod table_storm;
 mod table_ws;
 mod tables;
+mod token_attacks;

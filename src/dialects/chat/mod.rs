@@ -13,7 +13,6 @@ mod directory;
 mod guesses;
 mod kept;
 mod lobby;
-mod passwords;
 mod refusal;
 mod routes;
 mod rules;
@@ -30,10 +29,9 @@ pub use rules::{ChatRules, Guest, Message, Request};
 
 use self::directory::{Budget, Directory, Entry, Listed};
 use self::guesses::Guesses;
-use self::passwords::Passwords;
 use self::rules::Founding;
 use self::wire::ClientKeys;
-use crate::access::{Attempts, Client, random};
+use crate::access::{Attempts, Client, Passwords, random};
 use crate::config::ChatLimits;
 use crate::live::{Bounds, CloseCode, Couriers, Manners, Now, open_room};
 use base64::Engine;
@@ -62,12 +60,12 @@ pub struct Chat {
 }
 
 impl Chat {
-    /// Without rooms.
-    pub fn new(limits: &ChatLimits, couriers: Couriers) -> Self {
+    /// Without rooms. `passwords`: with the queue of those that wait here.
+    pub fn new(limits: &ChatLimits, couriers: Couriers, passwords: Passwords) -> Self {
         Self {
             directory: Arc::new(Directory::new(limits)),
             budget: Budget::new(limits.memory),
-            passwords: Passwords::new(limits.password_queue),
+            passwords,
             guesses: Guesses::new(limits),
             creates: Attempts::of(limits.creates_per_minute, limits.creates_per_minute),
             joins: Attempts::of(limits.joins_per_minute, limits.joins_per_minute),

@@ -1,6 +1,7 @@
 //! Why something is refused, with the words that clients know.
 
 use super::say::Said;
+use crate::access::Busy;
 
 /// Why a message was refused. Code and words are part of the protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,5 +119,11 @@ impl Refusal {
             .text("message", words)
             .text("code", code)
             .raw("retry_after_ms", &wait)
+    }
+}
+
+impl From<Busy> for Refusal {
+    fn from(Busy: Busy) -> Self {
+        Self::ServerBusy
     }
 }

@@ -1,7 +1,7 @@
 //! A room without sockets.
 
 use super::*;
-use crate::access::Client;
+use crate::access::{Client, Passwords};
 use crate::config::Config;
 use crate::dialects::chat::Chat;
 use crate::dialects::chat::speaker::{Seat, Speaker};
@@ -77,7 +77,7 @@ fn fuzz_whatever_members_send_the_room_goes_on() {
             room.join_as(2, "Ann", Tagging::External);
             let values = hostile_values(&room.id("Ann"));
             let couriers = Couriers::new(Arc::new(Metrics::new()));
-            let chat = Arc::new(Chat::new(&limits, couriers));
+            let chat = Arc::new(Chat::new(&limits, couriers, Passwords::new(1)));
             let mut speaker = Speaker::new(chat, Client::Others);
             let entry = room.rules.entry.clone();
             let is_owner = true;
