@@ -12,6 +12,7 @@
 //!   with `--access open` everybody.
 //! - **Cookies** ([`Passes`]) count on the server's own pages and for programs only. They are signed
 //!   with keys from one key file ([`Keys`]) and carry all that they prove.
+//! - **Tokens** ([`Tokens`]) prove the same for programs, each for one use and for a time.
 //! - **Guessing** takes time ([`Attempts`]).
 
 mod attempts;
@@ -23,6 +24,7 @@ mod passes;
 mod policy;
 mod role;
 mod signed_out;
+mod tokens;
 
 pub use attempts::{ATTEMPTS_PER_MINUTE, Attempt, Attempts, Client, Guesses};
 pub use cookie::{find as find_cookie, set as set_cookie};
@@ -31,3 +33,4 @@ pub use machine::Machine;
 pub use passes::{Generations, Grant, Passes, SIGN_IN, own_password};
 pub use policy::{Policy, SocketAddrs, Verdict};
 pub use role::{Gm, OwnPage, Role, Seat, Visitor};
+pub use tokens::{LEEWAY, MAX_TOKEN_BYTES, Stamp, TokenError, Tokens, Verified};
