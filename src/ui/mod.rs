@@ -5,7 +5,7 @@ mod pages;
 mod probes;
 mod status;
 
-pub use probes::Readiness;
+pub use probes::{Readiness, watch_routes};
 
 use crate::http::Registrar;
 

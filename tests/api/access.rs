@@ -10,11 +10,13 @@ enum Who {
     Anyone,
     /// Anyone, but from the server's own pages or from no page: these routes give cookies.
     OwnPage,
+    /// Anyone, but not from pages of other sites.
+    AllowedPage,
     /// Who sits at a table: with `--players open` everybody.
     Seated,
     Gm,
 }
-use Who::{Anyone, Gm, OwnPage, Seated};
+use Who::{AllowedPage, Anyone, Gm, OwnPage, Seated};
 
 /// Every operation of the API. A new route needs a row here.
 const TABLE: &[(&str, &str, Who)] = &[
@@ -23,6 +25,10 @@ const TABLE: &[(&str, &str, Who)] = &[
     // Of present members of a chat room, whoever they are otherwise.
     ("get", "/files/{id}", Anyone),
     ("get", "/chat", Anyone),
+    ("post", "/api/login", AllowedPage),
+    // With a login's token, whoever has it; without one see `login.rs`.
+    ("post", "/api/rooms", AllowedPage),
+    ("get", "/api/rooms/{id}", Anyone),
     ("get", "/health", Anyone),
     ("get", "/healthz", Anyone),
     ("get", "/limits", Anyone),
@@ -98,7 +104,18 @@ fn ask(server: &TestServer, method: &str, path: &str, headers: &[(&str, &str)]) 
         ("post" | "put", _) => ("application/json", b"{}".to_vec()),
         _ => ("text/plain", Vec::new()),
     };
-    let headers = [headers, &[("content-type", content_type)]].concat();
+    let login = match path.starts_with("/api/rooms") {
+        true => server.post("/api/login", &json!({"userId": "x"})).text(),
+        false => "{}".to_owned(),
+    };
+    let login: Value = serde_json::from_str(&login).unwrap();
+    let token = format!("Bearer {}", login["token"].as_str().unwrap_or_default());
+    let own = [
+        ("content-type", content_type),
+        ("authorization", token.as_str()),
+    ];
+    let own = &own[..if login["token"].is_null() { 1 } else { 2 }];
+    let headers = [headers, own].concat();
     server
         .send(&method.to_uppercase(), &path, &headers, &body)
         .status
@@ -108,6 +125,16 @@ fn ask(server: &TestServer, method: &str, path: &str, headers: &[(&str, &str)]) 
 fn by_a_page(headers: &[(&str, &str)]) -> bool {
     let page = |name: &str| matches!(name, "origin" | "sec-fetch-site");
     headers.iter().any(|(name, _)| page(name))
+}
+
+/// They are what a page of another site sends.
+fn by_a_foreign_page(headers: &[(&str, &str)]) -> bool {
+    let foreign = |name: &str, value: &str| match name {
+        "origin" => value != "http://localhost:3000" && value != "https://t.example",
+        "sec-fetch-site" => value == "cross-site",
+        _ => false,
+    };
+    headers.iter().any(|(name, value)| foreign(name, value))
 }
 
 #[test]
@@ -154,6 +181,7 @@ fn only_the_gm_gets_past_a_gms_row(
         let status = ask(&server, method, path, headers);
         let may = match who {
             Anyone => true,
+            AllowedPage => !by_a_foreign_page(headers),
             OwnPage => !by_a_page(headers),
             Seated => !flags.contains(&"code"),
             Gm => false,
