@@ -1,6 +1,7 @@
 //! `/health`, `/limits`: what state the server is in, and how much it takes.
 
 use super::chat_limits::ChatLimitsBody;
+use super::session_limits::SessionLimitsBody;
 use crate::access::ATTEMPTS_PER_MINUTE;
 use crate::config::Nexus;
 use crate::dialects::nexus::QUEUE_BYTES;
@@ -107,6 +108,7 @@ struct LimitsBody {
     ranges_per_request: usize,
     nexus: NexusLimits,
     chat: ChatLimitsBody,
+    sessions: SessionLimitsBody,
 }
 
 /// What Nexus' rooms and clients are held to.
@@ -177,5 +179,6 @@ async fn limits(library: Data<Library>) -> Result<Json<LimitsBody>> {
         ranges_per_request: MAX_RANGES,
         nexus: NexusLimits::of(&library.config.nexus),
         chat: ChatLimitsBody::of(&limits.chat),
+        sessions: SessionLimitsBody::of(&library.config),
     }))
 }

@@ -11,6 +11,7 @@ mod defects;
 mod deflate;
 mod disk;
 mod files;
+mod hathora;
 mod hostile;
 mod login;
 mod maps;
