@@ -43,8 +43,15 @@ pub fn allow(path: &str) -> Option<&'static str> {
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "for the API's description; read as any JSON")]
 struct LoginBody {
-    /// Any name of 1 to 64 characters.
-    #[schema(rename = "userId", example = "alice")]
+    /// Any name of 1 to 64 characters, without control characters; white space around it does not
+    /// count.
+    #[schema(
+        rename = "userId",
+        example = "alice",
+        min_length = 1,
+        max_length = 64,
+        pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"
+    )]
     user_id: String,
 }
 
