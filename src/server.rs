@@ -1,13 +1,17 @@
 //! The composition root: the only module that knows all the others.
 
+mod alone;
+mod sessions;
+
 use crate::access::{AccountPasses, Keys, Passes, Passwords, Policy, SocketAddrs, own_password};
 use crate::accounts::{self, AccountFile, Accounts, Ledger};
 use crate::audio::{self, SOUNDS, TagReader};
 use crate::banner::banner;
-use crate::config::{Config, Secret, Speaker};
+use crate::config::{Config, Secret, ServerRole, Speaker};
 use crate::demo;
 use crate::dialects::chat::{self, Chat};
 use crate::dialects::nexus::{Rooms, assets, assets::AssetBook};
+use crate::dialects::session::{self, Login, Sessions};
 use crate::dialects::table::{OpenTables, Settings};
 use crate::error::{Error, ErrorBody, Result, ValidationBody};
 use crate::http::{
@@ -23,8 +27,9 @@ use crate::sockets::{Sockets, open_sockets, upgrade};
 use crate::store::{PendingIntent, Store, Watcher};
 use crate::tables::{self, Directory, Tables};
 use crate::ui::{self, Readiness};
+use actix_codec::Framed;
 use actix_http::error::DispatchError;
-use actix_http::{HttpService, Request, Response};
+use actix_http::{HttpService, Request, Response, h1};
 use actix_server::ServerHandle;
 use actix_service::{
     Service, ServiceFactory, ServiceFactoryExt, apply_fn_factory, fn_service, map_config,
@@ -39,6 +44,7 @@ use etcetera::AppStrategy;
 use futures_util::TryFutureExt;
 use futures_util::future::{Either, ready};
 use socket2::{Domain, Protocol, Socket, Type};
+use std::convert::Infallible;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -46,7 +52,8 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::timeout;
-use utoipa::OpenApi;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::{Modify, OpenApi};
 use utoipa_actix_web::AppExt;
 use utoipa_actix_web::service_config::ServiceConfig;
 use utoipa_swagger_ui::SwaggerUi;
@@ -91,12 +98,28 @@ pub const ASSETS_OPENAPI: &str = include_str!("../openapi/nexus-assets.json");
         (name = "tables", description = "Tables, joining them, pairing displays"),
         (name = "access", description = "Signing in"),
         (name = "accounts", description = "Signing in with a name, and the accounts"),
+        (name = "sessions", description = "Scalable Chat: login by name, rooms, and where they are"),
         (name = "chat", description = "Files of chat rooms; everything else of them goes over WebSocket"),
         (name = "server", description = "The server itself, its pages and documents")
     ),
-    components(schemas(ErrorBody, ValidationBody))
+    components(schemas(ErrorBody, ValidationBody)),
+    modifiers(&LoginToken)
 )]
 struct ApiInfo;
+
+/// How the token of `POST /api/login` is sent.
+struct LoginToken;
+
+impl Modify for LoginToken {
+    fn modify(&self, api: &mut utoipa::openapi::OpenApi) {
+        let scheme = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .bearer_format("JWT")
+            .description(Some("The token of `POST /api/login`"));
+        let components = api.components.get_or_insert_default();
+        components.add_security_scheme("login", SecurityScheme::Http(scheme.build()));
+    }
+}
 
 /// The same of the listener for Nexus' library.
 #[derive(OpenApi)]
@@ -140,6 +163,7 @@ fn routes(config: &mut impl Registrar) {
     scenes::routes(config);
     chat::routes(config);
     accounts::routes(config);
+    session::routes(config);
 }
 
 /// What need not go through the routes when it is in memory.
@@ -169,6 +193,8 @@ struct Shared {
     builds: Data<ClientBuilds>,
     assets: Data<AssetBook>,
     chat: Data<Arc<Chat>>,
+    login: Data<Arc<Login>>,
+    sessions: Arc<Sessions>,
 }
 
 impl Shared {
@@ -180,6 +206,7 @@ impl Shared {
             nexus: self.nexus.clone(),
             speaker,
             chat: self.chat.get_ref().clone(),
+            sessions: self.sessions.clone(),
         }
     }
 }
@@ -188,6 +215,17 @@ impl Shared {
 struct Further {
     speaker: Speaker,
     listener: TcpListener,
+}
+
+/// Serves what the settings make of this process, until `stop` is done.
+///
+/// Must run inside an actix system. Errors are sentences for the person who started it.
+pub async fn serve(mut config: Config, stop: impl Future<Output = ()>) -> Result<()> {
+    config.allow_host.extend(sessions::host_names(&config));
+    match config.sessions.role() {
+        ServerRole::All => Server::bind(config)?.run(stop).await,
+        ServerRole::Backend | ServerRole::Session => alone::Alone::bind(config)?.run(stop).await,
+    }
 }
 
 /// A server that listens, ready to run.
@@ -213,8 +251,14 @@ impl Server {
         let metrics = Data::new(Metrics::new());
         let couriers = Couriers::new(metrics.clone().into_inner());
         let ledger = Arc::new(Ledger::new(AccountFile::below(&store.private())));
-        let (policy, directory, own_password) =
-            open_access(&config, &store.private(), ledger.clone(), couriers.clone())?;
+        let keys = Keys::open(&store.private())?;
+        let (policy, directory, own_password) = open_access(
+            &config,
+            &keys,
+            &store.private(),
+            ledger.clone(),
+            couriers.clone(),
+        )?;
         let builds = Data::new(open_builds(&config)?);
         let listener = listen(config.listen, "--listen ADDR:PORT")?;
         let further = listen_further(&config)?;
@@ -256,6 +300,14 @@ impl Server {
             metrics.clone().into_inner(),
             config.limits.accounts.max_accounts.into(),
         );
+        let known = store.private().join("session-rooms");
+        let parts = sessions::open(
+            &config,
+            &keys,
+            &couriers,
+            Some(known),
+            &ports(addr, &further)?,
+        )?;
         let shared = Shared {
             library: Data::new(library),
             thumbs: Data::from(Thumbs::new(
@@ -279,6 +331,8 @@ impl Server {
             builds,
             assets: Data::new(AssetBook::new(&MAPS)),
             chat: Data::new(chat),
+            login: Data::new(parts.login),
+            sessions: parts.sessions,
         };
         Ok(Self {
             addr,
@@ -334,6 +388,7 @@ impl Server {
                 connections(worker.sockets(Some(speaker)), routes)
             })?;
             println!("listening ({}) on http://{addr}", speaker.name());
+            announce(speaker, addr);
         }
         let server = server.run();
         empty_trash(self.store.clone(), config.limits.trash_days);
@@ -371,6 +426,13 @@ impl Server {
                 )
             );
         })?)
+    }
+}
+
+/// The line that operators of Scalable Chat's own backend wait for.
+fn announce(speaker: Speaker, addr: SocketAddr) {
+    if speaker == Speaker::Login {
+        println!("Listening on *:{}", addr.port());
     }
 }
 
@@ -510,23 +572,23 @@ pub fn chosen_folder(asked: Option<&Path>) -> Result<PathBuf> {
 /// Keys, tables and rules; and the password that was made because nobody could be GM without.
 fn open_access(
     config: &Config,
+    keys: &Keys,
     private: &Path,
     ledger: Arc<Ledger>,
     couriers: Couriers,
 ) -> Result<(Policy, Arc<Directory>, Option<Secret>)> {
-    let keys = Keys::open(private)?;
     let max_tables = config.limits.max_tables.into();
     let directory = Arc::new(Directory::open(private.join("tables.json"), max_tables)?);
     let own_password =
-        (config.gm_password.is_none() && !config.has_gm()).then(|| own_password(&keys));
+        (config.gm_password.is_none() && !config.has_gm()).then(|| own_password(keys));
     let password = config.gm_password.as_ref().or(own_password.as_ref());
-    let passes = Passes::new(&keys, password, directory.clone(), private);
+    let passes = Passes::new(keys, password, directory.clone(), private);
     let hang_up = move |lines| {
         let why = "what you signed in or joined with has ended";
         couriers.hang_up(lines, CloseCode::NotSignedIn, why);
     };
     let policy = Policy::new(config, passes)
-        .with_accounts(AccountPasses::new(&keys, ledger))
+        .with_accounts(AccountPasses::new(keys, ledger))
         .with_hang_up(hang_up);
     Ok((policy, directory, own_password))
 }
@@ -537,8 +599,7 @@ fn open_builds(config: &Config) -> Result<ClientBuilds> {
     for client in &config.client {
         let name = client.speaker.name();
         if !config
-            .speak
-            .iter()
+            .speakers()
             .any(|speak| speak.speaker == client.speaker)
         {
             let text =
@@ -550,9 +611,19 @@ fn open_builds(config: &Config) -> Result<ClientBuilds> {
     Ok(builds)
 }
 
+/// Where session rooms are found, the port that is theirs alone first.
+fn ports(addr: SocketAddr, further: &[Further]) -> Result<Vec<u16>> {
+    let own = further.iter();
+    let own = own.filter(|further| further.speaker == Speaker::Session);
+    let own = own.map(|further| further.listener.local_addr().map(|addr| addr.port()));
+    let mut ports = own.collect::<std::io::Result<Vec<_>>>()?;
+    ports.push(addr.port());
+    Ok(ports)
+}
+
 /// Binds the ports of `--speak`, on the main listener's interface.
 fn listen_further(config: &Config) -> Result<Vec<Further>> {
-    let further = config.speak.iter().map(|speak| {
+    let further = config.speakers().map(|speak| {
         let setting = format!("--speak {}@PORT", speak.speaker.name());
         let listener = listen(SocketAddr::new(config.listen.ip(), speak.port), &setting)?;
         Ok(Further {
@@ -617,6 +688,7 @@ fn app(
         .app_data(shared.tables.clone())
         .app_data(shared.accounts.clone())
         .app_data(shared.chat.clone())
+        .app_data(shared.login.clone())
         .app_data(shared.policy.clone())
         .app_data(shared.config.clone())
         .app_data(shared.routes.clone())
@@ -650,6 +722,26 @@ where
     R::Service: 'static,
     <R::Service as Service<Request>>::Future: 'static,
 {
+    connections_with(
+        move |(req, framed)| upgrade(sockets.clone(), req, framed),
+        routes,
+    )
+}
+
+/// The same with another way for upgrades.
+fn connections_with<R, U, F>(
+    upgrade: U,
+    routes: R,
+) -> impl ServiceFactory<TcpStream, Config = (), Response = (), Error = DispatchError, InitError = ()>
+where
+    R: ServiceFactory<Request, Config = (), Response = Response<BoxBody>, InitError = ()> + 'static,
+    R::Error: Into<Response<BoxBody>> + std::fmt::Debug,
+    R::Future: 'static,
+    R::Service: 'static,
+    <R::Service as Service<Request>>::Future: 'static,
+    U: Fn((Request, Framed<http::Socket, h1::Codec>)) -> F + Clone + 'static,
+    F: Future<Output = Result<(), Infallible>> + 'static,
+{
     let http = HttpService::build()
         .keep_alive(Duration::from_secs(75))
         .client_request_timeout(Duration::from_secs(10))
@@ -662,9 +754,7 @@ where
                 extensions.insert(SocketAddrs { peer, local });
             }
         })
-        .upgrade(fn_service(move |(req, framed)| {
-            upgrade(sockets.clone(), req, framed)
-        }))
+        .upgrade(fn_service(upgrade))
         .h1(routes);
     let accept = |io| ready(Ok::<_, DispatchError>(http::Socket::accepted(io)));
     fn_service(accept).and_then(http)
@@ -692,6 +782,13 @@ fn further_app(
                 chat::routes(config);
                 config.default_service(web::to(chat_page));
             }
+            Speaker::Login => {
+                session::routes(config);
+                config.default_service(web::to(alone::login_page));
+            }
+            Speaker::Session => {
+                config.default_service(web::to(alone::session_page));
+            }
             Speaker::NexusAssets => {
                 assets::routes(config);
                 config
@@ -703,6 +800,7 @@ fn further_app(
         .app_data(shared.policy.clone())
         .app_data(shared.builds.clone())
         .app_data(shared.chat.clone())
+        .app_data(shared.login.clone())
         .app_data(shared.assets.clone())
         .wrap(from_fn(gate))
 }

@@ -1,11 +1,16 @@
 //! From a handshake to a room: how an upgrade is judged, and whose protocol is spoken on it.
 
+mod alone;
+
+pub use alone::{SessionSockets, upgrade_alone};
+
 use crate::access::{
     Basis, Client, Policy, Role, SocketAddrs, Verdict, Visitor, find_cookie, random, set_cookie,
 };
 use crate::config::{Config, Speaker};
 use crate::dialects::chat::{self, Chat, serve_chat};
 use crate::dialects::nexus::{self, Ask, Proof, Rooms};
+use crate::dialects::session::{self, Session, Sessions};
 use crate::dialects::spelltable;
 use crate::dialects::table::{self, Guest, OpenTables, TableRules};
 use crate::error::{Error, Result};
@@ -21,7 +26,7 @@ use actix_web::web::Data;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
@@ -41,6 +46,8 @@ pub struct Sockets {
     pub chat: Arc<Chat>,
     /// Nexus' rooms.
     pub nexus: Arc<Rooms>,
+    /// Session rooms.
+    pub sessions: Arc<Sessions>,
     /// Whose listener it is; `None`: the main one.
     pub speaker: Option<Speaker>,
 }
@@ -67,15 +74,7 @@ pub async fn upgrade(
     let (way, place) = match admitted {
         Ok(admitted) => admitted,
         Err(error) => {
-            let status = error.status_code();
-            let reason = status.canonical_reason().unwrap_or_default();
-            let answer = refuse(
-                status.as_u16(),
-                reason,
-                "sec-websocket-version: 13\r\n",
-                &error.to_string(),
-            );
-            answer_and_close(&io, &answer).await;
+            answer_and_close(&io, &refusal(&error)).await;
             return Ok(());
         }
     };
@@ -103,7 +102,7 @@ pub async fn upgrade(
     let max_messages = shared.config.limits.max_messages;
     let max_message = shared.config.nexus.max_message;
     let (open, rooms) = (shared.open.clone(), shared.nexus.clone());
-    let chat = shared.chat.clone();
+    let (chat, sessions) = (shared.chat.clone(), shared.sessions.clone());
     let policy = shared.policy.clone();
     drop(shared);
     // A task of its own, so that the HTTP dispatcher and its buffers are freed.
@@ -161,6 +160,14 @@ pub async fn upgrade(
                 socket.enter(seat.room, seat.guest, seat.wire).await;
             });
         }
+        Way::Session(session) => {
+            let max_frame = sessions.max_frame();
+            let socket = Socket::new(io, already, max_frame, true, false, session::BOUNDS);
+            actix_rt::spawn(async move {
+                let _place = place;
+                sessions.serve(socket, session).await;
+            });
+        }
         Way::Chat => {
             let socket = Socket::new(
                 io,
@@ -207,13 +214,15 @@ enum Way {
     Nexus(Box<Caller>),
     /// Anybody's, within limits.
     Chat,
+    /// Somebody's who has a token.
+    Session(Session),
 }
 
 impl Way {
     /// The one to choose of those that the client offers.
     fn subprotocol<'a>(&self, mut offered: impl Iterator<Item = &'a str>) -> Option<&'a str> {
         match self {
-            Self::SpellTable(..) | Self::Chat => None,
+            Self::SpellTable(..) | Self::Chat | Self::Session(_) => None,
             Self::Table(..) => offered.find(|name| *name == table::SUBPROTOCOL),
             Self::Nexus(_) => offered.next().filter(|name| !name.is_empty()),
         }
@@ -225,12 +234,14 @@ impl Way {
             Self::SpellTable(..) | Self::Table(..) => true,
             // What is encrypted does not become smaller, and what is not could be guessed by its size.
             Self::Nexus(_) | Self::Chat => false,
+            // What others have said would stand beside it.
+            Self::Session(_) => false,
         }
     }
 
     fn cookie(&self) -> Option<&str> {
         match self {
-            Self::SpellTable(..) | Self::Table(..) | Self::Chat => None,
+            Self::SpellTable(..) | Self::Table(..) | Self::Chat | Self::Session(_) => None,
             Self::Nexus(caller) => caller.cookie.as_deref(),
         }
     }
@@ -293,7 +304,11 @@ async fn admit(
     let way = match (shared.speaker, path.strip_prefix("/api").unwrap_or(path)) {
         // Whatever the path: so does Nexus' own server.
         (Some(Speaker::Nexus), _) => nexus()?,
-        (Some(speaker @ Speaker::NexusAssets), _) => {
+        (Some(Speaker::Session), _) | (None, "/session") => {
+            Way::Session(invited(&shared.sessions, req)?)
+        }
+        (None, "/") if has_token(req) => Way::Session(invited(&shared.sessions, req)?),
+        (Some(speaker @ (Speaker::NexusAssets | Speaker::Login)), _) => {
             let text = format!("there is no WebSocket on the port of {}", speaker.name());
             return Err(Error::Forbidden(text));
         }
@@ -307,8 +322,7 @@ async fn admit(
         // Who may sit where is said after hello, with a close code that pages can read.
         (None, "/ws/table") => Way::Table(visitor, verdict.basis),
         (None, "/ws/chat") | (Some(Speaker::Chat), _) => Way::Chat,
-        // With a token it is somebody else's.
-        (None, "/") if !has_token(req) => Way::Chat,
+        (None, "/") => Way::Chat,
         (None, other) => {
             return Err(Error::Forbidden(format!(
                 "there is no WebSocket at {other}; the table's is at /ws/table, SpellTable's at /ws, the chat's at /ws/chat"
@@ -319,6 +333,23 @@ async fn admit(
         Error::Invalid(format!("the WebSocket handshake is not complete: {error}"))
     })?;
     Ok((way, Place::take(&shared.config)?))
+}
+
+/// What a session token in the query allows. Errors: 401, without a word.
+fn invited(sessions: &Sessions, req: &Request) -> Result<Session> {
+    let query = req.uri().query().unwrap_or_default();
+    let host = req.headers().get(header::HOST);
+    let host = host.and_then(|host| host.to_str().ok());
+    let session = sessions.admit(query, host, SystemTime::now());
+    session.ok_or(Error::Unauthenticated(String::new()))
+}
+
+/// The answer to a handshake that is refused.
+fn refusal(error: &Error) -> String {
+    let status = error.status_code();
+    let reason = status.canonical_reason().unwrap_or_default();
+    let version = "sec-websocket-version: 13\r\n";
+    refuse(status.as_u16(), reason, version, &error.to_string())
 }
 
 /// Whether the query has a `token`.
@@ -369,6 +400,7 @@ pub fn open_sockets() -> usize {
 }
 
 impl Place {
+    /// Errors: 503 when there is none.
     fn take(config: &Config) -> Result<Self> {
         let limit = config
             .limits

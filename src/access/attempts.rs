@@ -82,6 +82,10 @@ pub enum Attempt {
     OpenRoom,
     /// Making, joining or looking at a chat room.
     ChatRoom,
+    /// Logging in by name alone.
+    LogIn,
+    /// Asking where a room is.
+    FindRoom,
 }
 
 /// How long somebody who has guessed too often waits at most for an answer.

@@ -11,11 +11,21 @@ pub enum Speaker {
     NexusAssets,
     /// The encrypted chat.
     Chat,
+    /// Scalable Chat's backend: login and rooms.
+    Login,
+    /// Scalable Chat's session server.
+    Session,
 }
 
 impl Speaker {
     /// Those that there are.
-    pub const ALL: [Self; 3] = [Self::Nexus, Self::NexusAssets, Self::Chat];
+    pub const ALL: [Self; 5] = [
+        Self::Nexus,
+        Self::NexusAssets,
+        Self::Chat,
+        Self::Login,
+        Self::Session,
+    ];
 
     /// As it stands in settings and in the lines at start.
     pub fn name(self) -> &'static str {
@@ -23,6 +33,8 @@ impl Speaker {
             Self::Nexus => "nexus",
             Self::NexusAssets => "nexus-assets",
             Self::Chat => "chat",
+            Self::Login => "login",
+            Self::Session => "session",
         }
     }
 
@@ -101,7 +113,6 @@ mod tests {
             "nexus@70000",
             "@5000",
             "morse@1",
-            "session@8000",
         ] {
             assert!(speak(bad).is_err(), "{bad}");
         }

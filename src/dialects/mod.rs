@@ -2,5 +2,6 @@
 
 pub mod chat;
 pub mod nexus;
+pub mod session;
 pub mod spelltable;
 pub mod table;

@@ -90,6 +90,16 @@ pub fn at_once<T>(
     Some(answer.into())
 }
 
+/// Paths below `/api` that are what they are there: those of other systems' clients.
+const API: [&str; 2] = ["/api/login", "/api/rooms"];
+
+fn is_api(path: &str) -> bool {
+    API.iter().any(|own| {
+        let rest = path.strip_prefix(own);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    })
+}
+
 /// The middleware.
 pub async fn gate<B: MessageBody + 'static>(
     policy: Data<Policy>,
@@ -157,6 +167,7 @@ fn straight(path: &str) -> Option<&str> {
     let mut straight = path;
     if let Some(rest) = path.strip_prefix("/api")
         && (rest.is_empty() || rest.starts_with('/'))
+        && !is_api(path)
     {
         straight = if rest.is_empty() { "/" } else { rest };
     }
@@ -185,6 +196,7 @@ fn preflight(req: ServiceRequest, trusted: bool) -> ServiceResponse {
         _ => None,
     };
     let mut answer = match refused {
+        None if is_api(req.path()) => HttpResponse::NoContent(),
         None => HttpResponse::Ok(),
         Some(_) => HttpResponse::BadRequest(),
     };
@@ -209,7 +221,10 @@ fn preflight(req: ServiceRequest, trusted: bool) -> ServiceResponse {
             answer.insert_header(("access-control-allow-private-network", "true"));
         }
     }
-    let answer = answer.body(refused.unwrap_or("OK"));
+    let answer = match refused {
+        None if is_api(req.path()) => answer.finish(),
+        _ => answer.body(refused.unwrap_or("OK")),
+    };
     req.into_response(answer)
 }
 
@@ -292,6 +307,10 @@ mod tests {
             ("/", None),
             ("/docs/", None),
             ("/a//", None),
+            ("/api/login", None),
+            ("/api/rooms/", Some("/api/rooms")),
+            ("/api/rooms/x/", Some("/api/rooms/x")),
+            ("/api/roomsx", Some("/roomsx")),
         ] {
             assert_eq!(straight(path), expected, "{path}");
         }

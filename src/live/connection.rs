@@ -302,6 +302,10 @@ impl<D: Dialect> Connection<D> {
             if self.link.take_release() {
                 return None;
             }
+            if self.link.take_answer() {
+                let conn = self.link.id;
+                let _ = self.room.commands.send(Command::Alive { conn }).await;
+            }
             if self.resume.is_none()
                 && let Some(ending) = self.take_messages().await
             {

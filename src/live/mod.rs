@@ -38,6 +38,6 @@ pub use link::{Bounds, Manners};
 pub use pace::Pace;
 pub use room::{Durability, RoomHandle, open_room};
 pub use rules::{
-    Closing, ConnId, Delivery, Groups, Journaling, Lane, Now, Outgoing, Rules, To, Topic,
+    Closing, ConnId, Delivery, Groups, Journaling, Lane, Now, Outgoing, Rules, To, Topic, rfc3339,
 };
 pub use stage::{Later, Stage};

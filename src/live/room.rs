@@ -36,6 +36,10 @@ pub(super) enum Command<R: Rules> {
         from: ConnId,
         message: R::Message,
     },
+    /// It was probed, and something was heard of it.
+    Alive {
+        conn: ConnId,
+    },
     Leave {
         conn: ConnId,
         /// Whether it ended without the peer's close frame.
@@ -227,6 +231,11 @@ impl<R: Rules> Room<R> {
                     self.rules.receive(from, message, Now::read(), out);
                 }
             }
+            Command::Alive { conn } => {
+                if self.routes.contains_key(&conn) {
+                    self.rules.alive(conn, Now::read(), out);
+                }
+            }
             Command::Leave { conn, lost } => {
                 if self.forget(conn) {
                     if lost {
@@ -285,6 +294,9 @@ impl<R: Rules> Room<R> {
                 self.close(closing).await;
             }
             self.deliver(delivery).await;
+        }
+        for conn in out.probed {
+            self.post(conn, Parcel::Probe(conn)).await;
         }
         for closing in closed {
             self.close(closing).await;

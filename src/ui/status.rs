@@ -1,6 +1,7 @@
 //! `/health`, `/limits`: what state the server is in, and how much it takes.
 
 use super::chat_limits::ChatLimitsBody;
+use super::session_limits::SessionLimitsBody;
 use crate::access::{ACCOUNT_SIGN_IN, ATTEMPTS_PER_MINUTE};
 use crate::accounts::{ADMIN_STATE_BYTES, EMAIL_CHARS, NAME_CHARS, PASSWORD_CHARS};
 use crate::config::{AccountLimits, Nexus};
@@ -109,6 +110,7 @@ struct LimitsBody {
     accounts: AccountLimitsBody,
     nexus: NexusLimits,
     chat: ChatLimitsBody,
+    sessions: SessionLimitsBody,
 }
 
 /// Those of the accounts.
@@ -208,5 +210,6 @@ async fn limits(library: Data<Library>) -> Result<Json<LimitsBody>> {
         accounts: AccountLimitsBody::of(&limits.accounts),
         nexus: NexusLimits::of(&library.config.nexus),
         chat: ChatLimitsBody::of(&limits.chat),
+        sessions: SessionLimitsBody::of(&library.config),
     }))
 }

@@ -11,7 +11,7 @@ enum Who {
     Anyone,
     /// Anyone, but from the server's own pages or from no page: these routes give cookies.
     OwnPage,
-    /// Anyone, but from pages that may use the server or from no page.
+    /// Anyone, but not from pages of other sites.
     AllowedPage,
     /// Who sits at a table: with `--players open` everybody.
     Seated,
@@ -33,6 +33,10 @@ const TABLE: &[(&str, &str, Who)] = &[
     ("get", "/asyncapi.yaml", Anyone),
     ("get", "/files/{id}", ChatMember),
     ("get", "/chat", Anyone),
+    ("post", "/api/login", AllowedPage),
+    // With a login's token, whoever has it; without one see `login.rs`.
+    ("post", "/api/rooms", AllowedPage),
+    ("get", "/api/rooms/{id}", Anyone),
     ("get", "/health", Anyone),
     ("get", "/healthz", Anyone),
     ("get", "/limits", Anyone),
@@ -119,7 +123,18 @@ fn ask(server: &TestServer, method: &str, path: &str, headers: &[(&str, &str)]) 
         ("post" | "put", _) => ("application/json", b"{}".to_vec()),
         _ => ("text/plain", Vec::new()),
     };
-    let headers = [headers, &[("content-type", content_type)]].concat();
+    let login = match path.starts_with("/api/rooms") {
+        true => server.post("/api/login", &json!({"userId": "x"})).text(),
+        false => "{}".to_owned(),
+    };
+    let login: Value = serde_json::from_str(&login).unwrap();
+    let token = format!("Bearer {}", login["token"].as_str().unwrap_or_default());
+    let own = [
+        ("content-type", content_type),
+        ("authorization", token.as_str()),
+    ];
+    let own = &own[..if login["token"].is_null() { 1 } else { 2 }];
+    let headers = [headers, own].concat();
     server
         .send(&method.to_uppercase(), &path, &headers, &body)
         .status
@@ -129,6 +144,16 @@ fn ask(server: &TestServer, method: &str, path: &str, headers: &[(&str, &str)]) 
 fn by_a_page(headers: &[(&str, &str)]) -> bool {
     let page = |name: &str| matches!(name, "origin" | "sec-fetch-site");
     headers.iter().any(|(name, _)| page(name))
+}
+
+/// They are what a page of another site sends.
+fn by_a_foreign_page(headers: &[(&str, &str)]) -> bool {
+    let foreign = |name: &str, value: &str| match name {
+        "origin" => value != "http://localhost:3000" && value != "https://t.example",
+        "sec-fetch-site" => value == "cross-site",
+        _ => false,
+    };
+    headers.iter().any(|(name, value)| foreign(name, value))
 }
 
 #[test]
@@ -175,8 +200,8 @@ fn only_the_gm_gets_past_a_gms_row(
         let status = ask(&server, method, path, headers);
         let may = match who {
             Anyone | ChatMember => true,
-            // None of these pages may.
-            OwnPage | AllowedPage => !by_a_page(headers),
+            AllowedPage => !by_a_foreign_page(headers),
+            OwnPage => !by_a_page(headers),
             Seated | AtMain => !flags.contains(&"code"),
             Gm | Account | AdminAccount => false,
         };

@@ -338,8 +338,13 @@ pub fn connect_from(ip: &str, addr: SocketAddr) -> TcpStream {
     socket.into()
 }
 
-fn exchange(mut stream: TcpStream, bytes: &[u8]) -> Answer {
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+fn exchange(stream: TcpStream, bytes: &[u8]) -> Answer {
+    exchange_within(PATIENCE, stream, bytes)
+}
+
+/// Sends bytes and reads until the server closes, which may take that long.
+pub fn exchange_within(patience: Duration, mut stream: TcpStream, bytes: &[u8]) -> Answer {
+    stream.set_read_timeout(Some(patience)).unwrap();
     // The server may answer and close before it has read everything.
     let _ = stream.write_all(bytes);
     let mut answer = Vec::new();
