@@ -2,11 +2,13 @@
 
 mod chat;
 mod nexus;
+mod peershare;
 mod speak;
 
 pub use chat::ChatLimits;
 pub use nexus::Nexus;
-pub use speak::{ClientBuild, Speak, Speaker};
+pub use peershare::{Environment, MayCreate, PeerShare};
+pub use speak::{ClientBuild, Speak, SpeakList, Speaker};
 
 use clap::{Parser, ValueEnum};
 use ipnet::IpNet;
@@ -77,10 +79,12 @@ pub struct Config {
 
     /// Open a further port for the clients of another system; repeatable, or separated by commas
     ///
-    /// Known are nexus (rooms, 5000 by default there) and nexus-assets (its library of pictures,
-    /// 8080 by default there: everybody who can reach that port sees all maps).
-    #[arg(long, env = "TABLEKEEP_SPEAK", value_name = "DIALECT@PORT", value_delimiter = ',', value_parser = speak::speak)]
-    pub speak: Vec<Speak>,
+    /// Known are nexus (rooms, 5000 by default there), nexus-assets (its library of pictures,
+    /// 8080 by default there: everybody who can reach that port sees all maps), chat (9001),
+    /// peershare (groups for calls as its first version has them; peershare@3000,3001 has the sockets
+    /// on the second port as there) and peershare-new (the newest version, 3000).
+    #[arg(long, env = "TABLEKEEP_SPEAK", value_name = "DIALECT@PORT", value_parser = speak::speak)]
+    pub speak: Vec<SpeakList>,
 
     /// Serve a client's own build (a folder with index.html) on that system's port; repeatable
     #[arg(long, env = "TABLEKEEP_CLIENT", value_name = "DIALECT=DIR", value_delimiter = ',', value_parser = speak::client)]
@@ -122,6 +126,10 @@ pub struct Config {
     /// What Nexus clients are held to.
     #[command(flatten)]
     pub nexus: Nexus,
+
+    /// What PeerShare's clients are held to.
+    #[command(flatten)]
+    pub peershare: PeerShare,
 }
 
 /// Everything that is bounded.
@@ -250,6 +258,20 @@ impl Config {
     /// Whether anybody can be GM without a password.
     pub fn has_gm(&self) -> bool {
         self.access == Access::Open || self.loopback_gm() || !self.gm_from.is_empty()
+    }
+
+    /// The listeners of `--speak`, in order.
+    pub fn speakers(&self) -> impl Iterator<Item = Speak> {
+        self.speak.iter().flat_map(|list| list.0.iter().copied())
+    }
+
+    /// Takes over the environment variables of those systems whose listeners are open. `var` looks
+    /// one up. Errors: a sentence about a value that makes no sense.
+    pub fn adopt(&mut self, var: impl Fn(&str) -> Option<String>) -> Result<(), String> {
+        if self.speakers().any(|speak| speak.speaker.is_peershare()) {
+            self.peershare.adopt(var)?;
+        }
+        Ok(())
     }
 
     /// The effective `--workers`.

@@ -65,6 +65,7 @@ impl Resume {
 pub struct Metrics {
     registry: Registry,
     rooms: Gauge,
+    groups: Gauge,
     members: [Gauge; Dialect::NAMES.len()],
     deliveries: Counter,
     delivered_bytes: Counter,
@@ -90,6 +91,12 @@ impl Metrics {
         let seconds = || Histogram::new(SECONDS);
         Self {
             rooms: add(all, "rooms", "Rooms that are open", Gauge::default()),
+            groups: add(
+                all,
+                "signaling_groups",
+                "PeerShare's groups among them",
+                Gauge::default(),
+            ),
             members: add_labelled(
                 all,
                 "members",
@@ -162,6 +169,16 @@ impl Metrics {
     /// A room ended.
     pub fn room_closed(&self) {
         self.rooms.dec();
+    }
+
+    /// One of PeerShare's groups came to be.
+    pub fn group_opened(&self) {
+        self.groups.inc();
+    }
+
+    /// One of PeerShare's groups ended.
+    pub fn group_closed(&self) {
+        self.groups.dec();
     }
 
     /// Somebody joined a room.
@@ -259,6 +276,7 @@ mod tests {
         metrics.room_opened();
         metrics.room_opened();
         metrics.room_closed();
+        metrics.group_opened();
         metrics.joined(Dialect::SpellTable);
         metrics.joined(Dialect::Session);
         metrics.left(Dialect::Session);
@@ -273,6 +291,7 @@ mod tests {
         let lines: Vec<_> = text.lines().collect();
         for line in [
             "tablekeep_rooms 1",
+            "tablekeep_signaling_groups 1",
             "tablekeep_members{dialect=\"spelltable\"} 1",
             "tablekeep_members{dialect=\"session\"} 0",
             "tablekeep_members{dialect=\"table\"} 0",

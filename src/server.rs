@@ -3,14 +3,17 @@
 use crate::access::{Keys, Passes, Policy, SocketAddrs, own_password};
 use crate::audio::{self, SOUNDS, TagReader};
 use crate::banner::banner;
-use crate::config::{Config, Secret, Speaker};
+use crate::config::{Config, Environment, Secret, Speaker};
 use crate::demo;
 use crate::dialects::chat::{self, Chat};
 use crate::dialects::nexus::{Rooms, assets, assets::AssetBook};
+use crate::dialects::peerjs::Switchboard;
+use crate::dialects::peershare::{self, Card, Signaling, Version};
 use crate::dialects::table::{OpenTables, Settings};
 use crate::error::{Error, ErrorBody, Result, ValidationBody};
 use crate::http::{
-    self, AtOnce, ClientBuilds, Registrar, RouteList, at_once, fallback, gate, send_document,
+    self, AtOnce, ClientBuilds, Manners, Registrar, RouteList, at_once, fallback, gate,
+    send_document,
 };
 use crate::library::Library;
 use crate::live::{Couriers, Keeper, Stage, start_courier};
@@ -88,6 +91,7 @@ pub const ASSETS_OPENAPI: &str = include_str!("../openapi/nexus-assets.json");
         (name = "tables", description = "Tables, joining them, pairing displays"),
         (name = "access", description = "Signing in"),
         (name = "chat", description = "Files of chat rooms; everything else of them goes over WebSocket"),
+        (name = "signaling", description = "PeerShare's groups for calls; everything else of them goes over WebSocket"),
         (name = "server", description = "The server itself, its pages and documents")
     ),
     components(schemas(ErrorBody, ValidationBody))
@@ -135,6 +139,7 @@ fn routes(config: &mut impl Registrar) {
     audio::routes(config);
     scenes::routes(config);
     chat::routes(config);
+    peershare::routes(config);
 }
 
 /// What need not go through the routes when it is in memory.
@@ -161,17 +166,28 @@ struct Shared {
     builds: Data<ClientBuilds>,
     assets: Data<AssetBook>,
     chat: Data<Arc<Chat>>,
+    signaling: Data<Arc<Signaling>>,
+    /// The rules on PeerShare's listeners.
+    peershare_policy: Data<Policy>,
 }
 
 impl Shared {
+    fn policy(&self, speaker: Option<Speaker>) -> Data<Policy> {
+        match speaker {
+            Some(speaker) if speaker.is_peershare() => self.peershare_policy.clone(),
+            _ => self.policy.clone(),
+        }
+    }
+
     fn sockets(&self, speaker: Option<Speaker>) -> Sockets {
         Sockets {
-            policy: self.policy.clone(),
+            policy: self.policy(speaker),
             config: self.config.clone(),
             open: self.open.clone(),
             nexus: self.nexus.clone(),
             speaker,
             chat: self.chat.get_ref().clone(),
+            signaling: self.signaling.get_ref().clone(),
         }
     }
 }
@@ -237,6 +253,9 @@ impl Server {
         let (scanned, scan_done) = watch::channel(false);
         let library = Library::new(config.clone(), store.clone(), open.clone(), scan_done);
         let chat = Arc::new(Chat::new(&config.limits.chat, couriers.clone()));
+        let switchboard = Switchboard::default();
+        let signaling = Signaling::new(config.peershare.clone(), couriers.clone(), switchboard);
+        let peershare_policy = policy.allowing(&config.peershare.allowed_origins);
         let shared = Shared {
             library: Data::new(library),
             aliases: Data::new(Aliases::open(store.private().join("aliases.json"))),
@@ -253,6 +272,8 @@ impl Server {
             builds,
             assets: Data::new(AssetBook::new(&MAPS)),
             chat: Data::new(chat),
+            signaling: Data::new(Arc::new(signaling)),
+            peershare_policy: Data::new(peershare_policy),
         };
         Ok(Self {
             addr,
@@ -297,11 +318,13 @@ impl Server {
                 connections(worker.sockets(None), routes)
             })?;
         println!("listening on http://{}", self.addr);
-        for Further { speaker, listener } in self.further {
+        let cards = cards(&self.further, config.peershare.environment)?;
+        for (Further { speaker, listener }, card) in self.further.into_iter().zip(cards) {
             let addr = listener.local_addr()?;
             let worker = shared.clone();
             server = server.listen(speaker.name(), listener, move || {
-                let routes = map_config(further_app(&worker, speaker), |()| AppConfig::default());
+                let routes = further_app(&worker, speaker, card.clone());
+                let routes = map_config(routes, |()| AppConfig::default());
                 let routes = apply_fn_factory(routes, |req: Request, routes| {
                     routes.call(req).map_ok(Response::from)
                 });
@@ -315,6 +338,7 @@ impl Server {
         let serving = actix_rt::spawn(server);
         stop.await;
         shared.nexus.stop();
+        shared.signaling.stop();
         drain(&shared.couriers, &handle, &shared.open).await;
         drop(watcher);
         drop(serving);
@@ -476,8 +500,7 @@ fn open_builds(config: &Config) -> Result<ClientBuilds> {
     for client in &config.client {
         let name = client.speaker.name();
         if !config
-            .speak
-            .iter()
+            .speakers()
             .any(|speak| speak.speaker == client.speaker)
         {
             let text =
@@ -491,7 +514,7 @@ fn open_builds(config: &Config) -> Result<ClientBuilds> {
 
 /// Binds the ports of `--speak`, on the main listener's interface.
 fn listen_further(config: &Config) -> Result<Vec<Further>> {
-    let further = config.speak.iter().map(|speak| {
+    let further = config.speakers().map(|speak| {
         let setting = format!("--speak {}@PORT", speak.speaker.name());
         let listener = listen(SocketAddr::new(config.listen.ip(), speak.port), &setting)?;
         Ok(Further {
@@ -500,6 +523,20 @@ fn listen_further(config: &Config) -> Result<Vec<Further>> {
         })
     });
     further.collect()
+}
+
+/// What the root of each listener says, where that is PeerShare's.
+fn cards(further: &[Further], environment: Environment) -> Result<Vec<Data<Card>>> {
+    let cards = further.iter().enumerate().map(|(at, own)| {
+        // The port behind it, if there is one for sockets alone.
+        let sockets = further.get(at + 1);
+        let sockets = sockets.filter(|next| next.speaker == Speaker::PeerShareSocket);
+        let port = sockets.unwrap_or(own).listener.local_addr()?.port();
+        let first_version = own.speaker == Speaker::PeerShare;
+        let facts = first_version.then_some((port, environment.name()));
+        Ok(Data::new(Card::new(facts)))
+    });
+    cards.collect()
 }
 
 /// `setting` would choose another port.
@@ -554,6 +591,7 @@ fn app(
         .app_data(shared.tags.clone())
         .app_data(shared.tables.clone())
         .app_data(shared.chat.clone())
+        .app_data(shared.signaling.clone())
         .app_data(shared.policy.clone())
         .app_data(shared.config.clone())
         .app_data(shared.routes.clone())
@@ -611,6 +649,7 @@ where
 fn further_app(
     shared: &Shared,
     speaker: Speaker,
+    card: Data<Card>,
 ) -> App<
     impl ServiceFactory<
         ServiceRequest,
@@ -635,9 +674,28 @@ fn further_app(
                     .route("/openapi.json", web::get().to(assets_openapi))
                     .default_service(web::to(assets::not_found));
             }
+            Speaker::PeerShareSocket => {
+                config.default_service(web::to(upgrade_required));
+            }
+            Speaker::PeerShare | Speaker::PeerShareNew => {
+                let version = match speaker {
+                    Speaker::PeerShareNew => Version::Newest,
+                    _ => Version::Seed,
+                };
+                config.app_data(Data::new(version));
+                peershare::port_routes(config, version);
+                let page = move |req, builds, card| peershare_page(speaker, req, builds, card);
+                config.default_service(web::to(page));
+            }
         })
+        .app_data(Data::new(match speaker {
+            _ if speaker.is_peershare() => Manners::Express,
+            _ => Manners::Fast,
+        }))
+        .app_data(card)
+        .app_data(shared.signaling.clone())
         .app_data(shared.library.clone())
-        .app_data(shared.policy.clone())
+        .app_data(shared.policy(Some(speaker)))
         .app_data(shared.builds.clone())
         .app_data(shared.chat.clone())
         .app_data(shared.assets.clone())
@@ -662,10 +720,32 @@ async fn page_of(
     let is_socket = req.path() == "/ws";
     match builds.get(speaker.name()).filter(|_| !is_socket) {
         Some(build) => build.send(&req).await,
-        None => Ok(HttpResponse::UpgradeRequired()
-            .insert_header((header::UPGRADE, "websocket"))
-            .content_type("text/plain")
-            .body("Upgrade Required")),
+        None => Ok(upgrade_required().await),
+    }
+}
+
+/// On ports, and at paths, where there are only WebSockets.
+async fn upgrade_required() -> HttpResponse {
+    HttpResponse::UpgradeRequired()
+        .insert_header((header::UPGRADE, "websocket"))
+        .content_type("text/plain")
+        .body("Upgrade Required")
+}
+
+/// On PeerShare's ports: the client's own build where one is given, else what the server is.
+async fn peershare_page(
+    speaker: Speaker,
+    req: HttpRequest,
+    builds: Data<ClientBuilds>,
+    card: Data<Card>,
+) -> Result<HttpResponse> {
+    if speaker == Speaker::PeerShareNew && req.path() == "/ws" {
+        return Ok(upgrade_required().await);
+    }
+    match builds.get(speaker.name()) {
+        Some(build) => build.send(&req).await,
+        None if req.path() == "/" => Ok(peershare::send_card(card).await),
+        None => Ok(peershare::not_found().await),
     }
 }
 

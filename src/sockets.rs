@@ -6,11 +6,14 @@ use crate::access::{
 use crate::config::{Config, Speaker};
 use crate::dialects::chat::{self, Chat, serve_chat};
 use crate::dialects::nexus::{self, Ask, Proof, Rooms};
+use crate::dialects::peershare::{self, Signaling, Version, is_peershare, serve_peershare};
 use crate::dialects::spelltable;
 use crate::dialects::table::{self, Guest, OpenTables, TableRules};
 use crate::error::{Error, Result};
 use crate::http;
-use crate::live::{Bounds, CloseCode, RoomHandle, Socket, negotiate, refuse, switch_protocols};
+use crate::live::{
+    Bounds, CloseCode, RoomHandle, Said, Socket, negotiate, refuse, switch_protocols,
+};
 use crate::model::TableId;
 use actix_codec::Framed;
 use actix_http::{HttpMessage, Request, h1, ws};
@@ -40,6 +43,8 @@ pub struct Sockets {
     pub chat: Arc<Chat>,
     /// Nexus' rooms.
     pub nexus: Arc<Rooms>,
+    /// PeerShare's groups.
+    pub signaling: Arc<Signaling>,
     /// Whose listener it is; `None`: the main one.
     pub speaker: Option<Speaker>,
 }
@@ -101,8 +106,9 @@ pub async fn upgrade(
     let max_frame = shared.config.limits.max_frame;
     let max_messages = shared.config.limits.max_messages;
     let max_message = shared.config.nexus.max_message;
+    let max_signal = shared.config.peershare.max_message;
     let (open, rooms) = (shared.open.clone(), shared.nexus.clone());
-    let chat = shared.chat.clone();
+    let (chat, signaling) = (shared.chat.clone(), shared.signaling.clone());
     drop(shared);
     // A task of its own, so that the HTTP dispatcher and its buffers are freed.
     match way {
@@ -163,6 +169,31 @@ pub async fn upgrade(
                 serve_chat(socket, None, Client::of(addrs), chat).await;
             });
         }
+        Way::PeerShare(visitor) => {
+            let bounds = peershare::BOUNDS;
+            let socket = Socket::new(io, already, max_signal, true, false, bounds);
+            actix_rt::spawn(async move {
+                let _place = place;
+                serve_peershare(socket, None, visitor, signaling).await;
+            });
+        }
+        Way::ChatOrPeerShare(visitor) => {
+            let max = chat::LOBBY_FRAME_BYTES;
+            let mut socket = Socket::new(io, already, max, true, false, chat::BOUNDS);
+            actix_rt::spawn(async move {
+                let _place = place;
+                let Some(first) = socket.hear().await else {
+                    return;
+                };
+                match &first {
+                    Said::Text(text) | Said::Binary(text) if is_peershare(text) => {
+                        let first = Some(text.clone());
+                        serve_peershare(socket, first, visitor, signaling).await;
+                    }
+                    _ => serve_chat(socket, Some(first), visitor.client, chat).await,
+                }
+            });
+        }
     }
     Ok(())
 }
@@ -192,13 +223,19 @@ enum Way {
     Nexus(Box<Caller>),
     /// Anybody's, within limits.
     Chat,
+    /// The same.
+    PeerShare(peershare::Visitor),
+    /// The first message tells.
+    ChatOrPeerShare(peershare::Visitor),
 }
 
 impl Way {
     /// The one to choose of those that the client offers.
     fn subprotocol<'a>(&self, mut offered: impl Iterator<Item = &'a str>) -> Option<&'a str> {
         match self {
-            Self::SpellTable(..) | Self::Chat => None,
+            Self::SpellTable(..) | Self::Chat | Self::PeerShare(_) | Self::ChatOrPeerShare(_) => {
+                None
+            }
             Self::Table(_) => offered.find(|name| *name == table::SUBPROTOCOL),
             Self::Nexus(_) => offered.next().filter(|name| !name.is_empty()),
         }
@@ -209,13 +246,17 @@ impl Way {
         match self {
             Self::SpellTable(..) | Self::Table(_) => true,
             // What is encrypted does not become smaller, and what is not could be guessed by its size.
-            Self::Nexus(_) | Self::Chat => false,
+            Self::Nexus(_) | Self::Chat | Self::PeerShare(_) | Self::ChatOrPeerShare(_) => false,
         }
     }
 
     fn cookie(&self) -> Option<&str> {
         match self {
-            Self::SpellTable(..) | Self::Table(_) | Self::Chat => None,
+            Self::SpellTable(..)
+            | Self::Table(_)
+            | Self::Chat
+            | Self::PeerShare(_)
+            | Self::ChatOrPeerShare(_) => None,
             Self::Nexus(caller) => caller.cookie.as_deref(),
         }
     }
@@ -275,6 +316,11 @@ async fn admit(
     let (path, visitor) = (req.path(), verdict.visitor());
     let nexus =
         || Caller::of(shared, req, verdict, addrs).map(|caller| Way::Nexus(Box::new(caller)));
+    let peershare = |version| peershare::Visitor {
+        version,
+        client: Client::of(addrs),
+        is_gm: verdict.role == Role::Gm,
+    };
     let way = match (shared.speaker, path.strip_prefix("/api").unwrap_or(path)) {
         // Whatever the path: so does Nexus' own server.
         (Some(Speaker::Nexus), _) => nexus()?,
@@ -292,11 +338,22 @@ async fn admit(
         // Who may sit where is said after hello, with a close code that pages can read.
         (None, "/ws/table") => Way::Table(visitor),
         (None, "/ws/chat") | (Some(Speaker::Chat), _) => Way::Chat,
+        // Whatever the path: so does the first version's own server.
+        (None, "/ws/signal") | (Some(Speaker::PeerShare | Speaker::PeerShareSocket), _) => {
+            Way::PeerShare(peershare(Version::Seed))
+        }
+        (Some(Speaker::PeerShareNew), _) if path == "/ws" => {
+            Way::PeerShare(peershare(Version::Newest))
+        }
         // With a token it is somebody else's.
-        (None, "/") if !has_token(req) => Way::Chat,
+        (None, "/") if !has_token(req) => Way::ChatOrPeerShare(peershare(Version::Seed)),
+        (Some(Speaker::PeerShareNew), other) => {
+            let text = format!("there is no WebSocket at {other}; PeerShare's is at /ws");
+            return Err(Error::Forbidden(text));
+        }
         (None, other) => {
             return Err(Error::Forbidden(format!(
-                "there is no WebSocket at {other}; the table's is at /ws/table, SpellTable's at /ws, the chat's at /ws/chat"
+                "there is no WebSocket at {other}; the table's is at /ws/table, SpellTable's at /ws, the chat's at /ws/chat, PeerShare's at /ws/signal"
             )));
         }
     };

@@ -11,6 +11,7 @@ use actix_web::http::Method;
 use actix_web::http::header::{self, HeaderMap, HeaderName};
 use ipnet::IpNet;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 /// Headers that proxies and tunnels add: whoever is behind one does not sit at this machine.
@@ -73,9 +74,10 @@ enum Page {
 }
 
 /// The access settings, ready to judge.
+#[derive(Clone)]
 pub struct Policy {
-    machine: Machine,
-    passes: Passes,
+    machine: Arc<Machine>,
+    passes: Arc<Passes>,
     open: bool,
     players: Players,
     loopback_gm: bool,
@@ -87,14 +89,21 @@ impl Policy {
     /// From the settings.
     pub fn new(config: &Config, passes: Passes) -> Self {
         Self {
-            machine: Machine::new(&config.allow_host),
-            passes,
+            machine: Arc::new(Machine::new(&config.allow_host)),
+            passes: Arc::new(passes),
             open: config.access == Access::Open,
             players: config.players,
             loopback_gm: config.loopback_gm(),
             gm_from: config.gm_from.clone(),
             allow_origin: config.allow_origin.clone(),
         }
+    }
+
+    /// The same, with pages of further origins allowed.
+    pub fn allowing(&self, origins: &[String]) -> Self {
+        let mut also = self.clone();
+        also.allow_origin.extend_from_slice(origins);
+        also
     }
 
     /// This machine.
@@ -284,7 +293,6 @@ mod tests {
     use crate::config::Secret;
     use actix_http::header::HeaderValue;
     use clap::Parser;
-    use std::sync::Arc;
 
     fn other() -> TableId {
         TableId::parse("k3v9x2qa").unwrap()

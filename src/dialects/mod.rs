@@ -2,5 +2,7 @@
 
 pub mod chat;
 pub mod nexus;
+pub mod peerjs;
+pub mod peershare;
 pub mod spelltable;
 pub mod table;

@@ -25,6 +25,27 @@ const METHODS: &str = "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT";
 const EXPOSED: &str =
     "accept-ranges, content-disposition, content-length, content-range, etag, last-modified";
 
+/// The manners of a listener, as its clients know them from their own server; `Data` of the app.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Manners {
+    /// SpellTable's: everything also answers under `/api`.
+    #[default]
+    Fast,
+    /// Those of Express with its `cors`: `/api` is a path like any other, an allowed origin is named
+    /// in the answer, and a preflight has no body.
+    Express,
+}
+
+impl Manners {
+    fn of(req: &ServiceRequest) -> Self {
+        let given = req.app_data::<Data<Self>>();
+        given.map_or_else(Self::default, |given| *given.get_ref())
+    }
+}
+
+/// Methods that a page may use where [`Manners::Express`] count.
+const EXPRESS_METHODS: &str = "GET,HEAD,PUT,PATCH,POST,DELETE";
+
 /// Marks a request that came as HEAD and is routed as GET; the body is dropped when sending.
 #[derive(Clone, Copy, Debug)]
 struct IsHead;
@@ -72,7 +93,7 @@ pub fn at_once<T>(
         },
         outlet: req.conn_data(),
     };
-    let path = straight(req.path()).unwrap_or_else(|| req.path());
+    let path = straight(req.path(), Manners::Fast).unwrap_or_else(|| req.path());
     let mut answers = answers.iter();
     let (answer, rest) = answers.find_map(|(prefix, answer)| {
         let rest = path.strip_prefix(prefix)?;
@@ -96,23 +117,27 @@ pub async fn gate<B: MessageBody + 'static>(
     mut req: ServiceRequest,
     next: Next<B>,
 ) -> actix_web::Result<ServiceResponse<BoxBody>> {
-    straighten(&mut req);
+    let manners = Manners::of(&req);
+    straighten(&mut req, manners);
     let addrs = req.conn_data::<SocketAddrs>().copied();
     let addrs = addrs.unwrap_or_else(SocketAddrs::unknown);
     let verdict = match policy.judge(req.head(), addrs) {
         Ok(verdict) => verdict,
-        Err(_) if is_preflight(&req) => return Ok(preflight(req, false)),
+        Err(_) if is_preflight(&req) => return Ok(preflight(req, false, manners)),
         Err(error) => return Ok(req.into_response(error.error_response())),
     };
     if is_preflight(&req) {
-        return Ok(preflight(req, verdict.trusted));
+        return Ok(preflight(req, verdict.trusted, manners));
     }
     req.extensions_mut().insert(verdict);
     if req.method() == Method::HEAD {
         req.extensions_mut().insert(IsHead);
         req.head_mut().method = Method::GET;
     }
-    let cors = cors_headers(req.headers(), verdict);
+    let cors = match manners {
+        Manners::Fast => cors_headers(req.headers(), verdict),
+        Manners::Express => express_headers(req.headers(), verdict.trusted),
+    };
     match AssertUnwindSafe(next.call(req)).catch_unwind().await {
         Ok(Ok(answer)) => {
             let mut answer = answer.map_into_boxed_body();
@@ -133,8 +158,8 @@ pub async fn gate<B: MessageBody + 'static>(
 }
 
 /// `/api/x` is `/x` (what a proxy in front of SpellTable does), and `/x/` is `/x`.
-fn straighten(req: &mut ServiceRequest) {
-    let Some(path) = straight(req.path()) else {
+fn straighten(req: &mut ServiceRequest, manners: Manners) {
+    let Some(path) = straight(req.path(), manners) else {
         return;
     };
     let target = match req.uri().query() {
@@ -153,9 +178,10 @@ fn straighten(req: &mut ServiceRequest) {
 }
 
 /// The one spelling of `path`; `None` when it has it already.
-fn straight(path: &str) -> Option<&str> {
+fn straight(path: &str, manners: Manners) -> Option<&str> {
     let mut straight = path;
-    if let Some(rest) = path.strip_prefix("/api")
+    if manners == Manners::Fast
+        && let Some(rest) = path.strip_prefix("/api")
         && (rest.is_empty() || rest.starts_with('/'))
     {
         straight = if rest.is_empty() { "/" } else { rest };
@@ -175,7 +201,10 @@ fn is_preflight(req: &ServiceRequest) -> bool {
             .contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
 }
 
-fn preflight(req: ServiceRequest, trusted: bool) -> ServiceResponse {
+fn preflight(req: ServiceRequest, trusted: bool, manners: Manners) -> ServiceResponse {
+    if manners == Manners::Express {
+        return express_preflight(req, trusted);
+    }
     let asked = |name: HeaderName| req.headers().get(name).cloned();
     let method = asked(header::ACCESS_CONTROL_REQUEST_METHOD);
     let known = method.is_some_and(|m| METHODS.split(", ").any(|known| m == known));
@@ -211,6 +240,34 @@ fn preflight(req: ServiceRequest, trusted: bool) -> ServiceResponse {
     }
     let answer = answer.body(refused.unwrap_or("OK"));
     req.into_response(answer)
+}
+
+fn express_preflight(req: ServiceRequest, trusted: bool) -> ServiceResponse {
+    let mut answer = HttpResponse::NoContent();
+    for header in express_headers(req.headers(), trusted) {
+        answer.append_header(header);
+    }
+    answer.append_header((header::ACCESS_CONTROL_ALLOW_METHODS, EXPRESS_METHODS));
+    let asked = header::ACCESS_CONTROL_REQUEST_HEADERS;
+    if let Some(headers) = req.headers().get(&asked).cloned() {
+        answer.append_header((header::VARY, asked.as_str()));
+        answer.append_header((header::ACCESS_CONTROL_ALLOW_HEADERS, headers));
+    }
+    req.into_response(answer.finish())
+}
+
+/// The CORS headers of every answer where [`Manners::Express`] count.
+fn express_headers(headers: &HeaderMap, trusted: bool) -> Vec<(HeaderName, HeaderValue)> {
+    let origin = headers.get(header::ORIGIN).filter(|_| trusted);
+    let origin = origin.map(|origin| (header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone()));
+    let always = [
+        (
+            header::ACCESS_CONTROL_ALLOW_CREDENTIALS,
+            HeaderValue::from_static("true"),
+        ),
+        (header::VARY, HeaderValue::from_static("Origin")),
+    ];
+    origin.into_iter().chain(always).collect()
 }
 
 /// The CORS headers of an answer to this request.
@@ -277,7 +334,7 @@ impl ResponseError for Failed {
 
 #[cfg(test)]
 mod tests {
-    use super::straight;
+    use super::{Manners, straight};
 
     #[test]
     fn every_path_has_one_spelling() {
@@ -293,7 +350,14 @@ mod tests {
             ("/docs/", None),
             ("/a//", None),
         ] {
-            assert_eq!(straight(path), expected, "{path}");
+            assert_eq!(straight(path, Manners::Fast), expected, "{path}");
+        }
+        for (path, expected) in [
+            ("/api/stats", None),
+            ("/api/", Some("/api")),
+            ("/group/x/", Some("/group/x")),
+        ] {
+            assert_eq!(straight(path, Manners::Express), expected, "{path}");
         }
     }
 }

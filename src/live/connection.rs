@@ -97,7 +97,7 @@ pub enum Said {
     /// A text message, of valid UTF-8.
     Text(Bytes),
     /// A binary message.
-    Binary,
+    Binary(Bytes),
 }
 
 impl Socket {
@@ -156,7 +156,7 @@ impl Socket {
         loop {
             match take_one(&mut self.reader, &self.link)? {
                 Some(Inbound::Text(text)) => return Ok(Said::Text(text)),
-                Some(Inbound::Binary(_)) => return Ok(Said::Binary),
+                Some(Inbound::Binary(bytes)) => return Ok(Said::Binary(bytes)),
                 Some(_) => continue,
                 None => {}
             }

@@ -3,6 +3,7 @@
 mod chat_limits;
 mod pages;
 mod probes;
+mod signaling_limits;
 mod status;
 
 pub use probes::Readiness;

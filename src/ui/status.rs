@@ -1,9 +1,11 @@
 //! `/health`, `/limits`: what state the server is in, and how much it takes.
 
 use super::chat_limits::ChatLimitsBody;
+use super::signaling_limits::SignalingLimits;
 use crate::access::ATTEMPTS_PER_MINUTE;
 use crate::config::Nexus;
 use crate::dialects::nexus::QUEUE_BYTES;
+use crate::dialects::peershare::{Signaling, SignalingHealth};
 use crate::dialects::table::dice::MAX_DICE;
 use crate::dialects::table::{CHAT_CHARS, HINT_BYTES, SIGNAL_BYTES};
 use crate::error::Result;
@@ -18,6 +20,7 @@ use crate::tables::{MAX_NAME_CHARS, MAX_WAITING};
 use actix_web::get;
 use actix_web::web::{Data, Json};
 use serde::Serialize;
+use std::sync::Arc;
 use utoipa::ToSchema;
 
 pub(super) fn routes(config: &mut impl Registrar) {
@@ -37,6 +40,9 @@ struct Health {
     maps: LibraryHealth,
     scenes: LibraryHealth,
     sounds: LibraryHealth,
+    /// What PeerShare's clients look for here.
+    #[serde(flatten)]
+    signaling: SignalingHealth,
 }
 
 /// What one library holds.
@@ -52,7 +58,7 @@ struct LibraryHealth {
 /// Says that the server is up, and what it has found.
 #[utoipa::path(tag = "server", responses((status = 200, body = Health), PublicErrors))]
 #[get("/health")]
-async fn health(library: Data<Library>) -> Json<Health> {
+async fn health(library: Data<Library>, signaling: Data<Arc<Signaling>>) -> Json<Health> {
     let shelves = library.store().shelves();
     let of = |dir: &str| {
         let shelf = shelves.iter().find(|shelf| shelf.kind().dir == dir);
@@ -70,6 +76,7 @@ async fn health(library: Data<Library>) -> Json<Health> {
         maps: of("maps"),
         scenes: of("scenes"),
         sounds: of("sounds"),
+        signaling: signaling.health(),
     })
 }
 
@@ -107,6 +114,7 @@ struct LimitsBody {
     ranges_per_request: usize,
     nexus: NexusLimits,
     chat: ChatLimitsBody,
+    peershare: SignalingLimits,
 }
 
 /// What Nexus' rooms and clients are held to.
@@ -177,5 +185,6 @@ async fn limits(library: Data<Library>) -> Result<Json<LimitsBody>> {
         ranges_per_request: MAX_RANGES,
         nexus: NexusLimits::of(&library.config.nexus),
         chat: ChatLimitsBody::of(&limits.chat),
+        peershare: SignalingLimits::of(&library.config.peershare),
     }))
 }

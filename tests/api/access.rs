@@ -37,6 +37,8 @@ const TABLE: &[(&str, &str, Who)] = &[
     ("delete", "/tables/{id}/members/{member}", Gm),
     ("get", "/tables/{id}/scene", Seated),
     ("put", "/tables/{id}/scene", Gm),
+    ("get", "/group/{id}", Anyone),
+    ("get", "/stats", Anyone),
     ("post", "/signin", OwnPage),
     ("post", "/signout", OwnPage),
     ("get", "/tables", Gm),

@@ -17,6 +17,8 @@ mod nexus_assets;
 mod nexus_ws;
 mod openapi;
 mod peek;
+mod peershare_rest;
+mod peershare_ws;
 mod scenes;
 mod sign_in;
 mod spelltable_ws;

@@ -7,11 +7,11 @@ use super::check::{Alg, PublicKey, Upload, folded, is_wrapped_key};
 use super::directory::{Budget, Digest, Directory, Entry, digest, same};
 use super::kept::{Events, Files, SharedFile};
 use super::refusal::Refusal;
-use super::say::{Said, time};
+use super::say::Said;
 use super::wire::{Scheme, Tagging};
 use crate::config::ChatLimits;
 use crate::json::quote;
-use crate::live::{CloseCode, ConnId, Groups, Lane, Now, Outgoing, Rules, To};
+use crate::live::{CloseCode, ConnId, Groups, Lane, Now, Outgoing, Rules, To, rfc3339};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -163,7 +163,7 @@ impl Member {
             .text("participant_id", &self.id)
             .text("name", &self.name)
             .raw("is_owner", if self.is_owner { "true" } else { "false" })
-            .text("joined_at", &time(self.joined_ms))
+            .text("joined_at", &rfc3339(self.joined_ms))
             .raw("public_key", self.key_json())
             .object()
     }
@@ -372,7 +372,7 @@ impl ChatRules {
             .text("description", &self.description)
             .text("join_key", &self.entry.join_key)
             .raw("has_password", if has_password { "true" } else { "false" })
-            .text("created_at", &time(self.created_ms))
+            .text("created_at", &rfc3339(self.created_ms))
             .number("participant_count", self.members.len() as u64)
             .number("max_participants", self.limits.members.into())
             .raw("encryption", &self.entry.encryption())
@@ -680,7 +680,7 @@ impl ChatRules {
             .text("content", content)
             .text("sender_id", &sender.id)
             .text("message_id", id)
-            .text("sent_at", &time(now.unix_ms))
+            .text("sent_at", &rfc3339(now.unix_ms))
             .number("seq", self.events.next());
         self.tell(&said, true, None, out);
         self.keep(said, true, None, now);
