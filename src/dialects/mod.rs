@@ -2,5 +2,6 @@
 
 pub mod chat;
 pub mod nexus;
+pub mod peerjs;
 pub mod spelltable;
 pub mod table;
