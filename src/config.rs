@@ -2,10 +2,12 @@
 
 mod chat;
 mod nexus;
+mod peerjs;
 mod speak;
 
 pub use chat::ChatLimits;
 pub use nexus::Nexus;
+pub use peerjs::PeerJs;
 pub use speak::{ClientBuild, Speak, Speaker};
 
 use clap::{Parser, ValueEnum};
@@ -77,8 +79,9 @@ pub struct Config {
 
     /// Open a further port for the clients of another system; repeatable, or separated by commas
     ///
-    /// Known are nexus (rooms, 5000 by default there) and nexus-assets (its library of pictures,
-    /// 8080 by default there: everybody who can reach that port sees all maps).
+    /// Known are nexus (rooms, 5000 by default there), nexus-assets (its library of pictures, 8080
+    /// by default there: everybody who can reach that port sees all maps), chat (9001) and peerjs
+    /// (the broker, 9000).
     #[arg(long, env = "TABLEKEEP_SPEAK", value_name = "DIALECT@PORT", value_delimiter = ',', value_parser = speak::speak)]
     pub speak: Vec<Speak>,
 
@@ -122,6 +125,10 @@ pub struct Config {
     /// What Nexus clients are held to.
     #[command(flatten)]
     pub nexus: Nexus,
+
+    /// What PeerJS clients are held to.
+    #[command(flatten)]
+    pub peerjs: PeerJs,
 }
 
 /// Everything that is bounded.

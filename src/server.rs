@@ -1,16 +1,18 @@
 //! The composition root: the only module that knows all the others.
 
-use crate::access::{Keys, Passes, Policy, SocketAddrs, own_password};
+use crate::access::{Keys, Passes, Policy, Presence, SocketAddrs, own_password};
 use crate::audio::{self, SOUNDS, TagReader};
 use crate::banner::banner;
 use crate::config::{Config, Secret, Speaker};
 use crate::demo;
 use crate::dialects::chat::{self, Chat};
 use crate::dialects::nexus::{Rooms, assets, assets::AssetBook};
+use crate::dialects::peerjs::{self, Broker, Switchboard};
 use crate::dialects::table::{OpenTables, Settings};
 use crate::error::{Error, ErrorBody, Result, ValidationBody};
 use crate::http::{
-    self, AtOnce, ClientBuilds, Registrar, RouteList, at_once, fallback, gate, send_document,
+    self, AtOnce, ClientBuilds, Guesthouse, Guesthouses, Registrar, RouteList, at_once, fallback,
+    gate, send_document,
 };
 use crate::library::Library;
 use crate::live::{Couriers, Keeper, Stage, start_courier};
@@ -88,6 +90,7 @@ pub const ASSETS_OPENAPI: &str = include_str!("../openapi/nexus-assets.json");
         (name = "tables", description = "Tables, joining them, pairing displays"),
         (name = "access", description = "Signing in"),
         (name = "chat", description = "Files of chat rooms; everything else of them goes over WebSocket"),
+        (name = "calls", description = "What browsers need to call each other; the rest goes over WebSocket"),
         (name = "server", description = "The server itself, its pages and documents")
     ),
     components(schemas(ErrorBody, ValidationBody))
@@ -135,7 +138,20 @@ fn routes(config: &mut impl Registrar) {
     audio::routes(config);
     scenes::routes(config);
     chat::routes(config);
+    peerjs::routes(config);
 }
+
+/// Other systems' addresses on the main listener.
+const GUESTS: Guesthouses = Guesthouses(&[PEERJS]);
+const PEERJS: Guesthouse = Guesthouse {
+    prefix: "/peerjs",
+    credentials: false,
+};
+/// On the broker's own listener all addresses are the broker's.
+const ALL_PEERJS: Guesthouses = Guesthouses(&[Guesthouse {
+    prefix: "",
+    ..PEERJS
+}]);
 
 /// What need not go through the routes when it is in memory.
 const AT_ONCE: [(&str, AtOnce<Data<Library>>); 2] = [
@@ -161,6 +177,7 @@ struct Shared {
     builds: Data<ClientBuilds>,
     assets: Data<AssetBook>,
     chat: Data<Arc<Chat>>,
+    peerjs: Data<Arc<Broker>>,
 }
 
 impl Shared {
@@ -172,6 +189,7 @@ impl Shared {
             nexus: self.nexus.clone(),
             speaker,
             chat: self.chat.get_ref().clone(),
+            peerjs: self.peerjs.get_ref().clone(),
         }
     }
 }
@@ -237,6 +255,8 @@ impl Server {
         let (scanned, scan_done) = watch::channel(false);
         let library = Library::new(config.clone(), store.clone(), open.clone(), scan_done);
         let chat = Arc::new(Chat::new(&config.limits.chat, couriers.clone()));
+        let (switchboard, presence) = (Switchboard::default(), Presence::default());
+        let broker = Broker::new(&config.peerjs, &couriers, &switchboard, &presence);
         let shared = Shared {
             library: Data::new(library),
             aliases: Data::new(Aliases::open(store.private().join("aliases.json"))),
@@ -253,6 +273,7 @@ impl Server {
             builds,
             assets: Data::new(AssetBook::new(&MAPS)),
             chat: Data::new(chat),
+            peerjs: Data::new(Arc::new(broker)),
         };
         Ok(Self {
             addr,
@@ -554,6 +575,8 @@ fn app(
         .app_data(shared.tags.clone())
         .app_data(shared.tables.clone())
         .app_data(shared.chat.clone())
+        .app_data(shared.peerjs.clone())
+        .app_data(Data::new(GUESTS))
         .app_data(shared.policy.clone())
         .app_data(shared.config.clone())
         .app_data(shared.routes.clone())
@@ -629,6 +652,13 @@ fn further_app(
                 chat::routes(config);
                 config.default_service(web::to(chat_page));
             }
+            Speaker::PeerJs => {
+                peerjs::routes(config);
+                peerjs::root_routes(config);
+                config
+                    .app_data(Data::new(ALL_PEERJS))
+                    .default_service(web::to(not_found));
+            }
             Speaker::NexusAssets => {
                 assets::routes(config);
                 config
@@ -640,6 +670,7 @@ fn further_app(
         .app_data(shared.policy.clone())
         .app_data(shared.builds.clone())
         .app_data(shared.chat.clone())
+        .app_data(shared.peerjs.clone())
         .app_data(shared.assets.clone())
         .wrap(from_fn(gate))
 }
@@ -652,6 +683,10 @@ async fn nexus_page(req: HttpRequest, builds: Data<ClientBuilds>) -> Result<Http
 /// The same on the chat's port.
 async fn chat_page(req: HttpRequest, builds: Data<ClientBuilds>) -> Result<HttpResponse> {
     page_of(Speaker::Chat, req, builds).await
+}
+
+async fn not_found() -> Result<HttpResponse> {
+    Err(Error::NotFound("Not Found".into()))
 }
 
 async fn page_of(

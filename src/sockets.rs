@@ -6,6 +6,7 @@ use crate::access::{
 use crate::config::{Config, Speaker};
 use crate::dialects::chat::{self, Chat, serve_chat};
 use crate::dialects::nexus::{self, Ask, Proof, Rooms};
+use crate::dialects::peerjs::{self, Broker};
 use crate::dialects::spelltable;
 use crate::dialects::table::{self, Guest, OpenTables, TableRules};
 use crate::error::{Error, Result};
@@ -40,6 +41,8 @@ pub struct Sockets {
     pub chat: Arc<Chat>,
     /// Nexus' rooms.
     pub nexus: Arc<Rooms>,
+    /// The PeerJS broker.
+    pub peerjs: Arc<Broker>,
     /// Whose listener it is; `None`: the main one.
     pub speaker: Option<Speaker>,
 }
@@ -102,7 +105,7 @@ pub async fn upgrade(
     let max_messages = shared.config.limits.max_messages;
     let max_message = shared.config.nexus.max_message;
     let (open, rooms) = (shared.open.clone(), shared.nexus.clone());
-    let chat = shared.chat.clone();
+    let (chat, broker) = (shared.chat.clone(), shared.peerjs.clone());
     drop(shared);
     // A task of its own, so that the HTTP dispatcher and its buffers are freed.
     match way {
@@ -163,6 +166,14 @@ pub async fn upgrade(
                 serve_chat(socket, None, Client::of(addrs), chat).await;
             });
         }
+        Way::PeerJs(ask) => {
+            let max_message = broker.settings().max_message;
+            let socket = Socket::new(io, already, max_message, true, false, peerjs::BOUNDS);
+            actix_rt::spawn(async move {
+                let _place = place;
+                broker.serve(socket, ask, Client::of(addrs)).await;
+            });
+        }
     }
     Ok(())
 }
@@ -192,13 +203,15 @@ enum Way {
     Nexus(Box<Caller>),
     /// Anybody's, within limits.
     Chat,
+    /// The same; or what is missing in the query.
+    PeerJs(Result<peerjs::Ask, &'static str>),
 }
 
 impl Way {
     /// The one to choose of those that the client offers.
     fn subprotocol<'a>(&self, mut offered: impl Iterator<Item = &'a str>) -> Option<&'a str> {
         match self {
-            Self::SpellTable(..) | Self::Chat => None,
+            Self::SpellTable(..) | Self::Chat | Self::PeerJs(_) => None,
             Self::Table(_) => offered.find(|name| *name == table::SUBPROTOCOL),
             Self::Nexus(_) => offered.next().filter(|name| !name.is_empty()),
         }
@@ -209,13 +222,13 @@ impl Way {
         match self {
             Self::SpellTable(..) | Self::Table(_) => true,
             // What is encrypted does not become smaller, and what is not could be guessed by its size.
-            Self::Nexus(_) | Self::Chat => false,
+            Self::Nexus(_) | Self::Chat | Self::PeerJs(_) => false,
         }
     }
 
     fn cookie(&self) -> Option<&str> {
         match self {
-            Self::SpellTable(..) | Self::Table(_) | Self::Chat => None,
+            Self::SpellTable(..) | Self::Table(_) | Self::Chat | Self::PeerJs(_) => None,
             Self::Nexus(caller) => caller.cookie.as_deref(),
         }
     }
@@ -282,6 +295,17 @@ async fn admit(
             let text = format!("there is no WebSocket on the port of {}", speaker.name());
             return Err(Error::Forbidden(text));
         }
+        (None | Some(Speaker::PeerJs), path) if peerjs::is_mounted(path) => {
+            Way::PeerJs(peerjs::Ask::of(req.uri().query().unwrap_or_default()))
+        }
+        (Some(Speaker::PeerJs), _) => {
+            let text = "there is no WebSocket here; the broker's is at /peerjs";
+            return Err(Error::Invalid(text.into()));
+        }
+        (None, path) if path.starts_with("/peerjs/") => {
+            let text = "there is no WebSocket here; the broker's are at /peerjs and /peerjs/peerjs";
+            return Err(Error::Invalid(text.into()));
+        }
         (None, "/ws/nexus") => nexus()?,
         (None, "/ws") if req.uri().query().is_some_and(Ask::is_in) => nexus()?,
         (None, "/ws") => {
@@ -296,7 +320,7 @@ async fn admit(
         (None, "/") if !has_token(req) => Way::Chat,
         (None, other) => {
             return Err(Error::Forbidden(format!(
-                "there is no WebSocket at {other}; the table's is at /ws/table, SpellTable's at /ws, the chat's at /ws/chat"
+                "there is no WebSocket at {other}; the table's is at /ws/table, SpellTable's at /ws, the chat's at /ws/chat, PeerJS' at /peerjs"
             )));
         }
     };

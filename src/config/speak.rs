@@ -11,11 +11,13 @@ pub enum Speaker {
     NexusAssets,
     /// The encrypted chat.
     Chat,
+    /// The PeerJS broker.
+    PeerJs,
 }
 
 impl Speaker {
     /// Those that there are.
-    pub const ALL: [Self; 3] = [Self::Nexus, Self::NexusAssets, Self::Chat];
+    pub const ALL: [Self; 4] = [Self::Nexus, Self::NexusAssets, Self::Chat, Self::PeerJs];
 
     /// As it stands in settings and in the lines at start.
     pub fn name(self) -> &'static str {
@@ -23,6 +25,7 @@ impl Speaker {
             Self::Nexus => "nexus",
             Self::NexusAssets => "nexus-assets",
             Self::Chat => "chat",
+            Self::PeerJs => "peerjs",
         }
     }
 
@@ -75,6 +78,9 @@ pub(super) fn client(text: &str) -> Result<ClientBuild, String> {
     if speaker == Speaker::NexusAssets {
         return Err("nexus-assets is asked by Nexus' client, which belongs to nexus=DIR".into());
     }
+    if speaker == Speaker::PeerJs {
+        return Err("peerjs has no client of its own: its users serve their own pages".into());
+    }
     Ok(ClientBuild {
         speaker,
         folder: folder.into(),
@@ -111,7 +117,15 @@ mod tests {
     fn a_client_is_a_dialect_and_a_folder() {
         let found = client("nexus=/srv/a=b").unwrap();
         assert_eq!(found.folder, PathBuf::from("/srv/a=b"));
-        for bad in ["", "nexus", "nexus=", "=x", "morse=x", "nexus-assets=/srv"] {
+        for bad in [
+            "",
+            "nexus",
+            "nexus=",
+            "=x",
+            "morse=x",
+            "nexus-assets=/srv",
+            "peerjs=/srv",
+        ] {
             assert!(client(bad).is_err(), "{bad}");
         }
     }

@@ -25,6 +25,66 @@ const METHODS: &str = "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT";
 const EXPOSED: &str =
     "accept-ranges, content-disposition, content-length, content-range, etag, last-modified";
 
+/// Addresses of another system, whose own server has other manners: of CORS as Express has it, and
+/// 404 for every method that it does not know. Who may ask is decided as everywhere.
+#[derive(Clone, Copy, Debug)]
+pub struct Guesthouse {
+    /// What its paths begin with; empty: all of this listener's.
+    pub prefix: &'static str,
+    /// Whether pages may send their cookies along.
+    pub credentials: bool,
+}
+
+/// Those of one listener.
+#[derive(Clone, Copy, Debug)]
+pub struct Guesthouses(pub &'static [Guesthouse]);
+
+/// Methods that such a server lists.
+const GUEST_METHODS: &str = "GET,HEAD,PUT,PATCH,POST,DELETE";
+
+impl Guesthouse {
+    /// The one at whose address this request is.
+    pub fn of(req: &HttpRequest) -> Option<Self> {
+        let all = req.app_data::<Data<Guesthouses>>()?;
+        let is_meant = |house: &&Self| {
+            let rest = req.path().strip_prefix(house.prefix);
+            rest.is_some_and(|rest| {
+                house.prefix.is_empty() || rest.is_empty() || rest.starts_with('/')
+            })
+        };
+        all.0.iter().find(is_meant).copied()
+    }
+
+    /// The CORS headers of an answer; `origin` is that of a page that may read it.
+    fn headers(self, origin: Option<&HeaderValue>) -> Vec<(HeaderName, HeaderValue)> {
+        let mut headers = vec![(header::VARY, HeaderValue::from_static("Origin"))];
+        if let Some(origin) = origin {
+            headers.push((header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone()));
+        }
+        if self.credentials {
+            let allowed = HeaderValue::from_static("true");
+            headers.push((header::ACCESS_CONTROL_ALLOW_CREDENTIALS, allowed));
+        }
+        headers
+    }
+
+    fn preflight(self, req: ServiceRequest, trusted: bool) -> ServiceResponse {
+        let mut answer = HttpResponse::NoContent();
+        let origin = req.headers().get(header::ORIGIN).filter(|_| trusted);
+        for header in self.headers(origin) {
+            answer.insert_header(header);
+        }
+        answer.insert_header((header::ACCESS_CONTROL_ALLOW_METHODS, GUEST_METHODS));
+        let asked = req.headers().get(header::ACCESS_CONTROL_REQUEST_HEADERS);
+        if let Some(headers) = asked {
+            answer.insert_header((header::ACCESS_CONTROL_ALLOW_HEADERS, headers.clone()));
+            answer.append_header((header::VARY, "Access-Control-Request-Headers"));
+        }
+        let answer = answer.finish();
+        req.into_response(answer)
+    }
+}
+
 /// Marks a request that came as HEAD and is routed as GET; the body is dropped when sending.
 #[derive(Clone, Copy, Debug)]
 struct IsHead;
@@ -112,7 +172,14 @@ pub async fn gate<B: MessageBody + 'static>(
         req.extensions_mut().insert(IsHead);
         req.head_mut().method = Method::GET;
     }
-    let cors = cors_headers(req.headers(), verdict);
+    let cors = match Guesthouse::of(req.request()) {
+        Some(house) => house.headers(
+            req.headers()
+                .get(header::ORIGIN)
+                .filter(|_| verdict.trusted),
+        ),
+        None => cors_headers(req.headers(), verdict),
+    };
     match AssertUnwindSafe(next.call(req)).catch_unwind().await {
         Ok(Ok(answer)) => {
             let mut answer = answer.map_into_boxed_body();
@@ -152,11 +219,15 @@ fn straighten(req: &mut ServiceRequest) {
     }
 }
 
+/// Addresses that really begin with `/api`.
+const UNDER_API: [&str; 3] = ["/api/ice", "/api/peerjs", "/api/turn"];
+
 /// The one spelling of `path`; `None` when it has it already.
 fn straight(path: &str) -> Option<&str> {
     let mut straight = path;
     if let Some(rest) = path.strip_prefix("/api")
         && (rest.is_empty() || rest.starts_with('/'))
+        && !UNDER_API.contains(&path.trim_end_matches('/'))
     {
         straight = if rest.is_empty() { "/" } else { rest };
     }
@@ -176,6 +247,9 @@ fn is_preflight(req: &ServiceRequest) -> bool {
 }
 
 fn preflight(req: ServiceRequest, trusted: bool) -> ServiceResponse {
+    if let Some(house) = Guesthouse::of(req.request()) {
+        return house.preflight(req, trusted);
+    }
     let asked = |name: HeaderName| req.headers().get(name).cloned();
     let method = asked(header::ACCESS_CONTROL_REQUEST_METHOD);
     let known = method.is_some_and(|m| METHODS.split(", ").any(|known| m == known));
@@ -289,6 +363,9 @@ mod tests {
             ("/api", Some("/")),
             ("/api/", Some("/")),
             ("/apix", None),
+            ("/api/ice", None),
+            ("/api/peerjs/", Some("/api/peerjs")),
+            ("/api/peerjs/id", Some("/peerjs/id")),
             ("/", None),
             ("/docs/", None),
             ("/a//", None),

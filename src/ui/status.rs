@@ -2,8 +2,9 @@
 
 use super::chat_limits::ChatLimitsBody;
 use crate::access::ATTEMPTS_PER_MINUTE;
-use crate::config::Nexus;
+use crate::config::{Nexus, PeerJs};
 use crate::dialects::nexus::QUEUE_BYTES;
+use crate::dialects::peerjs;
 use crate::dialects::table::dice::MAX_DICE;
 use crate::dialects::table::{CHAT_CHARS, HINT_BYTES, SIGNAL_BYTES};
 use crate::error::Result;
@@ -18,6 +19,7 @@ use crate::tables::{MAX_NAME_CHARS, MAX_WAITING};
 use actix_web::get;
 use actix_web::web::{Data, Json};
 use serde::Serialize;
+use std::time::Duration;
 use utoipa::ToSchema;
 
 pub(super) fn routes(config: &mut impl Registrar) {
@@ -107,6 +109,7 @@ struct LimitsBody {
     ranges_per_request: usize,
     nexus: NexusLimits,
     chat: ChatLimitsBody,
+    peerjs: PeerJsLimits,
 }
 
 /// What Nexus' rooms and clients are held to.
@@ -146,6 +149,56 @@ impl NexusLimits {
     }
 }
 
+/// What PeerJS clients are held to.
+#[derive(Serialize, ToSchema)]
+struct PeerJsLimits {
+    /// Registered ids, under all keys together.
+    ids: usize,
+    ids_per_address: u32,
+    id_characters: usize,
+    token_bytes: usize,
+    message_bytes: u64,
+    /// Of one connection, four seconds' worth at once; one that sends more is closed.
+    messages_per_second: u32,
+    /// Of one connection, which is read later beyond.
+    bytes_per_second: u64,
+    /// From one address, once it has made as many as it may have ids.
+    connects_per_minute: u32,
+    /// What may wait for one id that is not registered; beyond, the oldest message goes.
+    waiting_messages: usize,
+    waiting_bytes: usize,
+    /// Ids for which messages of one sender may wait.
+    absent_ids: usize,
+    /// How long a message waits.
+    expire_ms: u64,
+    /// How long a connection may be silent.
+    alive_ms: u64,
+}
+
+impl PeerJsLimits {
+    fn of(peerjs: &PeerJs) -> Self {
+        Self {
+            ids: peerjs.concurrent_limit,
+            ids_per_address: peerjs.max_per_address,
+            id_characters: peerjs::ID_CHARS,
+            token_bytes: peerjs::TOKEN_BYTES,
+            message_bytes: peerjs.max_message,
+            messages_per_second: peerjs.max_messages,
+            bytes_per_second: peerjs.max_bytes,
+            connects_per_minute: peerjs.max_connects.get(),
+            waiting_messages: peerjs::queues::QUEUE_MESSAGES,
+            waiting_bytes: peerjs::queues::QUEUE_BYTES,
+            absent_ids: peerjs::queues::ABSENT_PER_SENDER,
+            expire_ms: milliseconds(peerjs.expire_timeout),
+            alive_ms: milliseconds(peerjs.alive_timeout),
+        }
+    }
+}
+
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
 /// Lists the limits.
 #[utoipa::path(tag = "server", responses((status = 200, body = LimitsBody), PublicErrors))]
 #[get("/limits")]
@@ -177,5 +230,6 @@ async fn limits(library: Data<Library>) -> Result<Json<LimitsBody>> {
         ranges_per_request: MAX_RANGES,
         nexus: NexusLimits::of(&library.config.nexus),
         chat: ChatLimitsBody::of(&limits.chat),
+        peerjs: PeerJsLimits::of(&library.config.peerjs),
     }))
 }

@@ -37,8 +37,10 @@ struct State {
 
 /// Somebody who is to be cut off, and from whom.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct HangUp {
+pub struct HangUp {
+    /// Its id.
     pub target: String,
+    /// Their ids.
     pub mates: Vec<String>,
 }
 
@@ -121,6 +123,11 @@ impl Switchboard {
                 state.registered.remove(id);
             }
         }
+    }
+
+    /// Whether anybody is registered under `id`.
+    pub(super) fn is_registered(&self, id: &str) -> bool {
+        self.state().registered.contains_key(id)
     }
 
     /// A media offer was passed on.
