@@ -2,11 +2,13 @@
 
 mod chat;
 mod nexus;
+mod peerjs;
 mod peershare;
 mod speak;
 
 pub use chat::ChatLimits;
 pub use nexus::Nexus;
+pub use peerjs::PeerJs;
 pub use peershare::{Environment, MayCreate, PeerShare};
 pub use speak::{ClientBuild, Speak, SpeakList, Speaker};
 
@@ -79,10 +81,11 @@ pub struct Config {
 
     /// Open a further port for the clients of another system; repeatable, or separated by commas
     ///
-    /// Known are nexus (rooms, 5000 by default there), nexus-assets (its library of pictures,
-    /// 8080 by default there: everybody who can reach that port sees all maps), chat (9001),
-    /// peershare (groups for calls as its first version has them; peershare@3000,3001 has the sockets
-    /// on the second port as there) and peershare-new (the newest version, 3000).
+    /// Known are nexus (rooms, 5000 by default there), nexus-assets (its library of pictures, 8080
+    /// by default there: everybody who can reach that port sees all maps), chat (9001), peerjs (the
+    /// broker, 9000), peershare (groups for calls as its first version has them;
+    /// peershare@3000,3001 has the sockets on the second port as there) and peershare-new (the
+    /// newest version, 3000).
     #[arg(long, env = "TABLEKEEP_SPEAK", value_name = "DIALECT@PORT", value_parser = speak::speak)]
     pub speak: Vec<SpeakList>,
 
@@ -126,6 +129,10 @@ pub struct Config {
     /// What Nexus clients are held to.
     #[command(flatten)]
     pub nexus: Nexus,
+
+    /// What PeerJS clients are held to.
+    #[command(flatten)]
+    pub peerjs: PeerJs,
 
     /// What PeerShare's clients are held to.
     #[command(flatten)]

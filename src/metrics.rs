@@ -61,6 +61,21 @@ impl Resume {
     const NAMES: [&str; 3] = ["resumed", "snapshot", "reset"];
 }
 
+/// What the PeerJS broker passes on.
+#[expect(missing_docs, reason = "the names say it")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Relayed {
+    Offer,
+    Answer,
+    Candidate,
+    Leave,
+}
+
+impl Relayed {
+    /// In the order of the variants.
+    const NAMES: [&str; 4] = ["offer", "answer", "candidate", "leave"];
+}
+
 /// All counts of one server; share it in an `Arc`.
 pub struct Metrics {
     registry: Registry,
@@ -75,6 +90,8 @@ pub struct Metrics {
     resumes: [Counter; Resume::NAMES.len()],
     commits: Histogram,
     fsyncs: Histogram,
+    relays: [Counter; Relayed::NAMES.len()],
+    expired: Counter,
 }
 
 impl Default for Metrics {
@@ -157,6 +174,19 @@ impl Metrics {
                 Unit::Seconds,
                 seconds(),
             ),
+            relays: add_labelled(
+                all,
+                "peerjs_relays",
+                "Messages that PeerJS clients sent each other",
+                "type",
+                Relayed::NAMES,
+            ),
+            expired: add(
+                all,
+                "peerjs_expired",
+                "Times that somebody waited in vain for a PeerJS client",
+                Counter::default(),
+            ),
             registry,
         }
     }
@@ -223,6 +253,16 @@ impl Metrics {
         self.fsyncs.observe(fsync.as_secs_f64());
     }
 
+    /// A PeerJS client sent something to another.
+    pub fn relayed(&self, what: Relayed) {
+        self.relays[what as usize].inc();
+    }
+
+    /// What a PeerJS client sent was for somebody who never came.
+    pub fn expired(&self) {
+        self.expired.inc();
+    }
+
     /// As text: OpenMetrics 1.0, which Prometheus reads.
     pub fn render(&self) -> String {
         let mut text = String::new();
@@ -286,6 +326,8 @@ mod tests {
         metrics.coalesced(7);
         metrics.closed_slow();
         metrics.resumed(Resume::Reset);
+        metrics.relayed(Relayed::Candidate);
+        metrics.expired();
         metrics.committed(Duration::from_millis(3), Duration::from_micros(100));
         let text = metrics.render();
         let lines: Vec<_> = text.lines().collect();
@@ -307,6 +349,9 @@ mod tests {
             "tablekeep_commit_seconds_sum 0.003",
             "tablekeep_fsync_seconds_bucket{le=\"0.00025\"} 1",
             "tablekeep_fsync_seconds_count 1",
+            "tablekeep_peerjs_relays_total{type=\"candidate\"} 1",
+            "tablekeep_peerjs_relays_total{type=\"leave\"} 0",
+            "tablekeep_peerjs_expired_total 1",
             "# EOF",
         ] {
             assert!(lines.contains(&line), "{line} is not in\n{text}");
@@ -318,6 +363,7 @@ mod tests {
         assert_eq!(Dialect::NAMES[Dialect::Table as usize], "table");
         assert_eq!(Dialect::NAMES[Dialect::PeerJs as usize], "peerjs");
         assert_eq!(Dialect::NAMES.len(), Dialect::Session as usize + 1);
+        assert_eq!(Relayed::NAMES.len(), Relayed::Leave as usize + 1);
         assert_eq!(Resume::NAMES.len(), Resume::Reset as usize + 1);
     }
 }

@@ -1,19 +1,19 @@
 //! The composition root: the only module that knows all the others.
 
-use crate::access::{Keys, Passes, Policy, SocketAddrs, own_password};
+use crate::access::{Keys, Passes, Policy, Presence, SocketAddrs, own_password};
 use crate::audio::{self, SOUNDS, TagReader};
 use crate::banner::banner;
 use crate::config::{Config, Environment, Secret, Speaker};
 use crate::demo;
 use crate::dialects::chat::{self, Chat};
 use crate::dialects::nexus::{Rooms, assets, assets::AssetBook};
-use crate::dialects::peerjs::Switchboard;
+use crate::dialects::peerjs::{self, Broker, Switchboard};
 use crate::dialects::peershare::{self, Card, Signaling, Version};
 use crate::dialects::table::{OpenTables, Settings};
 use crate::error::{Error, ErrorBody, Result, ValidationBody};
 use crate::http::{
-    self, AtOnce, ClientBuilds, Manners, Registrar, RouteList, at_once, fallback, gate,
-    send_document,
+    self, AtOnce, ClientBuilds, Guesthouse, Guesthouses, Registrar, RouteList, at_once, fallback,
+    gate, send_document,
 };
 use crate::library::Library;
 use crate::live::{Couriers, Keeper, Stage, start_courier};
@@ -91,7 +91,7 @@ pub const ASSETS_OPENAPI: &str = include_str!("../openapi/nexus-assets.json");
         (name = "tables", description = "Tables, joining them, pairing displays"),
         (name = "access", description = "Signing in"),
         (name = "chat", description = "Files of chat rooms; everything else of them goes over WebSocket"),
-        (name = "signaling", description = "PeerShare's groups for calls; everything else of them goes over WebSocket"),
+        (name = "calls", description = "What browsers need to call each other; the rest goes over WebSocket"),
         (name = "server", description = "The server itself, its pages and documents")
     ),
     components(schemas(ErrorBody, ValidationBody))
@@ -140,7 +140,29 @@ fn routes(config: &mut impl Registrar) {
     scenes::routes(config);
     chat::routes(config);
     peershare::routes(config);
+    peerjs::routes(config);
 }
+
+/// Other systems' addresses on the main listener.
+const GUESTS: Guesthouses = Guesthouses(&[PEERJS]);
+const PEERJS: Guesthouse = Guesthouse {
+    prefix: "/peerjs",
+    credentials: false,
+};
+/// On the broker's own listener all addresses are the broker's.
+const ALL_PEERJS: Guesthouses = Guesthouses(&[Guesthouse {
+    prefix: "",
+    ..PEERJS
+}]);
+
+/// On PeerShare's listeners all but the broker's are PeerShare's.
+const ALL_PEERSHARE: Guesthouses = Guesthouses(&[
+    PEERJS,
+    Guesthouse {
+        prefix: "",
+        credentials: true,
+    },
+]);
 
 /// What need not go through the routes when it is in memory.
 const AT_ONCE: [(&str, AtOnce<Data<Library>>); 2] = [
@@ -169,6 +191,7 @@ struct Shared {
     signaling: Data<Arc<Signaling>>,
     /// The rules on PeerShare's listeners.
     peershare_policy: Data<Policy>,
+    peerjs: Data<Arc<Broker>>,
 }
 
 impl Shared {
@@ -188,6 +211,7 @@ impl Shared {
             speaker,
             chat: self.chat.get_ref().clone(),
             signaling: self.signaling.get_ref().clone(),
+            peerjs: self.peerjs.get_ref().clone(),
         }
     }
 }
@@ -253,8 +277,14 @@ impl Server {
         let (scanned, scan_done) = watch::channel(false);
         let library = Library::new(config.clone(), store.clone(), open.clone(), scan_done);
         let chat = Arc::new(Chat::new(&config.limits.chat, couriers.clone()));
-        let switchboard = Switchboard::default();
-        let signaling = Signaling::new(config.peershare.clone(), couriers.clone(), switchboard);
+        let (switchboard, presence) = (Switchboard::default(), Presence::default());
+        let broker = Broker::new(&config.peerjs, &couriers, &switchboard, &presence);
+        let signaling = Signaling::new(
+            config.peershare.clone(),
+            couriers.clone(),
+            switchboard,
+            presence,
+        );
         let peershare_policy = policy.allowing(&config.peershare.allowed_origins);
         let shared = Shared {
             library: Data::new(library),
@@ -274,6 +304,7 @@ impl Server {
             chat: Data::new(chat),
             signaling: Data::new(Arc::new(signaling)),
             peershare_policy: Data::new(peershare_policy),
+            peerjs: Data::new(Arc::new(broker)),
         };
         Ok(Self {
             addr,
@@ -592,6 +623,8 @@ fn app(
         .app_data(shared.tables.clone())
         .app_data(shared.chat.clone())
         .app_data(shared.signaling.clone())
+        .app_data(shared.peerjs.clone())
+        .app_data(Data::new(GUESTS))
         .app_data(shared.policy.clone())
         .app_data(shared.config.clone())
         .app_data(shared.routes.clone())
@@ -668,6 +701,13 @@ fn further_app(
                 chat::routes(config);
                 config.default_service(web::to(chat_page));
             }
+            Speaker::PeerJs => {
+                peerjs::routes(config);
+                peerjs::root_routes(config);
+                config
+                    .app_data(Data::new(ALL_PEERJS))
+                    .default_service(web::to(not_found));
+            }
             Speaker::NexusAssets => {
                 assets::routes(config);
                 config
@@ -675,29 +715,32 @@ fn further_app(
                     .default_service(web::to(assets::not_found));
             }
             Speaker::PeerShareSocket => {
-                config.default_service(web::to(upgrade_required));
+                peerjs::routes(config);
+                config
+                    .app_data(Data::new(ALL_PEERSHARE))
+                    .default_service(web::to(upgrade_required));
             }
             Speaker::PeerShare | Speaker::PeerShareNew => {
                 let version = match speaker {
                     Speaker::PeerShareNew => Version::Newest,
                     _ => Version::Seed,
                 };
-                config.app_data(Data::new(version));
+                config
+                    .app_data(Data::new(version))
+                    .app_data(Data::new(ALL_PEERSHARE));
+                peerjs::routes(config);
                 peershare::port_routes(config, version);
                 let page = move |req, builds, card| peershare_page(speaker, req, builds, card);
                 config.default_service(web::to(page));
             }
         })
-        .app_data(Data::new(match speaker {
-            _ if speaker.is_peershare() => Manners::Express,
-            _ => Manners::Fast,
-        }))
         .app_data(card)
         .app_data(shared.signaling.clone())
         .app_data(shared.library.clone())
         .app_data(shared.policy(Some(speaker)))
         .app_data(shared.builds.clone())
         .app_data(shared.chat.clone())
+        .app_data(shared.peerjs.clone())
         .app_data(shared.assets.clone())
         .wrap(from_fn(gate))
 }
@@ -710,6 +753,10 @@ async fn nexus_page(req: HttpRequest, builds: Data<ClientBuilds>) -> Result<Http
 /// The same on the chat's port.
 async fn chat_page(req: HttpRequest, builds: Data<ClientBuilds>) -> Result<HttpResponse> {
     page_of(Speaker::Chat, req, builds).await
+}
+
+async fn not_found() -> Result<HttpResponse> {
+    Err(Error::NotFound("Not Found".into()))
 }
 
 async fn page_of(

@@ -6,6 +6,7 @@ use crate::access::{
 use crate::config::{Config, Speaker};
 use crate::dialects::chat::{self, Chat, serve_chat};
 use crate::dialects::nexus::{self, Ask, Proof, Rooms};
+use crate::dialects::peerjs::{self, Broker};
 use crate::dialects::peershare::{self, Signaling, Version, is_peershare, serve_peershare};
 use crate::dialects::spelltable;
 use crate::dialects::table::{self, Guest, OpenTables, TableRules};
@@ -45,6 +46,8 @@ pub struct Sockets {
     pub nexus: Arc<Rooms>,
     /// PeerShare's groups.
     pub signaling: Arc<Signaling>,
+    /// The PeerJS broker.
+    pub peerjs: Arc<Broker>,
     /// Whose listener it is; `None`: the main one.
     pub speaker: Option<Speaker>,
 }
@@ -108,7 +111,8 @@ pub async fn upgrade(
     let max_message = shared.config.nexus.max_message;
     let max_signal = shared.config.peershare.max_message;
     let (open, rooms) = (shared.open.clone(), shared.nexus.clone());
-    let (chat, signaling) = (shared.chat.clone(), shared.signaling.clone());
+    let (chat, broker) = (shared.chat.clone(), shared.peerjs.clone());
+    let signaling = shared.signaling.clone();
     drop(shared);
     // A task of its own, so that the HTTP dispatcher and its buffers are freed.
     match way {
@@ -194,6 +198,14 @@ pub async fn upgrade(
                 }
             });
         }
+        Way::PeerJs(ask) => {
+            let max_message = broker.settings().max_message;
+            let socket = Socket::new(io, already, max_message, true, false, peerjs::BOUNDS);
+            actix_rt::spawn(async move {
+                let _place = place;
+                broker.serve(socket, ask, Client::of(addrs)).await;
+            });
+        }
     }
     Ok(())
 }
@@ -227,15 +239,19 @@ enum Way {
     PeerShare(peershare::Visitor),
     /// The first message tells.
     ChatOrPeerShare(peershare::Visitor),
+    /// The same; or what is missing in the query.
+    PeerJs(Result<peerjs::Ask, &'static str>),
 }
 
 impl Way {
     /// The one to choose of those that the client offers.
     fn subprotocol<'a>(&self, mut offered: impl Iterator<Item = &'a str>) -> Option<&'a str> {
         match self {
-            Self::SpellTable(..) | Self::Chat | Self::PeerShare(_) | Self::ChatOrPeerShare(_) => {
-                None
-            }
+            Self::SpellTable(..)
+            | Self::Chat
+            | Self::PeerShare(_)
+            | Self::ChatOrPeerShare(_)
+            | Self::PeerJs(_) => None,
             Self::Table(_) => offered.find(|name| *name == table::SUBPROTOCOL),
             Self::Nexus(_) => offered.next().filter(|name| !name.is_empty()),
         }
@@ -246,7 +262,11 @@ impl Way {
         match self {
             Self::SpellTable(..) | Self::Table(_) => true,
             // What is encrypted does not become smaller, and what is not could be guessed by its size.
-            Self::Nexus(_) | Self::Chat | Self::PeerShare(_) | Self::ChatOrPeerShare(_) => false,
+            Self::Nexus(_)
+            | Self::Chat
+            | Self::PeerShare(_)
+            | Self::ChatOrPeerShare(_)
+            | Self::PeerJs(_) => false,
         }
     }
 
@@ -256,7 +276,8 @@ impl Way {
             | Self::Table(_)
             | Self::Chat
             | Self::PeerShare(_)
-            | Self::ChatOrPeerShare(_) => None,
+            | Self::ChatOrPeerShare(_)
+            | Self::PeerJs(_) => None,
             Self::Nexus(caller) => caller.cookie.as_deref(),
         }
     }
@@ -328,6 +349,17 @@ async fn admit(
             let text = format!("there is no WebSocket on the port of {}", speaker.name());
             return Err(Error::Forbidden(text));
         }
+        (speaker, path) if has_broker(speaker) && peerjs::is_mounted(path) => {
+            Way::PeerJs(peerjs::Ask::of(req.uri().query().unwrap_or_default()))
+        }
+        (Some(Speaker::PeerJs), _) => {
+            let text = "there is no WebSocket here; the broker's is at /peerjs";
+            return Err(Error::Invalid(text.into()));
+        }
+        (None, path) if path.starts_with("/peerjs/") => {
+            let text = "there is no WebSocket here; the broker's are at /peerjs and /peerjs/peerjs";
+            return Err(Error::Invalid(text.into()));
+        }
         (None, "/ws/nexus") => nexus()?,
         (None, "/ws") if req.uri().query().is_some_and(Ask::is_in) => nexus()?,
         (None, "/ws") => {
@@ -353,7 +385,7 @@ async fn admit(
         }
         (None, other) => {
             return Err(Error::Forbidden(format!(
-                "there is no WebSocket at {other}; the table's is at /ws/table, SpellTable's at /ws, the chat's at /ws/chat, PeerShare's at /ws/signal"
+                "there is no WebSocket at {other}; the table's is at /ws/table, SpellTable's at /ws, the chat's at /ws/chat, PeerShare's at /ws/signal, PeerJS' at /peerjs"
             )));
         }
     };
@@ -361,6 +393,11 @@ async fn admit(
         Error::Invalid(format!("the WebSocket handshake is not complete: {error}"))
     })?;
     Ok((way, Place::take(&shared.config)?))
+}
+
+/// Whether the broker is at its paths there, too: PeerShare's clients look for it where they are.
+fn has_broker(speaker: Option<Speaker>) -> bool {
+    speaker.is_none_or(|speaker| speaker == Speaker::PeerJs || speaker.is_peershare())
 }
 
 /// Whether the query has a `token`.

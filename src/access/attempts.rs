@@ -69,6 +69,10 @@ pub enum Attempt {
     OpenRoom,
     /// Making, joining or looking at a chat room.
     ChatRoom,
+    /// A connection to the PeerJS broker.
+    PeerJs,
+    /// Credentials for a TURN server.
+    Ice,
 }
 
 /// How long somebody who has guessed too often waits at most for an answer.

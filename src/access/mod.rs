@@ -21,6 +21,7 @@ mod machine;
 mod origin;
 mod passes;
 mod policy;
+mod presence;
 mod role;
 mod signed_out;
 
@@ -30,4 +31,5 @@ pub use keys::{Keys, random};
 pub use machine::Machine;
 pub use passes::{Generations, Grant, Passes, SIGN_IN, own_password};
 pub use policy::{Policy, SocketAddrs, Verdict};
+pub use presence::{Presence, Present};
 pub use role::{Gm, OwnPage, Role, Seat, Visitor};

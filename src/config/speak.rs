@@ -11,6 +11,8 @@ pub enum Speaker {
     NexusAssets,
     /// The encrypted chat.
     Chat,
+    /// The PeerJS broker.
+    PeerJs,
     /// PeerShare's groups as its first version has them: HTTP, and sockets under every path.
     PeerShare,
     /// A further port of the same for sockets alone.
@@ -21,10 +23,11 @@ pub enum Speaker {
 
 impl Speaker {
     /// Those that there are.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Nexus,
         Self::NexusAssets,
         Self::Chat,
+        Self::PeerJs,
         Self::PeerShare,
         Self::PeerShareSocket,
         Self::PeerShareNew,
@@ -36,6 +39,7 @@ impl Speaker {
             Self::Nexus => "nexus",
             Self::NexusAssets => "nexus-assets",
             Self::Chat => "chat",
+            Self::PeerJs => "peerjs",
             Self::PeerShare => "peershare",
             Self::PeerShareSocket => "peershare-socket",
             Self::PeerShareNew => "peershare-new",
@@ -113,6 +117,9 @@ pub(super) fn client(text: &str) -> Result<ClientBuild, String> {
                 "nexus-assets is asked by Nexus' client, which belongs to nexus=DIR".into(),
             );
         }
+        Speaker::PeerJs => {
+            return Err("peerjs has no client of its own: its users serve their own pages".into());
+        }
         Speaker::PeerShareSocket => {
             return Err("that port has no pages: the client belongs to peershare=DIR".into());
         }
@@ -176,6 +183,7 @@ mod tests {
             "=x",
             "morse=x",
             "nexus-assets=/srv",
+            "peerjs=/srv",
             "peershare-socket=/srv",
         ] {
             assert!(client(bad).is_err(), "{bad}");

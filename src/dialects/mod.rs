@@ -2,6 +2,7 @@
 
 pub mod chat;
 pub mod nexus;
+mod pace;
 pub mod peerjs;
 pub mod peershare;
 pub mod spelltable;

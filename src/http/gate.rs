@@ -25,26 +25,76 @@ const METHODS: &str = "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT";
 const EXPOSED: &str =
     "accept-ranges, content-disposition, content-length, content-range, etag, last-modified";
 
-/// The manners of a listener, as its clients know them from their own server; `Data` of the app.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Manners {
-    /// SpellTable's: everything also answers under `/api`.
-    #[default]
-    Fast,
-    /// Those of Express with its `cors`: `/api` is a path like any other, an allowed origin is named
-    /// in the answer, and a preflight has no body.
-    Express,
+/// Addresses of another system, whose own server has other manners: of CORS as Express has it, and
+/// 404 for every method that it does not know. Who may ask is decided as everywhere.
+#[derive(Clone, Copy, Debug)]
+pub struct Guesthouse {
+    /// What its paths begin with; empty: all of this listener's.
+    pub prefix: &'static str,
+    /// Whether pages may send their cookies along.
+    pub credentials: bool,
 }
 
-impl Manners {
-    fn of(req: &ServiceRequest) -> Self {
-        let given = req.app_data::<Data<Self>>();
-        given.map_or_else(Self::default, |given| *given.get_ref())
+/// Those of one listener.
+#[derive(Clone, Copy, Debug)]
+pub struct Guesthouses(pub &'static [Guesthouse]);
+
+impl Guesthouses {
+    fn of(req: &HttpRequest) -> Option<Self> {
+        req.app_data::<Data<Self>>().map(|all| *all.get_ref())
+    }
+
+    /// Whether the whole listener is another system's.
+    fn are_all(self) -> bool {
+        self.0.iter().any(|house| house.prefix.is_empty())
     }
 }
 
-/// Methods that a page may use where [`Manners::Express`] count.
-const EXPRESS_METHODS: &str = "GET,HEAD,PUT,PATCH,POST,DELETE";
+/// Methods that such a server lists.
+const GUEST_METHODS: &str = "GET,HEAD,PUT,PATCH,POST,DELETE";
+
+impl Guesthouse {
+    /// The one at whose address this request is.
+    pub fn of(req: &HttpRequest) -> Option<Self> {
+        let all = Guesthouses::of(req)?;
+        let is_meant = |house: &&Self| {
+            let rest = req.path().strip_prefix(house.prefix);
+            rest.is_some_and(|rest| {
+                house.prefix.is_empty() || rest.is_empty() || rest.starts_with('/')
+            })
+        };
+        all.0.iter().find(is_meant).copied()
+    }
+
+    /// The CORS headers of an answer; `origin` is that of a page that may read it.
+    fn headers(self, origin: Option<&HeaderValue>) -> Vec<(HeaderName, HeaderValue)> {
+        let mut headers = vec![(header::VARY, HeaderValue::from_static("Origin"))];
+        if let Some(origin) = origin {
+            headers.push((header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone()));
+        }
+        if self.credentials {
+            let allowed = HeaderValue::from_static("true");
+            headers.push((header::ACCESS_CONTROL_ALLOW_CREDENTIALS, allowed));
+        }
+        headers
+    }
+
+    fn preflight(self, req: ServiceRequest, trusted: bool) -> ServiceResponse {
+        let mut answer = HttpResponse::NoContent();
+        let origin = req.headers().get(header::ORIGIN).filter(|_| trusted);
+        for header in self.headers(origin) {
+            answer.insert_header(header);
+        }
+        answer.insert_header((header::ACCESS_CONTROL_ALLOW_METHODS, GUEST_METHODS));
+        let asked = req.headers().get(header::ACCESS_CONTROL_REQUEST_HEADERS);
+        if let Some(headers) = asked {
+            answer.insert_header((header::ACCESS_CONTROL_ALLOW_HEADERS, headers.clone()));
+            answer.append_header((header::VARY, "Access-Control-Request-Headers"));
+        }
+        let answer = answer.finish();
+        req.into_response(answer)
+    }
+}
 
 /// Marks a request that came as HEAD and is routed as GET; the body is dropped when sending.
 #[derive(Clone, Copy, Debug)]
@@ -93,7 +143,7 @@ pub fn at_once<T>(
         },
         outlet: req.conn_data(),
     };
-    let path = straight(req.path(), Manners::Fast).unwrap_or_else(|| req.path());
+    let path = straight(req.path(), true).unwrap_or_else(|| req.path());
     let mut answers = answers.iter();
     let (answer, rest) = answers.find_map(|(prefix, answer)| {
         let rest = path.strip_prefix(prefix)?;
@@ -117,26 +167,29 @@ pub async fn gate<B: MessageBody + 'static>(
     mut req: ServiceRequest,
     next: Next<B>,
 ) -> actix_web::Result<ServiceResponse<BoxBody>> {
-    let manners = Manners::of(&req);
-    straighten(&mut req, manners);
+    straighten(&mut req);
     let addrs = req.conn_data::<SocketAddrs>().copied();
     let addrs = addrs.unwrap_or_else(SocketAddrs::unknown);
     let verdict = match policy.judge(req.head(), addrs) {
         Ok(verdict) => verdict,
-        Err(_) if is_preflight(&req) => return Ok(preflight(req, false, manners)),
+        Err(_) if is_preflight(&req) => return Ok(preflight(req, false)),
         Err(error) => return Ok(req.into_response(error.error_response())),
     };
     if is_preflight(&req) {
-        return Ok(preflight(req, verdict.trusted, manners));
+        return Ok(preflight(req, verdict.trusted));
     }
     req.extensions_mut().insert(verdict);
     if req.method() == Method::HEAD {
         req.extensions_mut().insert(IsHead);
         req.head_mut().method = Method::GET;
     }
-    let cors = match manners {
-        Manners::Fast => cors_headers(req.headers(), verdict),
-        Manners::Express => express_headers(req.headers(), verdict.trusted),
+    let cors = match Guesthouse::of(req.request()) {
+        Some(house) => house.headers(
+            req.headers()
+                .get(header::ORIGIN)
+                .filter(|_| verdict.trusted),
+        ),
+        None => cors_headers(req.headers(), verdict),
     };
     match AssertUnwindSafe(next.call(req)).catch_unwind().await {
         Ok(Ok(answer)) => {
@@ -158,8 +211,11 @@ pub async fn gate<B: MessageBody + 'static>(
 }
 
 /// `/api/x` is `/x` (what a proxy in front of SpellTable does), and `/x/` is `/x`.
-fn straighten(req: &mut ServiceRequest, manners: Manners) {
-    let Some(path) = straight(req.path(), manners) else {
+///
+/// On another system's listener `/api` is a path like any other.
+fn straighten(req: &mut ServiceRequest) {
+    let api = !Guesthouses::of(req.request()).is_some_and(Guesthouses::are_all);
+    let Some(path) = straight(req.path(), api) else {
         return;
     };
     let target = match req.uri().query() {
@@ -177,12 +233,18 @@ fn straighten(req: &mut ServiceRequest, manners: Manners) {
     }
 }
 
+/// Addresses that really begin with `/api`.
+const UNDER_API: [&str; 3] = ["/api/ice", "/api/peerjs", "/api/turn"];
+
 /// The one spelling of `path`; `None` when it has it already.
-fn straight(path: &str, manners: Manners) -> Option<&str> {
+///
+/// `api`: `/api` in front of it makes no difference.
+fn straight(path: &str, api: bool) -> Option<&str> {
     let mut straight = path;
-    if manners == Manners::Fast
+    if api
         && let Some(rest) = path.strip_prefix("/api")
         && (rest.is_empty() || rest.starts_with('/'))
+        && !UNDER_API.contains(&path.trim_end_matches('/'))
     {
         straight = if rest.is_empty() { "/" } else { rest };
     }
@@ -201,9 +263,9 @@ fn is_preflight(req: &ServiceRequest) -> bool {
             .contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
 }
 
-fn preflight(req: ServiceRequest, trusted: bool, manners: Manners) -> ServiceResponse {
-    if manners == Manners::Express {
-        return express_preflight(req, trusted);
+fn preflight(req: ServiceRequest, trusted: bool) -> ServiceResponse {
+    if let Some(house) = Guesthouse::of(req.request()) {
+        return house.preflight(req, trusted);
     }
     let asked = |name: HeaderName| req.headers().get(name).cloned();
     let method = asked(header::ACCESS_CONTROL_REQUEST_METHOD);
@@ -240,34 +302,6 @@ fn preflight(req: ServiceRequest, trusted: bool, manners: Manners) -> ServiceRes
     }
     let answer = answer.body(refused.unwrap_or("OK"));
     req.into_response(answer)
-}
-
-fn express_preflight(req: ServiceRequest, trusted: bool) -> ServiceResponse {
-    let mut answer = HttpResponse::NoContent();
-    for header in express_headers(req.headers(), trusted) {
-        answer.append_header(header);
-    }
-    answer.append_header((header::ACCESS_CONTROL_ALLOW_METHODS, EXPRESS_METHODS));
-    let asked = header::ACCESS_CONTROL_REQUEST_HEADERS;
-    if let Some(headers) = req.headers().get(&asked).cloned() {
-        answer.append_header((header::VARY, asked.as_str()));
-        answer.append_header((header::ACCESS_CONTROL_ALLOW_HEADERS, headers));
-    }
-    req.into_response(answer.finish())
-}
-
-/// The CORS headers of every answer where [`Manners::Express`] count.
-fn express_headers(headers: &HeaderMap, trusted: bool) -> Vec<(HeaderName, HeaderValue)> {
-    let origin = headers.get(header::ORIGIN).filter(|_| trusted);
-    let origin = origin.map(|origin| (header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone()));
-    let always = [
-        (
-            header::ACCESS_CONTROL_ALLOW_CREDENTIALS,
-            HeaderValue::from_static("true"),
-        ),
-        (header::VARY, HeaderValue::from_static("Origin")),
-    ];
-    origin.into_iter().chain(always).collect()
 }
 
 /// The CORS headers of an answer to this request.
@@ -334,7 +368,7 @@ impl ResponseError for Failed {
 
 #[cfg(test)]
 mod tests {
-    use super::{Manners, straight};
+    use super::straight;
 
     #[test]
     fn every_path_has_one_spelling() {
@@ -346,18 +380,21 @@ mod tests {
             ("/api", Some("/")),
             ("/api/", Some("/")),
             ("/apix", None),
+            ("/api/ice", None),
+            ("/api/peerjs/", Some("/api/peerjs")),
+            ("/api/peerjs/id", Some("/peerjs/id")),
             ("/", None),
             ("/docs/", None),
             ("/a//", None),
         ] {
-            assert_eq!(straight(path, Manners::Fast), expected, "{path}");
+            assert_eq!(straight(path, true), expected, "{path}");
         }
         for (path, expected) in [
             ("/api/stats", None),
             ("/api/", Some("/api")),
             ("/group/x/", Some("/group/x")),
         ] {
-            assert_eq!(straight(path, Manners::Express), expected, "{path}");
+            assert_eq!(straight(path, false), expected, "{path}");
         }
     }
 }

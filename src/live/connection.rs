@@ -361,7 +361,7 @@ impl<D: Dialect> Connection<D> {
         for _ in 0..TURN {
             let heard = match take_one(&mut self.reader, &self.link)? {
                 None => return Ok(false),
-                Some(Inbound::Text(_)) if self.is_too_fast() => {
+                Some(Inbound::Text(_) | Inbound::Binary(_)) if self.is_too_fast() => {
                     let code = self.pace.as_ref().map_or(CloseCode::Policy, |pace| pace.1);
                     return Err(Ending::close(code, "too many messages"));
                 }

@@ -3,8 +3,9 @@
 use super::chat_limits::ChatLimitsBody;
 use super::signaling_limits::SignalingLimits;
 use crate::access::ATTEMPTS_PER_MINUTE;
-use crate::config::Nexus;
+use crate::config::{Nexus, PeerJs};
 use crate::dialects::nexus::QUEUE_BYTES;
+use crate::dialects::peerjs;
 use crate::dialects::peershare::{Signaling, SignalingHealth};
 use crate::dialects::table::dice::MAX_DICE;
 use crate::dialects::table::{CHAT_CHARS, HINT_BYTES, SIGNAL_BYTES};
@@ -21,6 +22,7 @@ use actix_web::get;
 use actix_web::web::{Data, Json};
 use serde::Serialize;
 use std::sync::Arc;
+use std::time::Duration;
 use utoipa::ToSchema;
 
 pub(super) fn routes(config: &mut impl Registrar) {
@@ -115,6 +117,7 @@ struct LimitsBody {
     nexus: NexusLimits,
     chat: ChatLimitsBody,
     peershare: SignalingLimits,
+    peerjs: PeerJsLimits,
 }
 
 /// What Nexus' rooms and clients are held to.
@@ -154,6 +157,56 @@ impl NexusLimits {
     }
 }
 
+/// What PeerJS clients are held to.
+#[derive(Serialize, ToSchema)]
+struct PeerJsLimits {
+    /// Registered ids, under all keys together.
+    ids: usize,
+    ids_per_address: u32,
+    id_characters: usize,
+    token_bytes: usize,
+    message_bytes: u64,
+    /// Of one connection, four seconds' worth at once; one that sends more is closed.
+    messages_per_second: u32,
+    /// Of one connection, which is read later beyond.
+    bytes_per_second: u64,
+    /// From one address, once it has made as many as it may have ids.
+    connects_per_minute: u32,
+    /// What may wait for one id that is not registered; beyond, the oldest message goes.
+    waiting_messages: usize,
+    waiting_bytes: usize,
+    /// Ids for which messages of one sender may wait.
+    absent_ids: usize,
+    /// How long a message waits.
+    expire_ms: u64,
+    /// How long a connection may be silent.
+    alive_ms: u64,
+}
+
+impl PeerJsLimits {
+    fn of(peerjs: &PeerJs) -> Self {
+        Self {
+            ids: peerjs.concurrent_limit,
+            ids_per_address: peerjs.max_per_address,
+            id_characters: peerjs::ID_CHARS,
+            token_bytes: peerjs::TOKEN_BYTES,
+            message_bytes: peerjs.max_message,
+            messages_per_second: peerjs.max_messages,
+            bytes_per_second: peerjs.max_bytes,
+            connects_per_minute: peerjs.max_connects.get(),
+            waiting_messages: peerjs::queues::QUEUE_MESSAGES,
+            waiting_bytes: peerjs::queues::QUEUE_BYTES,
+            absent_ids: peerjs::queues::ABSENT_PER_SENDER,
+            expire_ms: milliseconds(peerjs.expire_timeout),
+            alive_ms: milliseconds(peerjs.alive_timeout),
+        }
+    }
+}
+
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
 /// Lists the limits.
 #[utoipa::path(tag = "server", responses((status = 200, body = LimitsBody), PublicErrors))]
 #[get("/limits")]
@@ -186,5 +239,6 @@ async fn limits(library: Data<Library>) -> Result<Json<LimitsBody>> {
         nexus: NexusLimits::of(&library.config.nexus),
         chat: ChatLimitsBody::of(&limits.chat),
         peershare: SignalingLimits::of(&library.config.peershare),
+        peerjs: PeerJsLimits::of(&library.config.peerjs),
     }))
 }

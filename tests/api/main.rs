@@ -17,6 +17,7 @@ mod nexus_assets;
 mod nexus_ws;
 mod openapi;
 mod peek;
+mod peerjs_ws;
 mod peershare_rest;
 mod peershare_ws;
 mod scenes;

@@ -297,6 +297,21 @@ fn its_own_client_is_served_with_one_page_for_all_paths() {
 }
 
 #[test]
+fn the_broker_is_on_its_ports_too() {
+    let mut server = start_with(&["--speak", "peershare@0,0,peershare-new@0"]);
+    let names = ["peershare", "peershare-socket", "peershare-new"];
+    for addr in names.map(|name| server.listener(name)) {
+        for path in ["/peerjs/id", "/peerjs/peerjs/id"] {
+            let answer = send_to(addr, "GET", path, &[("origin", "http://localhost:1")], b"");
+            assert!(uuid::Uuid::try_parse(&answer.text()).is_ok(), "{path}");
+            let cors = answer.header("access-control-allow-origin");
+            assert_eq!(cors, Some("http://localhost:1"));
+            assert_eq!(answer.header("access-control-allow-credentials"), None);
+        }
+    }
+}
+
+#[test]
 fn limits_are_told() {
     let server = start_with(&["--peershare-members", "7", "--peershare-heartbeat", "1500"]);
     let limits = &server.get("/limits").value()["peershare"];

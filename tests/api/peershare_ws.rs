@@ -836,6 +836,81 @@ fn however_somebody_goes_nothing_stays(
     drop(still);
 }
 
+// A9: the ring waits for the offer.
+
+/// Somebody at the broker, registered under this id.
+fn register(addr: SocketAddr, id: &str) -> Socket {
+    let stream = TcpStream::connect(addr).unwrap();
+    let url = format!("ws://{addr}/peerjs?key=peerjs&id={id}&token=t&version=1.5.5");
+    let (mut socket, _) = websocket_on(stream, &url, &[]).unwrap();
+    assert_eq!(socket.hear(), r#"{"type":"OPEN"}"#);
+    socket
+}
+
+#[rstest]
+fn a_ring_waits_for_its_offer(
+    #[values(Seed, Newest)] version: Version,
+    #[values("before", "after", "never", "elsewhere")] offered: &str,
+) {
+    let world = World::new();
+    let [mut alice, mut bob, mut carl] = world.table(version);
+    // The broker is on all of PeerShare's ports.
+    let mut caller = register(world.at(version).0, "peer-a");
+    let mut callee = (offered != "elsewhere").then(|| register(world.http, "peer-b"));
+    let offer = json!({"type": "OFFER", "dst": "peer-b", "payload": {"type": "media", "connectionId": "mc_1", "sdp": {}}});
+    let mut offer = |callee: &mut Option<Socket>| {
+        caller.say(&offer.to_string());
+        let heard = callee.as_mut().unwrap().hear();
+        assert!(heard.contains("OFFER"), "{heard}");
+    };
+    if offered == "before" {
+        offer(&mut callee);
+    }
+    let call = json!({"targetPeerId": "peer-b", "fromPeerId": "peer-a", "fromUsername": "alice"});
+    let start = Instant::now();
+    alice.say("call-request", call);
+    if offered == "after" {
+        // It is held back: what bob is told now comes first.
+        carl.announce("peer-2");
+        assert_eq!(bob.expect("peer-joined"), peer("peer-2", "carl"));
+        offer(&mut callee);
+    }
+    bob.expect("incoming-call-request");
+    let waited = start.elapsed();
+    let expected = match offered {
+        "before" | "after" => 45..900,
+        "never" => 950..3000,
+        _ => 0..45,
+    };
+    assert!(
+        expected.contains(&waited.as_millis()),
+        "{offered}: {waited:?}"
+    );
+    // What is wrong with a call is told at once.
+    let call = json!({"targetPeerId": "peer-x", "fromPeerId": "peer-a", "fromUsername": "alice"});
+    if offered == "after" {
+        alice.expect("peer-joined");
+    }
+    alice.say("call-request", call);
+    alice.refused("PEER_NOT_FOUND");
+}
+
+#[rstest]
+fn who_is_removed_is_cut_off_at_the_broker(#[values(Seed, Newest)] version: Version) {
+    let world = World::new();
+    let [mut alice, bob, _carl] = world.table(version);
+    let mut at_broker = register(world.server.addr, "peer-a");
+    let mut removed = register(world.server.addr, "peer-b");
+    alice.say("remove-user", json!({"userId": bob.id}));
+    alice.expect("user-left");
+    let leave: Value = serde_json::from_str(&at_broker.hear()).unwrap();
+    assert_eq!(
+        (&leave["type"], &leave["src"]),
+        (&json!("LEAVE"), &json!("peer-b"))
+    );
+    while removed.0.read().is_ok() {}
+}
+
 // C3, C4: nobody speaks for others.
 
 #[rstest]
@@ -1390,8 +1465,8 @@ fn in_many_groups_nothing_is_heard_in_a_wrong_one() {
         let all = [
             "tablekeep_signaling_groups 0\n",
             "tablekeep_members{dialect=\"peershare\"} 0\n",
-            // Nexus' lobby and the table.
-            "tablekeep_rooms 2\n",
+            // Nexus' lobby, the broker and the table.
+            "tablekeep_rooms 3\n",
             "tablekeep_queue_bytes 0\n",
         ];
         if all.iter().all(|line| metrics.contains(line)) {

@@ -35,7 +35,7 @@ use self::rules::Surroundings;
 use self::say::Say;
 use self::speaker::{Outcome, Speaker, TOO_MUCH};
 use super::peerjs::Switchboard;
-use crate::access::{Attempts, Client};
+use crate::access::{Attempts, Client, Presence};
 use crate::config::{self, MayCreate};
 use crate::live::{Bounds, CloseCode, Couriers, Manners, Now, RoomHandle, Said, Socket, open_room};
 use bytes::Bytes;
@@ -60,6 +60,7 @@ pub struct Signaling {
     directory: Arc<Directory>,
     around: Surroundings,
     couriers: Couriers,
+    presence: Presence,
     creations: Attempts,
     owners: AtomicU64,
     started: Instant,
@@ -85,7 +86,14 @@ pub struct Entering {
 
 impl Signaling {
     /// Without groups. `switchboard`: what is known of the broker.
-    pub fn new(settings: config::PeerShare, couriers: Couriers, switchboard: Switchboard) -> Self {
+    ///
+    /// `presence`: where members are counted.
+    pub fn new(
+        settings: config::PeerShare,
+        couriers: Couriers,
+        switchboard: Switchboard,
+        presence: Presence,
+    ) -> Self {
         let metrics = couriers.metrics().clone();
         let directory = Directory::new(&settings, metrics.clone());
         let around = Surroundings {
@@ -100,6 +108,7 @@ impl Signaling {
             directory,
             around,
             couriers,
+            presence,
             creations: Attempts::of(rate, rate),
             owners: AtomicU64::new(0),
             started: Instant::now(),
@@ -152,6 +161,7 @@ impl Signaling {
         let open = |name| self.open(&group, name);
         let (room, seat) = self.directory.seat(&group, Some(founding), open)?;
         let guest = Guest {
+            present: self.presence.enter(visitor.client),
             seat,
             owner,
             user,
@@ -183,6 +193,7 @@ impl Signaling {
         let (room, seat) = self.directory.seat(group, founding, open)?;
         let claim = peer.map(|peer| self.directory.claim(peer, owner));
         let guest = Guest {
+            present: self.presence.enter(visitor.client),
             seat,
             owner,
             user,

@@ -43,12 +43,15 @@ impl Calls for Rings {
         let (switchboard, from, to) =
             (self.switchboard.clone(), ring.from.clone(), ring.to.clone());
         let mut offered = Box::pin(async move { switchboard.offered(&from, &to, PATIENCE).await });
-        if (&mut offered).now_or_never().is_some() {
+        let known = (&mut offered).now_or_never();
+        if known == Some(false) {
             return Some(ring);
         }
         let directory = self.directory.clone();
         actix_rt::spawn(async move {
-            offered.await;
+            if known.is_none() {
+                offered.await;
+            }
             sleep(HEAD_START).await;
             if let Some(room) = directory.room(&ring.group) {
                 let deliver = |done| Request::Ring { ring, done };

@@ -111,7 +111,7 @@ pub fn routes<R: Registrar>(config: &mut R) {
 }
 
 /// Counts groups and their members.
-#[utoipa::path(tag = "signaling", responses((status = 200, body = StatsBody), PublicErrors))]
+#[utoipa::path(tag = "calls", responses((status = 200, body = StatsBody), PublicErrors))]
 #[get("/stats")]
 async fn stats(signaling: Data<Arc<Signaling>>) -> Json<StatsBody> {
     Json(StatsBody {
@@ -122,7 +122,7 @@ async fn stats(signaling: Data<Arc<Signaling>>) -> Json<StatsBody> {
 }
 
 /// Looks a group up, before somebody joins it.
-#[utoipa::path(tag = "signaling",
+#[utoipa::path(tag = "calls",
     params(("id" = String, Path, description = "Id of the group, with or without the prefix group_", example = "6f1f7d0c-4d1b-4d0e-9d57-1b1a8f5f5f10")),
     responses((status = 200, body = GroupBody), (status = 400, description = "Not an id", body = GroupError),
         (status = 404, description = "There is no such group", body = GroupError), PublicErrors))]

@@ -8,6 +8,7 @@ use super::ids::{GroupId, Version, user_text};
 use super::names::free_name;
 use super::refusal::Refusal;
 use super::say::{Peer, Person, Say};
+use crate::access::Present;
 use crate::live::{CloseCode, ConnId, Frame, Groups, Lane, Now, Outgoing, Rules, To};
 use crate::metrics::{Dialect, Metrics};
 use std::sync::Arc;
@@ -68,6 +69,8 @@ pub struct Ring {
 pub struct Guest {
     /// Its place.
     pub seat: Seat,
+    /// That somebody takes part from where it is.
+    pub present: Present,
     /// Who claims ids for it.
     pub owner: Owner,
     /// Its id.
@@ -152,6 +155,7 @@ struct Member {
     watches: bool,
     /// Keeps the group alive.
     _seat: Seat,
+    _present: Present,
 }
 
 impl Member {
@@ -536,6 +540,7 @@ impl Rules for GroupRules {
             version: guest.version,
             watches: false,
             _seat: guest.seat,
+            _present: guest.present,
         });
         let Some(member) = self.members.last() else {
             return;

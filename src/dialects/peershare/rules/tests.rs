@@ -1,6 +1,7 @@
 //! The rules without any I/O.
 
 use super::*;
+use crate::access::{Client, Presence};
 use crate::config::tests::settings;
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -35,6 +36,7 @@ impl Calls for Broker {
 struct World {
     rules: GroupRules,
     broker: Arc<Broker>,
+    presence: Presence,
     now: Now,
     versions: BTreeMap<ConnId, Version>,
     users: HashMap<ConnId, Uuid>,
@@ -59,6 +61,7 @@ impl World {
         Self {
             rules: GroupRules::new(id, "Table".into(), around),
             broker,
+            presence: Presence::default(),
             now: Now {
                 instant: Instant::now(),
                 unix_ms: 1_700_000_000_000,
@@ -107,6 +110,7 @@ impl World {
         let directory = &self.rules.around.directory;
         let guest = Guest {
             seat: directory.spare_seat(),
+            present: self.presence.enter(Client::Others),
             owner,
             user,
             name: name.to_owned(),
@@ -643,6 +647,7 @@ proptest! {
         }
         let stats = world.rules.around.directory.stats();
         prop_assert_eq!((stats.groups, stats.users), (0, 0));
+        prop_assert!(!world.presence.has(Client::Others));
         for n in 0..8 {
             let free = world.rules.around.directory.claim(&format!("p{n}"), Owner(99)).is_ok();
             prop_assert!(free);
