@@ -538,7 +538,9 @@ fn open_builds(config: &Config) -> Result<ClientBuilds> {
                 format!("--client {name}=... needs a port to serve it on: add --speak {name}@PORT");
             return Err(Error::Invalid(text));
         }
-        builds.open(name, &client.folder)?;
+        let redirects = client.speaker.is_peershare() && config.peershare.cloud_redirect;
+        let script = redirects.then_some(peershare::REDIRECT);
+        builds.open(name, &client.folder, script)?;
     }
     Ok(builds)
 }

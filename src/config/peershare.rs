@@ -16,6 +16,12 @@ pub struct PeerShare {
     /// Whether the newest version's clients make a group by joining one that is not there
     #[arg(id = "peershare-auto-create", long = "peershare-auto-create", env = "TABLEKEEP_PEERSHARE_AUTO_CREATE", value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set, hide_short_help = true)]
     pub auto_create: bool,
+    /// Whether the pages of --client peershare=DIR use the broker of this server
+    ///
+    /// A build of PeerShare's client asks the public one at 0.peerjs.com otherwise. Its page gets a
+    /// small script for that, its other files stay as they are.
+    #[arg(id = "peershare-cloud-redirect", long = "peershare-cloud-redirect", env = "TABLEKEEP_PEERSHARE_CLOUD_REDIRECT", value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set, hide_short_help = true)]
+    pub cloud_redirect: bool,
     /// Groups at the same time
     #[arg(
         id = "peershare-groups",

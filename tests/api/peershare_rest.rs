@@ -268,11 +268,13 @@ fn pages_are_answered_as_their_own_server_does() {
 #[test]
 fn its_own_client_is_served_with_one_page_for_all_paths() {
     let build = tempfile::tempdir().unwrap();
-    write_file(build.path(), "index.html", b"<title>PeerShare</title>");
+    let page = "<title>PeerShare</title><script src=/assets/app.js></script>";
+    write_file(build.path(), "index.html", page.as_bytes());
     write_file(build.path(), "assets/app.js", b"1");
     let folder = build.path().display();
     let clients = format!("peershare={folder},peershare-new={folder}");
-    let world = World::new(&[], &["--client", &clients]);
+    let flags = ["--peershare-cloud-redirect", "false", "--client", &clients];
+    let world = World::new(&[], &flags);
     for addr in [world.seed, world.newest] {
         for path in [
             "/",
@@ -281,10 +283,10 @@ fn its_own_client_is_served_with_one_page_for_all_paths() {
             &format!("/group/{NOBODY}"),
             "/group/x/",
         ] {
-            let page = get(addr, path);
+            let answer = get(addr, path);
             assert_eq!(
-                (page.status, page.text().as_str()),
-                (200, "<title>PeerShare</title>"),
+                (answer.status, answer.text().as_str()),
+                (200, page),
                 "{path}"
             );
         }
@@ -294,6 +296,15 @@ fn its_own_client_is_served_with_one_page_for_all_paths() {
         assert_eq!(get(addr, "/api/x").value()["code"], "NOT_FOUND");
     }
     assert_eq!(get(world.newest, "/api").value()["status"], "running");
+    // By default the page is led to this server's broker, before any script of its own.
+    let world = World::new(&[], &["--client", &clients]);
+    for path in ["/", "/group/x"] {
+        let page = get(world.newest, path).text();
+        let (before, behind) = page.split_once("0.peerjs.com").unwrap();
+        assert!(before.starts_with("<title>PeerShare</title><script>"));
+        assert!(behind.ends_with("</script><script src=/assets/app.js></script>"));
+    }
+    assert_eq!(get(world.newest, "/assets/app.js").text(), "1");
 }
 
 #[test]

@@ -54,6 +54,10 @@ pub const BOUNDS: Bounds = Bounds {
 /// Bytes of messages that may wait for one client.
 pub const QUEUE_BYTES: usize = 256 << 10;
 
+/// Goes into the pages of PeerShare's client: it leads what is for the public PeerJS broker to the one
+/// of this server, which the client's build cannot be told.
+pub const REDIRECT: &str = concat!("<script>", include_str!("redirect.js"), "</script>");
+
 /// All groups, and what it takes to create and to join them.
 pub struct Signaling {
     settings: config::PeerShare,
