@@ -3,14 +3,18 @@
 mod accounts;
 mod chat;
 mod nexus;
+mod peerjs;
+mod peershare;
 mod sessions;
 mod speak;
 
 pub use accounts::AccountLimits;
 pub use chat::ChatLimits;
 pub use nexus::Nexus;
+pub use peerjs::PeerJs;
+pub use peershare::{Environment, MayCreate, PeerShare};
 pub use sessions::{Duplicates, LoginMode, SchedulerKind, ServerRole, SessionLimits, Sessions};
-pub use speak::{ClientBuild, Speak, Speaker};
+pub use speak::{ClientBuild, Speak, SpeakList, Speaker};
 
 use clap::{Parser, ValueEnum};
 use ipnet::IpNet;
@@ -85,11 +89,13 @@ pub struct Config {
 
     /// Open a further port for the clients of another system; repeatable, or separated by commas
     ///
-    /// Known are nexus (rooms, 5000 by default there), nexus-assets (its library of pictures,
-    /// 8080 by default there: everybody who can reach that port sees all maps), chat (9001), login
-    /// (8080) and session (8000).
-    #[arg(long, env = "TABLEKEEP_SPEAK", value_name = "DIALECT@PORT", value_delimiter = ',', value_parser = speak::speak)]
-    pub speak: Vec<Speak>,
+    /// Known are nexus (rooms, 5000 by default there), nexus-assets (its library of pictures, 8080
+    /// by default there: everybody who can reach that port sees all maps), chat (9001), login
+    /// (8080), session (8000), peerjs (the broker, 9000), peershare (groups for calls as its first
+    /// version has them; peershare@3000,3001 has the sockets on the second port as there) and
+    /// peershare-new (the newest version, 3000).
+    #[arg(long, env = "TABLEKEEP_SPEAK", value_name = "DIALECT@PORT", value_parser = speak::speak)]
+    pub speak: Vec<SpeakList>,
 
     /// Serve a client's own build (a folder with index.html) on that system's port; repeatable
     #[arg(long, env = "TABLEKEEP_CLIENT", value_name = "DIALECT=DIR", value_delimiter = ',', value_parser = speak::client)]
@@ -135,6 +141,13 @@ pub struct Config {
     /// Login, rooms and session servers.
     #[command(flatten)]
     pub sessions: Sessions,
+    /// What PeerJS clients are held to.
+    #[command(flatten)]
+    pub peerjs: PeerJs,
+
+    /// What PeerShare's clients are held to.
+    #[command(flatten)]
+    pub peershare: PeerShare,
 }
 
 /// Everything that is bounded.
@@ -285,12 +298,15 @@ impl Config {
 
     /// The listeners of `--speak`, in order.
     pub fn speakers(&self) -> impl Iterator<Item = Speak> {
-        self.speak.iter().copied()
+        self.speak.iter().flat_map(|list| list.0.iter().copied())
     }
 
     /// Takes over the environment variables of those systems whose listeners are open. `var` looks
     /// one up. Errors: a sentence about a value that makes no sense.
     pub fn adopt(&mut self, var: impl Fn(&str) -> Option<String>) -> Result<(), String> {
+        if self.speakers().any(|speak| speak.speaker.is_peershare()) {
+            self.peershare.adopt(&var)?;
+        }
         let speaks = self
             .speakers()
             .any(|speak| matches!(speak.speaker, Speaker::Login | Speaker::Session));
@@ -313,7 +329,7 @@ impl Config {
         let is_default = LISTEN.parse() == Ok(self.listen);
         let chosen = match (role, port) {
             (ServerRole::All, None) => return Ok(()),
-            (ServerRole::All, Some(port)) if is_default && self.speak.len() == 1 => port,
+            (ServerRole::All, Some(port)) if is_default && self.speakers().count() == 1 => port,
             (ServerRole::All, Some(_)) => {
                 return Err("PORT could be that of several listeners here; use --listen ADDR:PORT and --speak DIALECT@PORT instead, and unset PORT".into());
             }

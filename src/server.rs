@@ -3,23 +3,28 @@
 mod alone;
 mod sessions;
 
-use crate::access::{AccountPasses, Keys, Passes, Passwords, Policy, SocketAddrs, own_password};
+use crate::access::{
+    AccountPasses, Keys, Passes, Passwords, Policy, Presence, SocketAddrs, own_password,
+};
 use crate::accounts::{self, AccountFile, Accounts, Ledger};
 use crate::audio::{self, SOUNDS, TagReader};
 use crate::banner::banner;
-use crate::config::{Config, Secret, ServerRole, Speaker};
+use crate::config::{Config, Environment, Secret, ServerRole, Speaker};
 use crate::demo;
 use crate::dialects::chat::{self, Chat};
 use crate::dialects::nexus::{Rooms, assets, assets::AssetBook};
+use crate::dialects::peerjs::{self, Broker, Switchboard};
+use crate::dialects::peershare::{self, Card, Signaling, Version};
 use crate::dialects::session::{self, Login, Sessions};
 use crate::dialects::table::{OpenTables, Settings};
 use crate::error::{Error, ErrorBody, Result, ValidationBody};
 use crate::http::{
-    self, AtOnce, ClientBuilds, Registrar, RouteList, at_once, fallback, gate, send_document,
+    self, AtOnce, ClientBuilds, Guesthouse, Guesthouses, Registrar, RouteList, at_once, fallback,
+    gate, send_document,
 };
 use crate::library::Library;
-use crate::maps::{self, MAPS, Thumbs};
 use crate::live::{CloseCode, Couriers, Keeper, Stage, start_courier};
+use crate::maps::{self, MAPS, Thumbs};
 use crate::metrics::Metrics;
 use crate::model::MapMove;
 use crate::scenes::{self, Aliases, SCENES, read_current, write_current};
@@ -100,6 +105,7 @@ pub const ASSETS_OPENAPI: &str = include_str!("../openapi/nexus-assets.json");
         (name = "accounts", description = "Signing in with a name, and the accounts"),
         (name = "sessions", description = "Scalable Chat: login by name, rooms, and where they are"),
         (name = "chat", description = "Files of chat rooms; everything else of them goes over WebSocket"),
+        (name = "calls", description = "What browsers need to call each other; the rest goes over WebSocket"),
         (name = "server", description = "The server itself, its pages and documents")
     ),
     components(schemas(ErrorBody, ValidationBody)),
@@ -164,7 +170,30 @@ fn routes(config: &mut impl Registrar) {
     chat::routes(config);
     accounts::routes(config);
     session::routes(config);
+    peershare::routes(config);
+    peerjs::routes(config);
 }
+
+/// Other systems' addresses on the main listener.
+const GUESTS: Guesthouses = Guesthouses(&[PEERJS]);
+const PEERJS: Guesthouse = Guesthouse {
+    prefix: "/peerjs",
+    credentials: false,
+};
+/// On the broker's own listener all addresses are the broker's.
+const ALL_PEERJS: Guesthouses = Guesthouses(&[Guesthouse {
+    prefix: "",
+    ..PEERJS
+}]);
+
+/// On PeerShare's listeners all but the broker's are PeerShare's.
+const ALL_PEERSHARE: Guesthouses = Guesthouses(&[
+    PEERJS,
+    Guesthouse {
+        prefix: "",
+        credentials: true,
+    },
+]);
 
 /// What need not go through the routes when it is in memory.
 const AT_ONCE: [(&str, AtOnce<Data<Library>>); 2] = [
@@ -195,18 +224,31 @@ struct Shared {
     chat: Data<Arc<Chat>>,
     login: Data<Arc<Login>>,
     sessions: Arc<Sessions>,
+    signaling: Data<Arc<Signaling>>,
+    /// The rules on PeerShare's listeners.
+    peershare_policy: Data<Policy>,
+    peerjs: Data<Arc<Broker>>,
 }
 
 impl Shared {
+    fn policy(&self, speaker: Option<Speaker>) -> Data<Policy> {
+        match speaker {
+            Some(speaker) if speaker.is_peershare() => self.peershare_policy.clone(),
+            _ => self.policy.clone(),
+        }
+    }
+
     fn sockets(&self, speaker: Option<Speaker>) -> Sockets {
         Sockets {
-            policy: self.policy.clone(),
+            policy: self.policy(speaker),
             config: self.config.clone(),
             open: self.open.clone(),
             nexus: self.nexus.clone(),
             speaker,
             chat: self.chat.get_ref().clone(),
             sessions: self.sessions.clone(),
+            signaling: self.signaling.get_ref().clone(),
+            peerjs: self.peerjs.get_ref().clone(),
         }
     }
 }
@@ -308,6 +350,15 @@ impl Server {
             Some(known),
             &ports(addr, &further)?,
         )?;
+        let (switchboard, presence) = (Switchboard::default(), Presence::default());
+        let broker = Broker::new(&config.peerjs, &couriers, &switchboard, &presence);
+        let signaling = Signaling::new(
+            config.peershare.clone(),
+            couriers.clone(),
+            switchboard,
+            presence,
+        );
+        let peershare_policy = policy.allowing(&config.peershare.allowed_origins);
         let shared = Shared {
             library: Data::new(library),
             thumbs: Data::from(Thumbs::new(
@@ -333,6 +384,9 @@ impl Server {
             chat: Data::new(chat),
             login: Data::new(parts.login),
             sessions: parts.sessions,
+            signaling: Data::new(Arc::new(signaling)),
+            peershare_policy: Data::new(peershare_policy),
+            peerjs: Data::new(Arc::new(broker)),
         };
         Ok(Self {
             addr,
@@ -377,11 +431,13 @@ impl Server {
                 connections(worker.sockets(None), routes)
             })?;
         println!("listening on http://{}", self.addr);
-        for Further { speaker, listener } in self.further {
+        let cards = cards(&self.further, config.peershare.environment)?;
+        for (Further { speaker, listener }, card) in self.further.into_iter().zip(cards) {
             let addr = listener.local_addr()?;
             let worker = shared.clone();
             server = server.listen(speaker.name(), listener, move || {
-                let routes = map_config(further_app(&worker, speaker), |()| AppConfig::default());
+                let routes = further_app(&worker, speaker, card.clone());
+                let routes = map_config(routes, |()| AppConfig::default());
                 let routes = apply_fn_factory(routes, |req: Request, routes| {
                     routes.call(req).map_ok(Response::from)
                 });
@@ -397,6 +453,7 @@ impl Server {
         let serving = actix_rt::spawn(server);
         stop.await;
         shared.nexus.stop();
+        shared.signaling.stop();
         drain(&shared.couriers, &handle, &shared.open).await;
         drop(watcher);
         drop(serving);
@@ -606,7 +663,9 @@ fn open_builds(config: &Config) -> Result<ClientBuilds> {
                 format!("--client {name}=... needs a port to serve it on: add --speak {name}@PORT");
             return Err(Error::Invalid(text));
         }
-        builds.open(name, &client.folder)?;
+        let redirects = client.speaker.is_peershare() && config.peershare.cloud_redirect;
+        let script = redirects.then_some(peershare::REDIRECT);
+        builds.open(name, &client.folder, script)?;
     }
     Ok(builds)
 }
@@ -632,6 +691,20 @@ fn listen_further(config: &Config) -> Result<Vec<Further>> {
         })
     });
     further.collect()
+}
+
+/// What the root of each listener says, where that is PeerShare's.
+fn cards(further: &[Further], environment: Environment) -> Result<Vec<Data<Card>>> {
+    let cards = further.iter().enumerate().map(|(at, own)| {
+        // The port behind it, if there is one for sockets alone.
+        let sockets = further.get(at + 1);
+        let sockets = sockets.filter(|next| next.speaker == Speaker::PeerShareSocket);
+        let port = sockets.unwrap_or(own).listener.local_addr()?.port();
+        let first_version = own.speaker == Speaker::PeerShare;
+        let facts = first_version.then_some((port, environment.name()));
+        Ok(Data::new(Card::new(facts)))
+    });
+    cards.collect()
 }
 
 /// `setting` would choose another port.
@@ -689,6 +762,9 @@ fn app(
         .app_data(shared.accounts.clone())
         .app_data(shared.chat.clone())
         .app_data(shared.login.clone())
+        .app_data(shared.signaling.clone())
+        .app_data(shared.peerjs.clone())
+        .app_data(Data::new(GUESTS))
         .app_data(shared.policy.clone())
         .app_data(shared.config.clone())
         .app_data(shared.routes.clone())
@@ -764,6 +840,7 @@ where
 fn further_app(
     shared: &Shared,
     speaker: Speaker,
+    card: Data<Card>,
 ) -> App<
     impl ServiceFactory<
         ServiceRequest,
@@ -789,18 +866,47 @@ fn further_app(
             Speaker::Session => {
                 config.default_service(web::to(alone::session_page));
             }
+            Speaker::PeerJs => {
+                peerjs::routes(config);
+                peerjs::root_routes(config);
+                config
+                    .app_data(Data::new(ALL_PEERJS))
+                    .default_service(web::to(not_found));
+            }
             Speaker::NexusAssets => {
                 assets::routes(config);
                 config
                     .route("/openapi.json", web::get().to(assets_openapi))
                     .default_service(web::to(assets::not_found));
             }
+            Speaker::PeerShareSocket => {
+                peerjs::routes(config);
+                config
+                    .app_data(Data::new(ALL_PEERSHARE))
+                    .default_service(web::to(upgrade_required));
+            }
+            Speaker::PeerShare | Speaker::PeerShareNew => {
+                let version = match speaker {
+                    Speaker::PeerShareNew => Version::Newest,
+                    _ => Version::Seed,
+                };
+                config
+                    .app_data(Data::new(version))
+                    .app_data(Data::new(ALL_PEERSHARE));
+                peerjs::routes(config);
+                peershare::port_routes(config, version);
+                let page = move |req, builds, card| peershare_page(speaker, req, builds, card);
+                config.default_service(web::to(page));
+            }
         })
+        .app_data(card)
+        .app_data(shared.signaling.clone())
         .app_data(shared.library.clone())
-        .app_data(shared.policy.clone())
+        .app_data(shared.policy(Some(speaker)))
         .app_data(shared.builds.clone())
         .app_data(shared.chat.clone())
         .app_data(shared.login.clone())
+        .app_data(shared.peerjs.clone())
         .app_data(shared.assets.clone())
         .wrap(from_fn(gate))
 }
@@ -815,6 +921,10 @@ async fn chat_page(req: HttpRequest, builds: Data<ClientBuilds>) -> Result<HttpR
     page_of(Speaker::Chat, req, builds).await
 }
 
+async fn not_found() -> Result<HttpResponse> {
+    Err(Error::NotFound("Not Found".into()))
+}
+
 async fn page_of(
     speaker: Speaker,
     req: HttpRequest,
@@ -823,10 +933,32 @@ async fn page_of(
     let is_socket = req.path() == "/ws";
     match builds.get(speaker.name()).filter(|_| !is_socket) {
         Some(build) => build.send(&req).await,
-        None => Ok(HttpResponse::UpgradeRequired()
-            .insert_header((header::UPGRADE, "websocket"))
-            .content_type("text/plain")
-            .body("Upgrade Required")),
+        None => Ok(upgrade_required().await),
+    }
+}
+
+/// On ports, and at paths, where there are only WebSockets.
+async fn upgrade_required() -> HttpResponse {
+    HttpResponse::UpgradeRequired()
+        .insert_header((header::UPGRADE, "websocket"))
+        .content_type("text/plain")
+        .body("Upgrade Required")
+}
+
+/// On PeerShare's ports: the client's own build where one is given, else what the server is.
+async fn peershare_page(
+    speaker: Speaker,
+    req: HttpRequest,
+    builds: Data<ClientBuilds>,
+    card: Data<Card>,
+) -> Result<HttpResponse> {
+    if speaker == Speaker::PeerShareNew && req.path() == "/ws" {
+        return Ok(upgrade_required().await);
+    }
+    match builds.get(speaker.name()) {
+        Some(build) => build.send(&req).await,
+        None if req.path() == "/" => Ok(peershare::send_card(card).await),
+        None => Ok(peershare::not_found().await),
     }
 }
 

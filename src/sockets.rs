@@ -10,12 +10,16 @@ use crate::access::{
 use crate::config::{Config, Speaker};
 use crate::dialects::chat::{self, Chat, serve_chat};
 use crate::dialects::nexus::{self, Ask, Proof, Rooms};
+use crate::dialects::peerjs::{self, Broker};
+use crate::dialects::peershare::{self, Signaling, Version, is_peershare, serve_peershare};
 use crate::dialects::session::{self, Session, Sessions};
 use crate::dialects::spelltable;
 use crate::dialects::table::{self, Guest, OpenTables, TableRules};
 use crate::error::{Error, Result};
 use crate::http;
-use crate::live::{Bounds, CloseCode, RoomHandle, Socket, negotiate, refuse, switch_protocols};
+use crate::live::{
+    Bounds, CloseCode, RoomHandle, Said, Socket, negotiate, refuse, switch_protocols,
+};
 use crate::memory;
 use crate::model::TableId;
 use actix_codec::Framed;
@@ -48,6 +52,10 @@ pub struct Sockets {
     pub nexus: Arc<Rooms>,
     /// Session rooms.
     pub sessions: Arc<Sessions>,
+    /// PeerShare's groups.
+    pub signaling: Arc<Signaling>,
+    /// The PeerJS broker.
+    pub peerjs: Arc<Broker>,
     /// Whose listener it is; `None`: the main one.
     pub speaker: Option<Speaker>,
 }
@@ -101,8 +109,10 @@ pub async fn upgrade(
     let max_frame = shared.config.limits.max_frame;
     let max_messages = shared.config.limits.max_messages;
     let max_message = shared.config.nexus.max_message;
+    let max_signal = shared.config.peershare.max_message;
     let (open, rooms) = (shared.open.clone(), shared.nexus.clone());
     let (chat, sessions) = (shared.chat.clone(), shared.sessions.clone());
+    let (broker, signaling) = (shared.peerjs.clone(), shared.signaling.clone());
     let policy = shared.policy.clone();
     drop(shared);
     // A task of its own, so that the HTTP dispatcher and its buffers are freed.
@@ -182,6 +192,39 @@ pub async fn upgrade(
                 serve_chat(socket, None, Client::of(addrs), chat).await;
             });
         }
+        Way::PeerShare(visitor) => {
+            let bounds = peershare::BOUNDS;
+            let socket = Socket::new(io, already, max_signal, true, false, bounds);
+            actix_rt::spawn(async move {
+                let _place = place;
+                serve_peershare(socket, None, visitor, signaling).await;
+            });
+        }
+        Way::ChatOrPeerShare(visitor) => {
+            let max = chat::LOBBY_FRAME_BYTES;
+            let mut socket = Socket::new(io, already, max, true, false, chat::BOUNDS);
+            actix_rt::spawn(async move {
+                let _place = place;
+                let Some(first) = socket.hear().await else {
+                    return;
+                };
+                match &first {
+                    Said::Text(text) | Said::Binary(text) if is_peershare(text) => {
+                        let first = Some(text.clone());
+                        serve_peershare(socket, first, visitor, signaling).await;
+                    }
+                    _ => serve_chat(socket, Some(first), visitor.client, chat).await,
+                }
+            });
+        }
+        Way::PeerJs(ask) => {
+            let max_message = broker.settings().max_message;
+            let socket = Socket::new(io, already, max_message, true, false, peerjs::BOUNDS);
+            actix_rt::spawn(async move {
+                let _place = place;
+                broker.serve(socket, ask, Client::of(addrs)).await;
+            });
+        }
     }
     Ok(())
 }
@@ -216,13 +259,24 @@ enum Way {
     Chat,
     /// Somebody's who has a token.
     Session(Session),
+    /// The same.
+    PeerShare(peershare::Visitor),
+    /// The first message tells.
+    ChatOrPeerShare(peershare::Visitor),
+    /// The same; or what is missing in the query.
+    PeerJs(Result<peerjs::Ask, &'static str>),
 }
 
 impl Way {
     /// The one to choose of those that the client offers.
     fn subprotocol<'a>(&self, mut offered: impl Iterator<Item = &'a str>) -> Option<&'a str> {
         match self {
-            Self::SpellTable(..) | Self::Chat | Self::Session(_) => None,
+            Self::SpellTable(..)
+            | Self::Chat
+            | Self::Session(_)
+            | Self::PeerShare(_)
+            | Self::ChatOrPeerShare(_)
+            | Self::PeerJs(_) => None,
             Self::Table(..) => offered.find(|name| *name == table::SUBPROTOCOL),
             Self::Nexus(_) => offered.next().filter(|name| !name.is_empty()),
         }
@@ -233,7 +287,11 @@ impl Way {
         match self {
             Self::SpellTable(..) | Self::Table(..) => true,
             // What is encrypted does not become smaller, and what is not could be guessed by its size.
-            Self::Nexus(_) | Self::Chat => false,
+            Self::Nexus(_)
+            | Self::Chat
+            | Self::PeerShare(_)
+            | Self::ChatOrPeerShare(_)
+            | Self::PeerJs(_) => false,
             // What others have said would stand beside it.
             Self::Session(_) => false,
         }
@@ -241,7 +299,13 @@ impl Way {
 
     fn cookie(&self) -> Option<&str> {
         match self {
-            Self::SpellTable(..) | Self::Table(..) | Self::Chat | Self::Session(_) => None,
+            Self::SpellTable(..)
+            | Self::Table(..)
+            | Self::Chat
+            | Self::Session(_)
+            | Self::PeerShare(_)
+            | Self::ChatOrPeerShare(_)
+            | Self::PeerJs(_) => None,
             Self::Nexus(caller) => caller.cookie.as_deref(),
         }
     }
@@ -301,6 +365,11 @@ async fn admit(
     let (path, visitor) = (req.path(), verdict.visitor());
     let nexus =
         || Caller::of(shared, req, verdict, addrs).map(|caller| Way::Nexus(Box::new(caller)));
+    let peershare = |version| peershare::Visitor {
+        version,
+        client: Client::of(addrs),
+        is_gm: verdict.role == Role::Gm,
+    };
     let way = match (shared.speaker, path.strip_prefix("/api").unwrap_or(path)) {
         // Whatever the path: so does Nexus' own server.
         (Some(Speaker::Nexus), _) => nexus()?,
@@ -312,6 +381,17 @@ async fn admit(
             let text = format!("there is no WebSocket on the port of {}", speaker.name());
             return Err(Error::Forbidden(text));
         }
+        (speaker, path) if has_broker(speaker) && peerjs::is_mounted(path) => {
+            Way::PeerJs(peerjs::Ask::of(req.uri().query().unwrap_or_default()))
+        }
+        (Some(Speaker::PeerJs), _) => {
+            let text = "there is no WebSocket here; the broker's is at /peerjs";
+            return Err(Error::Invalid(text.into()));
+        }
+        (None, path) if path.starts_with("/peerjs/") => {
+            let text = "there is no WebSocket here; the broker's are at /peerjs and /peerjs/peerjs";
+            return Err(Error::Invalid(text.into()));
+        }
         (None, "/ws/nexus") => nexus()?,
         (None, "/ws") if req.uri().query().is_some_and(Ask::is_in) => nexus()?,
         (None, "/ws") => {
@@ -322,10 +402,21 @@ async fn admit(
         // Who may sit where is said after hello, with a close code that pages can read.
         (None, "/ws/table") => Way::Table(visitor, verdict.basis),
         (None, "/ws/chat") | (Some(Speaker::Chat), _) => Way::Chat,
-        (None, "/") => Way::Chat,
+        // Whatever the path: so does the first version's own server.
+        (None, "/ws/signal") | (Some(Speaker::PeerShare | Speaker::PeerShareSocket), _) => {
+            Way::PeerShare(peershare(Version::Seed))
+        }
+        (Some(Speaker::PeerShareNew), _) if path == "/ws" => {
+            Way::PeerShare(peershare(Version::Newest))
+        }
+        (None, "/") => Way::ChatOrPeerShare(peershare(Version::Seed)),
+        (Some(Speaker::PeerShareNew), other) => {
+            let text = format!("there is no WebSocket at {other}; PeerShare's is at /ws");
+            return Err(Error::Forbidden(text));
+        }
         (None, other) => {
             return Err(Error::Forbidden(format!(
-                "there is no WebSocket at {other}; the table's is at /ws/table, SpellTable's at /ws, the chat's at /ws/chat"
+                "there is no WebSocket at {other}; the table's is at /ws/table, SpellTable's at /ws, the chat's at /ws/chat, PeerShare's at /ws/signal, PeerJS' at /peerjs"
             )));
         }
     };
@@ -350,6 +441,11 @@ fn refusal(error: &Error) -> String {
     let reason = status.canonical_reason().unwrap_or_default();
     let version = "sec-websocket-version: 13\r\n";
     refuse(status.as_u16(), reason, version, &error.to_string())
+}
+
+/// Whether the broker is at its paths there, too: PeerShare's clients look for it where they are.
+fn has_broker(speaker: Option<Speaker>) -> bool {
+    speaker.is_none_or(|speaker| speaker == Speaker::PeerJs || speaker.is_peershare())
 }
 
 /// Whether the query has a `token`.

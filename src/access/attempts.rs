@@ -86,6 +86,10 @@ pub enum Attempt {
     LogIn,
     /// Asking where a room is.
     FindRoom,
+    /// A connection to the PeerJS broker.
+    PeerJs,
+    /// Credentials for a TURN server.
+    Ice,
 }
 
 /// How long somebody who has guessed too often waits at most for an answer.

@@ -98,7 +98,7 @@ pub enum Said {
     /// A text message, of valid UTF-8.
     Text(Bytes),
     /// A binary message.
-    Binary,
+    Binary(Bytes),
 }
 
 impl Socket {
@@ -165,7 +165,7 @@ impl Socket {
         loop {
             match take_one(&mut self.reader, &self.link)? {
                 Some(Inbound::Text(text)) => return Ok(Said::Text(text)),
-                Some(Inbound::Binary(_)) => return Ok(Said::Binary),
+                Some(Inbound::Binary(bytes)) => return Ok(Said::Binary(bytes)),
                 Some(_) => continue,
                 None => {}
             }
@@ -374,7 +374,9 @@ impl<D: Dialect> Connection<D> {
         for _ in 0..TURN {
             let heard = match take_one(&mut self.reader, &self.link)? {
                 None => return Ok(false),
-                Some(Inbound::Text(text)) if self.is_too_fast(text.len()) => {
+                Some(Inbound::Text(bytes) | Inbound::Binary(bytes))
+                    if self.is_too_fast(bytes.len()) =>
+                {
                     let code = self.pace.as_ref().map_or(CloseCode::Policy, |pace| pace.1);
                     return Err(Ending::close(code, "too many messages"));
                 }

@@ -30,6 +30,8 @@ pub enum CloseCode {
     Bug = 1011,
     /// Too slow, or too many at once; come back later.
     TryLater = 1013,
+    /// Removed from a group by its owner.
+    Kicked = 4003,
     /// Reads too slowly; come back.
     TooSlow = 4008,
     /// Answered no ping; come back.

@@ -76,7 +76,7 @@ impl Alone {
                 let text = format!("only --client {name}=DIR can be served here");
                 return Err(Error::Invalid(text));
             }
-            builds.open(speaker.name(), &client.folder)?;
+            builds.open(speaker.name(), &client.folder, None)?;
         }
         let shared = Shared {
             speaker,

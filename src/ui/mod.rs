@@ -4,6 +4,7 @@ mod chat_limits;
 mod pages;
 mod probes;
 mod session_limits;
+mod signaling_limits;
 mod status;
 
 pub use probes::{Readiness, watch_routes};

@@ -40,6 +40,12 @@ const TABLE: &[(&str, &str, Who)] = &[
     ("get", "/health", Anyone),
     ("get", "/healthz", Anyone),
     ("get", "/limits", Anyone),
+    ("get", "/peerjs", Anyone),
+    ("get", "/peerjs/id", Anyone),
+    // Answers 401 where ids are not listed, which is nobody's role.
+    ("get", "/peerjs/peers", Anyone),
+    ("get", "/peerjs/{key}/id", Anyone),
+    ("get", "/peerjs/{key}/peers", Anyone),
     ("get", "/ui/{path}", Anyone),
     // The files of what the table shows: see the tests below.
     ("get", "/maps/file/{path}", Seated),
@@ -62,6 +68,8 @@ const TABLE: &[(&str, &str, Who)] = &[
     ("get", "/auth/users/{user_id}", AdminAccount),
     ("put", "/auth/users/{user_id}", AdminAccount),
     ("delete", "/auth/users/{user_id}", AdminAccount),
+    ("get", "/group/{id}", Anyone),
+    ("get", "/stats", Anyone),
     ("post", "/signin", OwnPage),
     ("post", "/signout", OwnPage),
     ("get", "/tables", Gm),

@@ -42,7 +42,7 @@ impl Wire {
         let Ok(said) = std::str::from_utf8(&text) else {
             return Heard::End(CloseCode::NotUtf8, "a message must be UTF-8".into());
         };
-        if !self.pace.take(now) {
+        if !self.pace.take(0, now) {
             let told = self.told.is_some_and(|told| now - told < TELL);
             return if told {
                 Heard::Nothing
