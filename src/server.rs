@@ -570,9 +570,8 @@ fn follow_accounts(ledger: Arc<Ledger>, policy: Data<Policy>) {
             if ledger.is_behind() {
                 let ledger = ledger.clone();
                 // What cannot be read has been said in the log.
-                if let Ok(Ok(true)) = web::block(move || ledger.refresh()).await {
-                    policy.close_ended();
-                }
+                let _ = web::block(move || ledger.refresh()).await;
+                policy.close_ended();
             }
             tokio::time::sleep(ACCOUNTS_PAUSE).await;
         }

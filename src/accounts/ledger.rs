@@ -5,13 +5,15 @@ use super::book::Book;
 use super::file::{AccountFile, FileError, Mark};
 use crate::access::{self, Session, Standing};
 use crate::error::{Error, Result};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockWriteGuard};
 use std::time::SystemTime;
 
 /// All accounts. Read when they are first asked for, and again when the command line has changed them.
 pub struct Ledger {
     file: AccountFile,
-    /// Never held while the disk is asked.
+    /// Held while the disk is asked, so that what is remembered is what is there last.
+    asking: Mutex<()>,
+    /// Never held while the disk is asked: every request with a token reads it.
     state: RwLock<State>,
 }
 
@@ -30,6 +32,7 @@ impl Ledger {
     pub fn new(file: AccountFile) -> Self {
         Self {
             file,
+            asking: Mutex::default(),
             state: RwLock::default(),
         }
     }
@@ -53,6 +56,7 @@ impl Ledger {
     ///
     /// Errors: 503 when they cannot be read; what was known before still counts.
     pub fn refresh(&self) -> Result<bool> {
+        let _guard = self.ask();
         let mark = match self.file.mark() {
             Ok(mark) => mark,
             Err(error) => return Err(self.broken(None, FileError::Io(error))),
@@ -94,6 +98,7 @@ impl Ledger {
         &self,
         change: impl FnMut(&mut Book) -> Result<T, Refused>,
     ) -> Result<Result<T, Refused>> {
+        let _guard = self.ask();
         match self.file.change(change) {
             Ok((outcome, book)) => {
                 // The next refresh reads it again: somebody else may have written right behind.
@@ -126,12 +131,16 @@ impl Ledger {
         unreadable()
     }
 
+    fn ask(&self) -> MutexGuard<'_, ()> {
+        self.asking.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn state(&self) -> State {
         let state = self.state.read();
         state.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn write(&self) -> std::sync::RwLockWriteGuard<'_, State> {
+    fn write(&self) -> RwLockWriteGuard<'_, State> {
         self.state.write().unwrap_or_else(PoisonError::into_inner)
     }
 }

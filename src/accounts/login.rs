@@ -9,9 +9,10 @@ use crate::access::{
     random,
 };
 use crate::error::{Error, Problem, Result};
+use crate::http::{blocking, to_the_end};
 use crate::metrics::{Login, Metrics};
 use actix_web::HttpRequest;
-use actix_web::web::{self, Data};
+use actix_web::web::Data;
 use serde_json::Value;
 use std::hash::{BuildHasher, RandomState};
 use std::num::NonZeroU32;
@@ -67,19 +68,22 @@ impl Accounts {
     /// Changes the accounts; sockets whose sign-in ends by it are closed.
     pub(super) async fn change<T: Send + 'static>(
         &self,
-        policy: &Policy,
+        policy: &Data<Policy>,
         change: impl FnMut(&mut Book) -> Result<T, Refused> + Send + 'static,
     ) -> Result<Result<T, Refused>> {
-        let ledger = self.ledger.clone();
-        let outcome = blocking(move || ledger.change(change)).await;
-        policy.close_ended();
-        outcome
+        let (ledger, policy) = (self.ledger.clone(), policy.clone());
+        to_the_end(async move {
+            let outcome = blocking(move || ledger.change(change)).await;
+            policy.close_ended();
+            outcome
+        })
+        .await
     }
 
     /// Makes an account.
     pub(super) async fn add(
         &self,
-        policy: &Policy,
+        policy: &Data<Policy>,
         username: UserName,
         email: Email,
         role: AccountRole,
@@ -106,7 +110,7 @@ impl Accounts {
     /// Changes one account; `password` is what it becomes.
     pub(super) async fn alter(
         &self,
-        policy: &Policy,
+        policy: &Data<Policy>,
         id: u64,
         changes: Changes,
         password: Option<String>,
@@ -233,11 +237,4 @@ impl Accounts {
             Err(refused) => Err(Error::Conflict(refused.to_string())),
         }
     }
-}
-
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T> + Send + 'static,
-) -> Result<T> {
-    let panicked = |_| Error::Internal(std::io::Error::other("file work panicked"));
-    web::block(work).await.map_err(panicked)?
 }

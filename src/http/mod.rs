@@ -14,6 +14,7 @@ mod socket;
 mod spool;
 mod tail;
 mod upload;
+mod work;
 
 pub use body::{Fields, JsonBody, SHORT_BYTES, ShortBody};
 pub use cache::FileCache;
@@ -32,3 +33,4 @@ pub use registrar::Registrar;
 pub use socket::{Outlet, Socket};
 pub use tail::{FilesBelow, Tail};
 pub use upload::{MAX_PIXELS, MAX_SIDE, TEXT_BYTES, UploadLimits, UploadSlots, Uploaded, receive};
+pub use work::{blocking, to_the_end};

@@ -7,10 +7,12 @@ use crate::access::{
 };
 use crate::config::{Config, Players};
 use crate::error::{Error, ErrorBody, Problem, Result};
-use crate::http::{GmErrors, GuestErrors, Message, Registrar, ShortBody, WriteErrors};
+use crate::http::{
+    GmErrors, GuestErrors, Message, Registrar, ShortBody, WriteErrors, blocking, to_the_end,
+};
 use crate::model::TableId;
 use actix_web::http::header;
-use actix_web::web::{self, Data, Json, Path};
+use actix_web::web::{Data, Json, Path};
 use actix_web::{HttpRequest, HttpResponse, delete, get, post, put};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -106,7 +108,7 @@ async fn create(tables: Data<Tables>, body: ShortBody, _gm: Gm) -> Result<Json<T
     let name = fields.text("name").into_owned();
     fields.check()?;
     let directory = tables.directory.clone();
-    let table = run(move || directory.create(&name)).await?;
+    let table = blocking(move || directory.create(&name)).await?;
     tracing::info!(table = %table.id, "table {} made", table.id);
     Ok(Json(TableItem::of(&tables, table).await))
 }
@@ -119,7 +121,7 @@ async fn create(tables: Data<Tables>, body: ShortBody, _gm: Gm) -> Result<Json<T
 async fn delete_table(tables: Data<Tables>, id: Path<String>, _gm: Gm) -> Result<Json<Message>> {
     let id = TableId::parse(&id)?;
     let directory = tables.directory.clone();
-    let table = run(move || directory.delete(id)).await?;
+    let table = blocking(move || directory.delete(id)).await?;
     tables.open.remove(id).await?;
     tracing::info!(table = %id, "table {id} deleted");
     Ok(Json(Message::new(format!(
@@ -141,8 +143,12 @@ async fn renew_code(
 ) -> Result<Json<TableItem>> {
     let id = TableId::parse(&id)?;
     let directory = tables.directory.clone();
-    let table = run(move || directory.renew_code(id)).await?;
-    policy.close_ended();
+    let table = to_the_end(async move {
+        let renewed = blocking(move || directory.renew_code(id)).await;
+        policy.close_ended();
+        renewed
+    });
+    let table = table.await?;
     tracing::info!(table = %id, "table {id} has another code");
     Ok(Json(TableItem::of(&tables, table).await))
 }
@@ -332,11 +338,4 @@ async fn confirm_pair(
     tracing::info!(table = %table.id, "a display was paired with table {}", table.id);
     let message = format!("The display belongs to '{}' now", table.name);
     Ok(Json(Message::new(message)))
-}
-
-/// Does work that writes a file.
-async fn run<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-    web::block(work)
-        .await
-        .map_err(|_| Error::Internal(std::io::Error::other("file work panicked")))?
 }

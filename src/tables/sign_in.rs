@@ -3,9 +3,9 @@
 use super::Tables;
 use crate::access::{Attempt, Client, OwnPage, Policy, is_secure};
 use crate::error::{Error, ErrorBody, Result};
-use crate::http::{GuestErrors, PublicErrors, Registrar, ShortBody};
+use crate::http::{GuestErrors, PublicErrors, Registrar, ShortBody, blocking, to_the_end};
 use actix_web::http::header;
-use actix_web::web::{self, Data};
+use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, post};
 use std::time::SystemTime;
 use utoipa::ToSchema;
@@ -64,14 +64,13 @@ async fn sign_in(
 #[post("/signout")]
 async fn sign_out(policy: Data<Policy>, req: HttpRequest, _page: OwnPage) -> Result<HttpResponse> {
     let (headers, secure) = (req.headers().clone(), is_secure(&req));
-    let work = {
-        let policy = policy.clone();
-        move || policy.sign_out(&headers, secure)
-    };
-    let cookies = web::block(work)
-        .await
-        .map_err(|_| Error::Internal(std::io::Error::other("file work panicked")))??;
-    policy.close_ended();
+    let cookies = to_the_end(async move {
+        let signing = policy.clone();
+        let cookies = blocking(move || signing.sign_out(&headers, secure)).await;
+        policy.close_ended();
+        cookies
+    });
+    let cookies = cookies.await?;
     let mut answer = HttpResponse::NoContent();
     for cookie in cookies {
         answer.append_header((header::SET_COOKIE, cookie));

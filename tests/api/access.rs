@@ -2,6 +2,7 @@
 
 use crate::accounts::{House, token, with};
 use crate::support::{Form, PNG, TestServer, start, start_with};
+use crate::table_client::Member;
 use rstest::rstest;
 use serde_json::{Value, json};
 
@@ -358,6 +359,94 @@ fn every_operation_is_for_whom_its_row_says_whoever_asks() {
                 let expected = asker.refusal(*who);
                 assert_eq!(status, expected, "{asker:?}: {method} {path}");
             }
+        }
+    }
+}
+
+/// As what each is welcomed at the table `main`, if at all.
+fn welcomed(asker: Asker) -> Option<&'static str> {
+    match asker {
+        Asker::SignedInGm | Asker::Admin => Some("gm"),
+        Asker::Player | Asker::Viewer => Some("player"),
+        Asker::Display => Some("display"),
+        Asker::NoOne | Asker::Stranger | Asker::Expired | Asker::Tampered => None,
+    }
+}
+
+#[test]
+fn every_message_is_for_whom_the_contract_says_whoever_sends_it() {
+    let house = House::open(&["--players", "code"]);
+    house.viewer("vera");
+    let grid = json!([{"op": "set", "path": ["gridSettings"], "value": {"gridSize": 70}}]);
+    let scene = json!({"gridSettings": {}});
+    let answer = with(
+        &house.server,
+        &house.admin,
+        "PUT",
+        "/tables/main/scene",
+        &scene,
+    );
+    assert_eq!(answer.status, 200);
+    let (all, gm) = (&["gm", "player"][..], &["gm"][..]);
+    let messages = [
+        (json!({"type": "change", "edits": grid}), gm),
+        (json!({"type": "change", "scene": {}}), gm),
+        (
+            json!({"type": "audio", "action": "load", "track": "rain"}),
+            gm,
+        ),
+        (json!({"type": "display", "action": "blank"}), gm),
+        (json!({"type": "assign", "entry": "i1", "member": null}), gm),
+        (json!({"type": "kick", "member": "nobody"}), gm),
+        (json!({"type": "chat", "text": "hello"}), all),
+        (json!({"type": "roll", "expr": "1d6"}), all),
+    ];
+    for asker in Asker::ALL {
+        let (name, value) = asker.header(&house);
+        let header = [(name, value.as_str())];
+        let Some(role) = welcomed(asker) else {
+            let mut socket = house.server.websocket_at("/ws/table", &header).unwrap();
+            socket.say(r#"{"type":"hello","proto":1,"table":"main","name":"x"}"#);
+            assert_eq!(socket.close_code(), 4401, "{asker:?}");
+            // SpellTable's page sits where its cookie says, if it has one.
+            let page = house.server.websocket_with(&header);
+            assert_eq!(page.is_ok(), asker == Asker::Stranger, "{asker:?}");
+            continue;
+        };
+        let mut member = Member::join_as(&house.server, &header, json!({"name": "x"}));
+        assert_eq!(member.welcome["you"]["role"], role, "{asker:?}");
+        for (message, may) in &messages {
+            let mut message = message.clone();
+            if message["type"] == "change" {
+                message["base"] = member.replica.seq.into();
+            }
+            let answer = member.ask(message.clone());
+            let forbidden = answer["code"] == "forbidden";
+            assert_eq!(
+                forbidden,
+                !may.contains(&role),
+                "{asker:?}: {message}: {answer}"
+            );
+        }
+        // Passing state and signals are refused without an id.
+        for (message, may) in [
+            (
+                json!({"type": "hint", "kind": "ping", "key": "", "data": 1}),
+                all,
+            ),
+            (
+                json!({"type": "hint", "kind": "drag", "key": "i1", "data": 1}),
+                gm,
+            ),
+            (json!({"type": "signal", "to": member.id(), "data": 1}), all),
+            (
+                json!({"type": "time", "t0": 1}),
+                &["gm", "player", "display"],
+            ),
+        ] {
+            member.say(&message);
+            let refused = member.all("error").len() == 1;
+            assert_eq!(refused, !may.contains(&role), "{asker:?}: {message}");
         }
     }
 }

@@ -141,3 +141,21 @@ fn where_doors_are_open_only_those_are_closed_who_came_with_the_code() {
     joined.expect_closed();
     passer_by.expect_open();
 }
+
+#[test]
+fn who_revokes_and_hangs_up_has_revoked() {
+    use std::io::Write;
+    let server = start_with(CLOSED);
+    for _ in 0..5 {
+        let gm = gm(&server);
+        let open = open(&server, &gm);
+        let mut asker = std::net::TcpStream::connect(server.addr).unwrap();
+        let request = format!(
+            "POST /signout HTTP/1.1\r\nhost: {}\r\ncookie: {gm}\r\ncontent-length: 0\r\n\r\n",
+            server.addr
+        );
+        asker.write_all(request.as_bytes()).unwrap();
+        drop(asker);
+        open.expect_closed();
+    }
+}
