@@ -312,7 +312,7 @@ impl Config {
             .any(|speak| matches!(speak.speaker, Speaker::Login | Speaker::Session));
         self.sessions.adopt_role(var("ROLE"), speaks)?;
         let role = self.sessions.role();
-        if speaks || role != ServerRole::All {
+        if speaks || self.sessions.role.is_some() {
             self.sessions.adopt(&var)?;
             self.adopt_port(var("PORT"), role)?;
         }
@@ -329,7 +329,7 @@ impl Config {
         let is_default = LISTEN.parse() == Ok(self.listen);
         let chosen = match (role, port) {
             (ServerRole::All, None) => return Ok(()),
-            (ServerRole::All, Some(port)) if is_default && self.speakers().count() == 1 => port,
+            (ServerRole::All, Some(port)) if is_default && self.speakers().count() <= 1 => port,
             (ServerRole::All, Some(_)) => {
                 return Err("PORT could be that of several listeners here; use --listen ADDR:PORT and --speak DIALECT@PORT instead, and unset PORT".into());
             }

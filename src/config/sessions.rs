@@ -57,8 +57,8 @@ pub enum LoginMode {
 
 /// Login, rooms and session servers.
 ///
-/// Those with a second variable in brackets also take that one, in a process of which `--role` makes a
-/// backend or a session server, or that has a listener of one (`--speak`).
+/// Those with a second variable in brackets also take that one, where a role is given or there is a
+/// listener for login or sessions (`--speak`).
 #[derive(Clone, Debug, Default, clap::Args)]
 #[command(next_help_heading = "Login and session rooms")]
 pub struct Sessions {
@@ -577,6 +577,10 @@ mod tests {
         assert_eq!(adopted(&[], &port).unwrap().listen.port(), 8010);
         let one = adopted(&["--speak", "login@0"], &port).unwrap();
         assert_eq!(one.listen.port(), 3456);
+        let all = [("ROLE", "all"), port[0], ("JWT_SECRET", LONG)];
+        let all = adopted(&[], &all).unwrap();
+        assert_eq!(all.listen.port(), 3456);
+        assert!(all.sessions.jwt_secret.is_some());
         for flags in [
             vec!["--speak", "login@0", "--speak", "session@0"],
             vec!["--speak", "login@0", "--listen", "127.0.0.1:0"],
