@@ -1,11 +1,13 @@
 //! Every setting: one struct from the command line and the environment.
 
 mod chat;
+mod ice;
 mod nexus;
 mod peerjs;
 mod speak;
 
 pub use chat::ChatLimits;
+pub use ice::Ice;
 pub use nexus::Nexus;
 pub use peerjs::PeerJs;
 pub use speak::{ClientBuild, Speak, Speaker};
@@ -129,6 +131,10 @@ pub struct Config {
     /// What PeerJS clients are held to.
     #[command(flatten)]
     pub peerjs: PeerJs,
+
+    /// How browsers reach each other.
+    #[command(flatten)]
+    pub ice: Ice,
 }
 
 /// Everything that is bounded.

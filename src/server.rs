@@ -14,6 +14,7 @@ use crate::http::{
     self, AtOnce, ClientBuilds, Guesthouse, Guesthouses, Registrar, RouteList, at_once, fallback,
     gate, send_document,
 };
+use crate::ice::{self, Ice};
 use crate::library::Library;
 use crate::live::{Couriers, Keeper, Stage, start_courier};
 use crate::maps::{self, MAPS};
@@ -80,7 +81,7 @@ pub const ASSETS_OPENAPI: &str = include_str!("../openapi/nexus-assets.json");
     info(
         title = "Tablekeep",
         description = "Maps, scenes and sounds of a game table. Who may do what: see the README. \
-            Every path also answers under `/api` and with a trailing slash, and every GET to HEAD.",
+            Every path (but those that begin so) also answers under `/api`, every path with a trailing slash, and every GET to HEAD.",
         license(name = "MIT OR Apache-2.0")
     ),
     tags(
@@ -139,6 +140,7 @@ fn routes(config: &mut impl Registrar) {
     scenes::routes(config);
     chat::routes(config);
     peerjs::routes(config);
+    ice::routes(config);
 }
 
 /// Other systems' addresses on the main listener.
@@ -178,6 +180,8 @@ struct Shared {
     assets: Data<AssetBook>,
     chat: Data<Arc<Chat>>,
     peerjs: Data<Arc<Broker>>,
+    ice: Data<Ice>,
+    presence: Presence,
 }
 
 impl Shared {
@@ -190,6 +194,7 @@ impl Shared {
             speaker,
             chat: self.chat.get_ref().clone(),
             peerjs: self.peerjs.get_ref().clone(),
+            presence: self.presence.clone(),
         }
     }
 }
@@ -257,6 +262,8 @@ impl Server {
         let chat = Arc::new(Chat::new(&config.limits.chat, couriers.clone()));
         let (switchboard, presence) = (Switchboard::default(), Presence::default());
         let broker = Broker::new(&config.peerjs, &couriers, &switchboard, &presence);
+        let broker = Arc::new(broker);
+        let ice = Ice::new(&config, broker.clone(), presence.clone())?;
         let shared = Shared {
             library: Data::new(library),
             aliases: Data::new(Aliases::open(store.private().join("aliases.json"))),
@@ -273,7 +280,9 @@ impl Server {
             builds,
             assets: Data::new(AssetBook::new(&MAPS)),
             chat: Data::new(chat),
-            peerjs: Data::new(Arc::new(broker)),
+            peerjs: Data::new(broker),
+            ice: Data::new(ice),
+            presence,
         };
         Ok(Self {
             addr,
@@ -576,6 +585,7 @@ fn app(
         .app_data(shared.tables.clone())
         .app_data(shared.chat.clone())
         .app_data(shared.peerjs.clone())
+        .app_data(shared.ice.clone())
         .app_data(Data::new(GUESTS))
         .app_data(shared.policy.clone())
         .app_data(shared.config.clone())

@@ -110,6 +110,8 @@ struct LimitsBody {
     nexus: NexusLimits,
     chat: ChatLimitsBody,
     peerjs: PeerJsLimits,
+    /// Times that one address may ask for `/api/ice`, `/api/turn` and `/api/peerjs`.
+    ice_requests_per_minute: u32,
 }
 
 /// What Nexus' rooms and clients are held to.
@@ -231,5 +233,6 @@ async fn limits(library: Data<Library>) -> Result<Json<LimitsBody>> {
         nexus: NexusLimits::of(&library.config.nexus),
         chat: ChatLimitsBody::of(&limits.chat),
         peerjs: PeerJsLimits::of(&library.config.peerjs),
+        ice_requests_per_minute: library.config.ice.max_requests.get(),
     }))
 }

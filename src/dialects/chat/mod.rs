@@ -27,6 +27,7 @@ pub use lobby::serve_chat;
 pub use refusal::Refusal;
 pub use routes::routes;
 pub use rules::{ChatRules, Guest, Message, Request};
+pub use say::time as rfc_3339;
 
 use self::directory::{Budget, Directory, Entry, Listed};
 use self::guesses::Guesses;
