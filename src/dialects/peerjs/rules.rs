@@ -34,6 +34,13 @@ pub enum Request {
         /// Takes them.
         reply: oneshot::Sender<Vec<String>>,
     },
+    /// Whether this id is registered with this token.
+    Holds {
+        /// Both.
+        owner: Owner,
+        /// Takes the answer.
+        reply: oneshot::Sender<bool>,
+    },
     /// Somebody is cut off.
     HangUp(Arc<HangUp>, oneshot::Sender<()>),
 }
@@ -98,8 +105,7 @@ impl BrokerRules {
             });
         };
         let mut taken = self.registered.remove(&former).ok_or_else(wire::id_taken)?;
-        let is_own = taken.owner.token.as_bytes().ct_eq(owner.token.as_bytes());
-        if !bool::from(is_own) || !taken.may_be_taken_over(now) {
+        if !taken.is_held_by(&owner) || !taken.may_be_taken_over(now) {
             self.registered.insert(former, taken);
             return Err(wire::id_taken());
         }
@@ -183,6 +189,12 @@ impl BrokerRules {
 }
 
 impl Registration {
+    /// Whether this is its token; takes as long whatever differs.
+    fn is_held_by(&self, owner: &Owner) -> bool {
+        let (token, given) = (self.owner.token.as_bytes(), owner.token.as_bytes());
+        token.ct_eq(given).into()
+    }
+
     /// Whether nobody fights for it.
     fn may_be_taken_over(&mut self, now: Instant) -> bool {
         let is_old = |at: &Instant| now.saturating_duration_since(*at) >= FIGHT_WINDOW;
@@ -239,6 +251,14 @@ impl Rules for BrokerRules {
                 let mut ids: Vec<_> = self.by_id.keys().map(|id| String::from(&**id)).collect();
                 ids.sort_unstable();
                 out.answers.push(Box::new(move || drop(reply.send(ids))));
+            }
+            Request::Holds { owner, reply } => {
+                let held = self.by_id.get(&owner.id);
+                let held = held.and_then(|conn| self.registered.get(conn));
+                let is_held = held.is_some_and(|held| held.is_held_by(&owner));
+                out.answers.push(Box::new(move || {
+                    let _ = reply.send(is_held);
+                }));
             }
             Request::HangUp(hang_up, reply) => {
                 self.hang_up(&hang_up, out);

@@ -284,6 +284,20 @@ fn who_knows_the_token_takes_over() {
 }
 
 #[test]
+fn a_token_proves_whose_id_it_is() {
+    let mut world = World::with(&[], &["a"]);
+    for (id, token, is_held) in [("a", "t", true), ("a", "u", false), ("b", "t", false)] {
+        let owner = Owner {
+            id: id.into(),
+            token: token.into(),
+        };
+        let (reply, mut held) = oneshot::channel();
+        world.act(|rules, now, out| rules.ask(Request::Holds { owner, reply }, now, out));
+        assert_eq!(held.try_recv().unwrap(), is_held, "{id} {token}");
+    }
+}
+
+#[test]
 fn two_pages_with_one_token_do_not_fight_for_ever() {
     let mut world = World::with(&[], &["a"]);
     for conn in 1..=3 {
