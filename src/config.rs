@@ -3,17 +3,27 @@
 mod accounts;
 mod chat;
 mod nexus;
+mod peerjs;
+mod peershare;
+mod sessions;
 mod speak;
 
 pub use accounts::AccountLimits;
 pub use chat::ChatLimits;
 pub use nexus::Nexus;
-pub use speak::{ClientBuild, Speak, Speaker};
+pub use peerjs::PeerJs;
+pub use peershare::{Environment, MayCreate, PeerShare};
+pub use sessions::{Duplicates, LoginMode, SchedulerKind, ServerRole, SessionLimits, Sessions};
+pub use speak::{ClientBuild, Speak, SpeakList, Speaker};
 
 use clap::{Parser, ValueEnum};
 use ipnet::IpNet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
+
+/// Where the server listens when nobody says otherwise.
+const LISTEN: &str = "0.0.0.0:8010";
 
 /// Keeps a game table: maps, scenes and sounds on your own disk, every screen in step.
 ///
@@ -26,7 +36,7 @@ pub struct Config {
     #[arg(
         long,
         env = "TABLEKEEP_LISTEN",
-        default_value = "0.0.0.0:8010",
+        default_value = LISTEN,
         value_name = "ADDR:PORT"
     )]
     pub listen: SocketAddr,
@@ -79,10 +89,13 @@ pub struct Config {
 
     /// Open a further port for the clients of another system; repeatable, or separated by commas
     ///
-    /// Known are nexus (rooms, 5000 by default there) and nexus-assets (its library of pictures,
-    /// 8080 by default there: everybody who can reach that port sees all maps).
-    #[arg(long, env = "TABLEKEEP_SPEAK", value_name = "DIALECT@PORT", value_delimiter = ',', value_parser = speak::speak)]
-    pub speak: Vec<Speak>,
+    /// Known are nexus (rooms, 5000 by default there), nexus-assets (its library of pictures, 8080
+    /// by default there: everybody who can reach that port sees all maps), chat (9001), login
+    /// (8080), session (8000), peerjs (the broker, 9000), peershare (groups for calls as its first
+    /// version has them; peershare@3000,3001 has the sockets on the second port as there) and
+    /// peershare-new (the newest version, 3000).
+    #[arg(long, env = "TABLEKEEP_SPEAK", value_name = "DIALECT@PORT", value_parser = speak::speak)]
+    pub speak: Vec<SpeakList>,
 
     /// Serve a client's own build (a folder with index.html) on that system's port; repeatable
     #[arg(long, env = "TABLEKEEP_CLIENT", value_name = "DIALECT=DIR", value_delimiter = ',', value_parser = speak::client)]
@@ -124,6 +137,17 @@ pub struct Config {
     /// What Nexus clients are held to.
     #[command(flatten)]
     pub nexus: Nexus,
+
+    /// Login, rooms and session servers.
+    #[command(flatten)]
+    pub sessions: Sessions,
+    /// What PeerJS clients are held to.
+    #[command(flatten)]
+    pub peerjs: PeerJs,
+
+    /// What PeerShare's clients are held to.
+    #[command(flatten)]
+    pub peershare: PeerShare,
 }
 
 /// Everything that is bounded.
@@ -179,6 +203,18 @@ pub struct Limits {
     /// Memory for files that are served again and again
     #[arg(long, env = "TABLEKEEP_FILE_CACHE", value_name = "SIZE", default_value = "64M", value_parser = size)]
     pub file_cache: u64,
+    /// Disk for small pictures of maps, below .tablekeep/thumbs
+    #[arg(long, env = "TABLEKEEP_THUMB_CACHE", value_name = "SIZE", default_value = "256M", value_parser = size)]
+    pub thumb_cache: u64,
+    /// Pixels of the largest map of which a small picture is made; that takes up to 8 bytes each
+    #[arg(
+        long,
+        env = "TABLEKEEP_THUMB_PIXELS",
+        value_name = "N",
+        default_value_t = 40_000_000,
+        value_parser = clap::value_parser!(u64).range(1..=1_000_000_000)
+    )]
+    pub thumb_pixels: u64,
     /// Days that deleted folders stay below .tablekeep/trash
     #[arg(
         long,
@@ -193,6 +229,9 @@ pub struct Limits {
     /// Those of the chat rooms.
     #[command(flatten)]
     pub chat: ChatLimits,
+    /// Those of session rooms and logins.
+    #[command(flatten)]
+    pub sessions: SessionLimits,
 }
 
 /// Who may change things.
@@ -255,6 +294,51 @@ impl Config {
     /// Whether anybody can be GM without a password.
     pub fn has_gm(&self) -> bool {
         self.access == Access::Open || self.loopback_gm() || !self.gm_from.is_empty()
+    }
+
+    /// The listeners of `--speak`, in order.
+    pub fn speakers(&self) -> impl Iterator<Item = Speak> {
+        self.speak.iter().flat_map(|list| list.0.iter().copied())
+    }
+
+    /// Takes over the environment variables of those systems whose listeners are open. `var` looks
+    /// one up. Errors: a sentence about a value that makes no sense.
+    pub fn adopt(&mut self, var: impl Fn(&str) -> Option<String>) -> Result<(), String> {
+        if self.speakers().any(|speak| speak.speaker.is_peershare()) {
+            self.peershare.adopt(&var)?;
+        }
+        let speaks = self
+            .speakers()
+            .any(|speak| matches!(speak.speaker, Speaker::Login | Speaker::Session));
+        self.sessions.adopt_role(var("ROLE"), speaks)?;
+        let role = self.sessions.role();
+        if speaks || self.sessions.role.is_some() {
+            self.sessions.adopt(&var)?;
+            self.adopt_port(var("PORT"), role)?;
+        }
+        Ok(())
+    }
+
+    /// `PORT` is the main listener's, where nothing else could be meant.
+    fn adopt_port(&mut self, port: Option<String>, role: ServerRole) -> Result<(), String> {
+        let port = port.filter(|text| !text.trim().is_empty());
+        let port = port.map(|text| text.trim().parse::<u16>());
+        let port = port
+            .transpose()
+            .map_err(|_| "PORT cannot be used: expected a number")?;
+        let is_default = LISTEN.parse() == Ok(self.listen);
+        let chosen = match (role, port) {
+            (ServerRole::All, None) => return Ok(()),
+            (ServerRole::All, Some(port)) if is_default && self.speakers().count() <= 1 => port,
+            (ServerRole::All, Some(_)) => {
+                return Err("PORT could be that of several listeners here; use --listen ADDR:PORT and --speak DIALECT@PORT instead, and unset PORT".into());
+            }
+            _ if !is_default => return Ok(()),
+            (ServerRole::Backend, port) => port.unwrap_or(8080),
+            (ServerRole::Session, port) => port.unwrap_or(8000),
+        };
+        self.listen.set_port(chosen);
+        Ok(())
     }
 
     /// The effective `--workers`.
@@ -323,6 +407,13 @@ fn size(text: &str) -> Result<u64, String> {
         .and_then(|n| n.checked_mul(unit))
         .filter(|n| *n > 0)
         .ok_or_else(|| "expected a size such as 512K, 64M or 2G".into())
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    match text.parse::<u32>() {
+        Ok(seconds @ 1..) => Ok(Duration::from_secs(seconds.into())),
+        _ => Err("expected a number of seconds, at least 1".into()),
+    }
 }
 
 #[cfg(test)]

@@ -28,6 +28,7 @@ pub mod json;
 pub mod library;
 pub mod live;
 pub mod maps;
+pub mod memory;
 pub mod metrics;
 pub mod model;
 pub mod scenes;

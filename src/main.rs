@@ -4,8 +4,8 @@ use clap::Parser;
 use std::process::ExitCode;
 use tablekeep::command::{Cli, Command};
 use tablekeep::config::Config;
-use tablekeep::error::Result;
-use tablekeep::server::{Server, stop_signal};
+use tablekeep::error::{Error, Result};
+use tablekeep::server::{self, stop_signal};
 use tablekeep::telemetry;
 
 fn main() -> ExitCode {
@@ -23,10 +23,9 @@ fn main() -> ExitCode {
     }
 }
 
-fn serve(config: Config) -> Result<()> {
+fn serve(mut config: Config) -> Result<()> {
+    let adopted = config.adopt(|name| std::env::var(name).ok());
+    adopted.map_err(Error::Invalid)?;
     telemetry::start(&config.log)?;
-    actix_rt::System::new().block_on(async {
-        let server = Server::bind(config)?;
-        server.run(stop_signal()).await
-    })
+    actix_rt::System::new().block_on(async { server::serve(config, stop_signal()).await })
 }

@@ -79,10 +79,26 @@ impl Login {
     const NAMES: [&str; 4] = ["accepted", "refused", "slowed", "busy"];
 }
 
+/// What the PeerJS broker passes on.
+#[expect(missing_docs, reason = "the names say it")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Relayed {
+    Offer,
+    Answer,
+    Candidate,
+    Leave,
+}
+
+impl Relayed {
+    /// In the order of the variants.
+    const NAMES: [&str; 4] = ["offer", "answer", "candidate", "leave"];
+}
+
 /// All counts of one server; share it in an `Arc`.
 pub struct Metrics {
     registry: Registry,
     rooms: Gauge,
+    groups: Gauge,
     members: [Gauge; Dialect::NAMES.len()],
     deliveries: Counter,
     delivered_bytes: Counter,
@@ -94,6 +110,8 @@ pub struct Metrics {
     revoked: Counter,
     commits: Histogram,
     fsyncs: Histogram,
+    relays: [Counter; Relayed::NAMES.len()],
+    expired: Counter,
 }
 
 impl Default for Metrics {
@@ -110,6 +128,12 @@ impl Metrics {
         let seconds = || Histogram::new(SECONDS);
         Self {
             rooms: add(all, "rooms", "Rooms that are open", Gauge::default()),
+            groups: add(
+                all,
+                "signaling_groups",
+                "PeerShare's groups among them",
+                Gauge::default(),
+            ),
             members: add_labelled(
                 all,
                 "members",
@@ -183,6 +207,19 @@ impl Metrics {
                 Unit::Seconds,
                 seconds(),
             ),
+            relays: add_labelled(
+                all,
+                "peerjs_relays",
+                "Messages that PeerJS clients sent each other",
+                "type",
+                Relayed::NAMES,
+            ),
+            expired: add(
+                all,
+                "peerjs_expired",
+                "Times that somebody waited in vain for a PeerJS client",
+                Counter::default(),
+            ),
             registry,
         }
     }
@@ -195,6 +232,16 @@ impl Metrics {
     /// A room ended.
     pub fn room_closed(&self) {
         self.rooms.dec();
+    }
+
+    /// One of PeerShare's groups came to be.
+    pub fn group_opened(&self) {
+        self.groups.inc();
+    }
+
+    /// One of PeerShare's groups ended.
+    pub fn group_closed(&self) {
+        self.groups.dec();
     }
 
     /// Somebody joined a room.
@@ -247,6 +294,16 @@ impl Metrics {
     pub fn committed(&self, took: Duration, fsync: Duration) {
         self.commits.observe(took.as_secs_f64());
         self.fsyncs.observe(fsync.as_secs_f64());
+    }
+
+    /// A PeerJS client sent something to another.
+    pub fn relayed(&self, what: Relayed) {
+        self.relays[what as usize].inc();
+    }
+
+    /// What a PeerJS client sent was for somebody who never came.
+    pub fn expired(&self) {
+        self.expired.inc();
     }
 
     /// As text: OpenMetrics 1.0, which Prometheus reads.
@@ -302,6 +359,7 @@ mod tests {
         metrics.room_opened();
         metrics.room_opened();
         metrics.room_closed();
+        metrics.group_opened();
         metrics.joined(Dialect::SpellTable);
         metrics.joined(Dialect::Session);
         metrics.left(Dialect::Session);
@@ -313,11 +371,14 @@ mod tests {
         metrics.resumed(Resume::Reset);
         metrics.login(Login::Busy);
         metrics.revoked(2);
+        metrics.relayed(Relayed::Candidate);
+        metrics.expired();
         metrics.committed(Duration::from_millis(3), Duration::from_micros(100));
         let text = metrics.render();
         let lines: Vec<_> = text.lines().collect();
         for line in [
             "tablekeep_rooms 1",
+            "tablekeep_signaling_groups 1",
             "tablekeep_members{dialect=\"spelltable\"} 1",
             "tablekeep_members{dialect=\"session\"} 0",
             "tablekeep_members{dialect=\"table\"} 0",
@@ -336,6 +397,9 @@ mod tests {
             "tablekeep_commit_seconds_sum 0.003",
             "tablekeep_fsync_seconds_bucket{le=\"0.00025\"} 1",
             "tablekeep_fsync_seconds_count 1",
+            "tablekeep_peerjs_relays_total{type=\"candidate\"} 1",
+            "tablekeep_peerjs_relays_total{type=\"leave\"} 0",
+            "tablekeep_peerjs_expired_total 1",
             "# EOF",
         ] {
             assert!(lines.contains(&line), "{line} is not in\n{text}");
@@ -347,6 +411,7 @@ mod tests {
         assert_eq!(Dialect::NAMES[Dialect::Table as usize], "table");
         assert_eq!(Dialect::NAMES[Dialect::PeerJs as usize], "peerjs");
         assert_eq!(Dialect::NAMES.len(), Dialect::Session as usize + 1);
+        assert_eq!(Relayed::NAMES.len(), Relayed::Leave as usize + 1);
         assert_eq!(Resume::NAMES.len(), Resume::Reset as usize + 1);
         assert_eq!(Login::NAMES.len(), Login::Busy as usize + 1);
     }

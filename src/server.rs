@@ -1,21 +1,30 @@
 //! The composition root: the only module that knows all the others.
 
-use crate::access::{AccountPasses, Keys, Passes, Passwords, Policy, SocketAddrs, own_password};
+mod alone;
+mod sessions;
+
+use crate::access::{
+    AccountPasses, Keys, Passes, Passwords, Policy, Presence, SocketAddrs, own_password,
+};
 use crate::accounts::{self, AccountFile, Accounts, Ledger};
 use crate::audio::{self, SOUNDS, TagReader};
 use crate::banner::banner;
-use crate::config::{Config, Secret, Speaker};
+use crate::config::{Config, Environment, Secret, ServerRole, Speaker};
 use crate::demo;
 use crate::dialects::chat::{self, Chat};
 use crate::dialects::nexus::{Rooms, assets, assets::AssetBook};
+use crate::dialects::peerjs::{self, Broker, Switchboard};
+use crate::dialects::peershare::{self, Card, Signaling, Version};
+use crate::dialects::session::{self, Login, Sessions};
 use crate::dialects::table::{OpenTables, Settings};
 use crate::error::{Error, ErrorBody, Result, ValidationBody};
 use crate::http::{
-    self, AtOnce, ClientBuilds, Registrar, RouteList, at_once, fallback, gate, send_document,
+    self, AtOnce, ClientBuilds, Guesthouse, Guesthouses, Registrar, RouteList, at_once, fallback,
+    gate, send_document,
 };
 use crate::library::Library;
 use crate::live::{CloseCode, Couriers, Keeper, Stage, start_courier};
-use crate::maps::{self, MAPS};
+use crate::maps::{self, MAPS, Thumbs};
 use crate::metrics::Metrics;
 use crate::model::MapMove;
 use crate::scenes::{self, Aliases, SCENES, read_current, write_current};
@@ -23,8 +32,9 @@ use crate::sockets::{Sockets, open_sockets, upgrade};
 use crate::store::{PendingIntent, Store, Watcher};
 use crate::tables::{self, Directory, Tables};
 use crate::ui::{self, Readiness};
+use actix_codec::Framed;
 use actix_http::error::DispatchError;
-use actix_http::{HttpService, Request, Response};
+use actix_http::{HttpService, Request, Response, h1};
 use actix_server::ServerHandle;
 use actix_service::{
     Service, ServiceFactory, ServiceFactoryExt, apply_fn_factory, fn_service, map_config,
@@ -39,6 +49,7 @@ use etcetera::AppStrategy;
 use futures_util::TryFutureExt;
 use futures_util::future::{Either, ready};
 use socket2::{Domain, Protocol, Socket, Type};
+use std::convert::Infallible;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -46,7 +57,8 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::timeout;
-use utoipa::OpenApi;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::{Modify, OpenApi};
 use utoipa_actix_web::AppExt;
 use utoipa_actix_web::service_config::ServiceConfig;
 use utoipa_swagger_ui::SwaggerUi;
@@ -91,12 +103,29 @@ pub const ASSETS_OPENAPI: &str = include_str!("../openapi/nexus-assets.json");
         (name = "tables", description = "Tables, joining them, pairing displays"),
         (name = "access", description = "Signing in"),
         (name = "accounts", description = "Signing in with a name, and the accounts"),
+        (name = "sessions", description = "Scalable Chat: login by name, rooms, and where they are"),
         (name = "chat", description = "Files of chat rooms; everything else of them goes over WebSocket"),
+        (name = "calls", description = "What browsers need to call each other; the rest goes over WebSocket"),
         (name = "server", description = "The server itself, its pages and documents")
     ),
-    components(schemas(ErrorBody, ValidationBody))
+    components(schemas(ErrorBody, ValidationBody)),
+    modifiers(&LoginToken)
 )]
 struct ApiInfo;
+
+/// How the token of `POST /api/login` is sent.
+struct LoginToken;
+
+impl Modify for LoginToken {
+    fn modify(&self, api: &mut utoipa::openapi::OpenApi) {
+        let scheme = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .bearer_format("JWT")
+            .description(Some("The token of `POST /api/login`"));
+        let components = api.components.get_or_insert_default();
+        components.add_security_scheme("login", SecurityScheme::Http(scheme.build()));
+    }
+}
 
 /// The same of the listener for Nexus' library.
 #[derive(OpenApi)]
@@ -140,7 +169,31 @@ fn routes(config: &mut impl Registrar) {
     scenes::routes(config);
     chat::routes(config);
     accounts::routes(config);
+    session::routes(config);
+    peershare::routes(config);
+    peerjs::routes(config);
 }
+
+/// Other systems' addresses on the main listener.
+const GUESTS: Guesthouses = Guesthouses(&[PEERJS]);
+const PEERJS: Guesthouse = Guesthouse {
+    prefix: "/peerjs",
+    credentials: false,
+};
+/// On the broker's own listener all addresses are the broker's.
+const ALL_PEERJS: Guesthouses = Guesthouses(&[Guesthouse {
+    prefix: "",
+    ..PEERJS
+}]);
+
+/// On PeerShare's listeners all but the broker's are PeerShare's.
+const ALL_PEERSHARE: Guesthouses = Guesthouses(&[
+    PEERJS,
+    Guesthouse {
+        prefix: "",
+        credentials: true,
+    },
+]);
 
 /// What need not go through the routes when it is in memory.
 const AT_ONCE: [(&str, AtOnce<Data<Library>>); 2] = [
@@ -152,6 +205,7 @@ const AT_ONCE: [(&str, AtOnce<Data<Library>>); 2] = [
 #[derive(Clone)]
 struct Shared {
     library: Data<Library>,
+    thumbs: Data<Thumbs>,
     aliases: Data<Aliases>,
     tags: Data<TagReader>,
     tables: Data<Tables>,
@@ -168,17 +222,33 @@ struct Shared {
     builds: Data<ClientBuilds>,
     assets: Data<AssetBook>,
     chat: Data<Arc<Chat>>,
+    login: Data<Arc<Login>>,
+    sessions: Arc<Sessions>,
+    signaling: Data<Arc<Signaling>>,
+    /// The rules on PeerShare's listeners.
+    peershare_policy: Data<Policy>,
+    peerjs: Data<Arc<Broker>>,
 }
 
 impl Shared {
+    fn policy(&self, speaker: Option<Speaker>) -> Data<Policy> {
+        match speaker {
+            Some(speaker) if speaker.is_peershare() => self.peershare_policy.clone(),
+            _ => self.policy.clone(),
+        }
+    }
+
     fn sockets(&self, speaker: Option<Speaker>) -> Sockets {
         Sockets {
-            policy: self.policy.clone(),
+            policy: self.policy(speaker),
             config: self.config.clone(),
             open: self.open.clone(),
             nexus: self.nexus.clone(),
             speaker,
             chat: self.chat.get_ref().clone(),
+            sessions: self.sessions.clone(),
+            signaling: self.signaling.get_ref().clone(),
+            peerjs: self.peerjs.get_ref().clone(),
         }
     }
 }
@@ -187,6 +257,17 @@ impl Shared {
 struct Further {
     speaker: Speaker,
     listener: TcpListener,
+}
+
+/// Serves what the settings make of this process, until `stop` is done.
+///
+/// Must run inside an actix system. Errors are sentences for the person who started it.
+pub async fn serve(mut config: Config, stop: impl Future<Output = ()>) -> Result<()> {
+    config.allow_host.extend(sessions::host_names(&config));
+    match config.sessions.role() {
+        ServerRole::All => Server::bind(config)?.run(stop).await,
+        ServerRole::Backend | ServerRole::Session => alone::Alone::bind(config)?.run(stop).await,
+    }
 }
 
 /// A server that listens, ready to run.
@@ -212,8 +293,14 @@ impl Server {
         let metrics = Data::new(Metrics::new());
         let couriers = Couriers::new(metrics.clone().into_inner());
         let ledger = Arc::new(Ledger::new(AccountFile::below(&store.private())));
-        let (policy, directory, own_password) =
-            open_access(&config, &store.private(), ledger.clone(), couriers.clone())?;
+        let keys = Keys::open(&store.private())?;
+        let (policy, directory, own_password) = open_access(
+            &config,
+            &keys,
+            &store.private(),
+            ledger.clone(),
+            couriers.clone(),
+        )?;
         let builds = Data::new(open_builds(&config)?);
         let listener = listen(config.listen, "--listen ADDR:PORT")?;
         let further = listen_further(&config)?;
@@ -255,8 +342,30 @@ impl Server {
             metrics.clone().into_inner(),
             config.limits.accounts.max_accounts.into(),
         );
+        let known = store.private().join("session-rooms");
+        let parts = sessions::open(
+            &config,
+            &keys,
+            &couriers,
+            Some(known),
+            &ports(addr, &further)?,
+        )?;
+        let (switchboard, presence) = (Switchboard::default(), Presence::default());
+        let broker = Broker::new(&config.peerjs, &couriers, &switchboard, &presence);
+        let signaling = Signaling::new(
+            config.peershare.clone(),
+            couriers.clone(),
+            switchboard,
+            presence,
+        );
+        let peershare_policy = policy.allowing(&config.peershare.allowed_origins);
         let shared = Shared {
             library: Data::new(library),
+            thumbs: Data::from(Thumbs::new(
+                &store.private(),
+                config.limits.thumb_cache,
+                config.limits.thumb_pixels,
+            )),
             aliases: Data::new(Aliases::open(store.private().join("aliases.json"))),
             tags: Data::new(TagReader::default()),
             tables: Data::new(Tables::new(directory, open.clone())),
@@ -273,6 +382,11 @@ impl Server {
             builds,
             assets: Data::new(AssetBook::new(&MAPS)),
             chat: Data::new(chat),
+            login: Data::new(parts.login),
+            sessions: parts.sessions,
+            signaling: Data::new(Arc::new(signaling)),
+            peershare_policy: Data::new(peershare_policy),
+            peerjs: Data::new(Arc::new(broker)),
         };
         Ok(Self {
             addr,
@@ -317,17 +431,20 @@ impl Server {
                 connections(worker.sockets(None), routes)
             })?;
         println!("listening on http://{}", self.addr);
-        for Further { speaker, listener } in self.further {
+        let cards = cards(&self.further, config.peershare.environment)?;
+        for (Further { speaker, listener }, card) in self.further.into_iter().zip(cards) {
             let addr = listener.local_addr()?;
             let worker = shared.clone();
             server = server.listen(speaker.name(), listener, move || {
-                let routes = map_config(further_app(&worker, speaker), |()| AppConfig::default());
+                let routes = further_app(&worker, speaker, card.clone());
+                let routes = map_config(routes, |()| AppConfig::default());
                 let routes = apply_fn_factory(routes, |req: Request, routes| {
                     routes.call(req).map_ok(Response::from)
                 });
                 connections(worker.sockets(Some(speaker)), routes)
             })?;
             println!("listening ({}) on http://{addr}", speaker.name());
+            announce(speaker, addr);
         }
         let server = server.run();
         empty_trash(self.store.clone(), config.limits.trash_days);
@@ -336,6 +453,7 @@ impl Server {
         let serving = actix_rt::spawn(server);
         stop.await;
         shared.nexus.stop();
+        shared.signaling.stop();
         drain(&shared.couriers, &handle, &shared.open).await;
         drop(watcher);
         drop(serving);
@@ -365,6 +483,13 @@ impl Server {
                 )
             );
         })?)
+    }
+}
+
+/// The line that operators of Scalable Chat's own backend wait for.
+fn announce(speaker: Speaker, addr: SocketAddr) {
+    if speaker == Speaker::Login {
+        println!("Listening on *:{}", addr.port());
     }
 }
 
@@ -503,23 +628,23 @@ pub fn chosen_folder(asked: Option<&Path>) -> Result<PathBuf> {
 /// Keys, tables and rules; and the password that was made because nobody could be GM without.
 fn open_access(
     config: &Config,
+    keys: &Keys,
     private: &Path,
     ledger: Arc<Ledger>,
     couriers: Couriers,
 ) -> Result<(Policy, Arc<Directory>, Option<Secret>)> {
-    let keys = Keys::open(private)?;
     let max_tables = config.limits.max_tables.into();
     let directory = Arc::new(Directory::open(private.join("tables.json"), max_tables)?);
     let own_password =
-        (config.gm_password.is_none() && !config.has_gm()).then(|| own_password(&keys));
+        (config.gm_password.is_none() && !config.has_gm()).then(|| own_password(keys));
     let password = config.gm_password.as_ref().or(own_password.as_ref());
-    let passes = Passes::new(&keys, password, directory.clone(), private);
+    let passes = Passes::new(keys, password, directory.clone(), private);
     let hang_up = move |lines| {
         let why = "what you signed in or joined with has ended";
         couriers.hang_up(lines, CloseCode::NotSignedIn, why);
     };
     let policy = Policy::new(config, passes)
-        .with_accounts(AccountPasses::new(&keys, ledger))
+        .with_accounts(AccountPasses::new(keys, ledger))
         .with_hang_up(hang_up);
     Ok((policy, directory, own_password))
 }
@@ -530,22 +655,33 @@ fn open_builds(config: &Config) -> Result<ClientBuilds> {
     for client in &config.client {
         let name = client.speaker.name();
         if !config
-            .speak
-            .iter()
+            .speakers()
             .any(|speak| speak.speaker == client.speaker)
         {
             let text =
                 format!("--client {name}=... needs a port to serve it on: add --speak {name}@PORT");
             return Err(Error::Invalid(text));
         }
-        builds.open(name, &client.folder)?;
+        let redirects = client.speaker.is_peershare() && config.peershare.cloud_redirect;
+        let script = redirects.then_some(peershare::REDIRECT);
+        builds.open(name, &client.folder, script)?;
     }
     Ok(builds)
 }
 
+/// Where session rooms are found, the port that is theirs alone first.
+fn ports(addr: SocketAddr, further: &[Further]) -> Result<Vec<u16>> {
+    let own = further.iter();
+    let own = own.filter(|further| further.speaker == Speaker::Session);
+    let own = own.map(|further| further.listener.local_addr().map(|addr| addr.port()));
+    let mut ports = own.collect::<std::io::Result<Vec<_>>>()?;
+    ports.push(addr.port());
+    Ok(ports)
+}
+
 /// Binds the ports of `--speak`, on the main listener's interface.
 fn listen_further(config: &Config) -> Result<Vec<Further>> {
-    let further = config.speak.iter().map(|speak| {
+    let further = config.speakers().map(|speak| {
         let setting = format!("--speak {}@PORT", speak.speaker.name());
         let listener = listen(SocketAddr::new(config.listen.ip(), speak.port), &setting)?;
         Ok(Further {
@@ -554,6 +690,20 @@ fn listen_further(config: &Config) -> Result<Vec<Further>> {
         })
     });
     further.collect()
+}
+
+/// What the root of each listener says, where that is PeerShare's.
+fn cards(further: &[Further], environment: Environment) -> Result<Vec<Data<Card>>> {
+    let cards = further.iter().enumerate().map(|(at, own)| {
+        // The port behind it, if there is one for sockets alone.
+        let sockets = further.get(at + 1);
+        let sockets = sockets.filter(|next| next.speaker == Speaker::PeerShareSocket);
+        let port = sockets.unwrap_or(own).listener.local_addr()?.port();
+        let first_version = own.speaker == Speaker::PeerShare;
+        let facts = first_version.then_some((port, environment.name()));
+        Ok(Data::new(Card::new(facts)))
+    });
+    cards.collect()
 }
 
 /// `setting` would choose another port.
@@ -604,11 +754,16 @@ fn app(
     App::new()
         .configure(routes)
         .app_data(shared.library.clone())
+        .app_data(shared.thumbs.clone())
         .app_data(shared.aliases.clone())
         .app_data(shared.tags.clone())
         .app_data(shared.tables.clone())
         .app_data(shared.accounts.clone())
         .app_data(shared.chat.clone())
+        .app_data(shared.login.clone())
+        .app_data(shared.signaling.clone())
+        .app_data(shared.peerjs.clone())
+        .app_data(Data::new(GUESTS))
         .app_data(shared.policy.clone())
         .app_data(shared.config.clone())
         .app_data(shared.routes.clone())
@@ -642,6 +797,26 @@ where
     R::Service: 'static,
     <R::Service as Service<Request>>::Future: 'static,
 {
+    connections_with(
+        move |(req, framed)| upgrade(sockets.clone(), req, framed),
+        routes,
+    )
+}
+
+/// The same with another way for upgrades.
+fn connections_with<R, U, F>(
+    upgrade: U,
+    routes: R,
+) -> impl ServiceFactory<TcpStream, Config = (), Response = (), Error = DispatchError, InitError = ()>
+where
+    R: ServiceFactory<Request, Config = (), Response = Response<BoxBody>, InitError = ()> + 'static,
+    R::Error: Into<Response<BoxBody>> + std::fmt::Debug,
+    R::Future: 'static,
+    R::Service: 'static,
+    <R::Service as Service<Request>>::Future: 'static,
+    U: Fn((Request, Framed<http::Socket, h1::Codec>)) -> F + Clone + 'static,
+    F: Future<Output = Result<(), Infallible>> + 'static,
+{
     let http = HttpService::build()
         .keep_alive(Duration::from_secs(75))
         .client_request_timeout(Duration::from_secs(10))
@@ -654,9 +829,7 @@ where
                 extensions.insert(SocketAddrs { peer, local });
             }
         })
-        .upgrade(fn_service(move |(req, framed)| {
-            upgrade(sockets.clone(), req, framed)
-        }))
+        .upgrade(fn_service(upgrade))
         .h1(routes);
     let accept = |io| ready(Ok::<_, DispatchError>(http::Socket::accepted(io)));
     fn_service(accept).and_then(http)
@@ -666,6 +839,7 @@ where
 fn further_app(
     shared: &Shared,
     speaker: Speaker,
+    card: Data<Card>,
 ) -> App<
     impl ServiceFactory<
         ServiceRequest,
@@ -684,17 +858,54 @@ fn further_app(
                 chat::routes(config);
                 config.default_service(web::to(chat_page));
             }
+            Speaker::Login => {
+                session::routes(config);
+                config.default_service(web::to(alone::login_page));
+            }
+            Speaker::Session => {
+                config.default_service(web::to(alone::session_page));
+            }
+            Speaker::PeerJs => {
+                peerjs::routes(config);
+                peerjs::root_routes(config);
+                config
+                    .app_data(Data::new(ALL_PEERJS))
+                    .default_service(web::to(not_found));
+            }
             Speaker::NexusAssets => {
                 assets::routes(config);
                 config
                     .route("/openapi.json", web::get().to(assets_openapi))
                     .default_service(web::to(assets::not_found));
             }
+            Speaker::PeerShareSocket => {
+                peerjs::routes(config);
+                config
+                    .app_data(Data::new(ALL_PEERSHARE))
+                    .default_service(web::to(upgrade_required));
+            }
+            Speaker::PeerShare | Speaker::PeerShareNew => {
+                let version = match speaker {
+                    Speaker::PeerShareNew => Version::Newest,
+                    _ => Version::Seed,
+                };
+                config
+                    .app_data(Data::new(version))
+                    .app_data(Data::new(ALL_PEERSHARE));
+                peerjs::routes(config);
+                peershare::port_routes(config, version);
+                let page = move |req, builds, card| peershare_page(speaker, req, builds, card);
+                config.default_service(web::to(page));
+            }
         })
+        .app_data(card)
+        .app_data(shared.signaling.clone())
         .app_data(shared.library.clone())
-        .app_data(shared.policy.clone())
+        .app_data(shared.policy(Some(speaker)))
         .app_data(shared.builds.clone())
         .app_data(shared.chat.clone())
+        .app_data(shared.login.clone())
+        .app_data(shared.peerjs.clone())
         .app_data(shared.assets.clone())
         .wrap(from_fn(gate))
 }
@@ -709,6 +920,10 @@ async fn chat_page(req: HttpRequest, builds: Data<ClientBuilds>) -> Result<HttpR
     page_of(Speaker::Chat, req, builds).await
 }
 
+async fn not_found() -> Result<HttpResponse> {
+    Err(Error::NotFound("Not Found".into()))
+}
+
 async fn page_of(
     speaker: Speaker,
     req: HttpRequest,
@@ -717,10 +932,32 @@ async fn page_of(
     let is_socket = req.path() == "/ws";
     match builds.get(speaker.name()).filter(|_| !is_socket) {
         Some(build) => build.send(&req).await,
-        None => Ok(HttpResponse::UpgradeRequired()
-            .insert_header((header::UPGRADE, "websocket"))
-            .content_type("text/plain")
-            .body("Upgrade Required")),
+        None => Ok(upgrade_required().await),
+    }
+}
+
+/// On ports, and at paths, where there are only WebSockets.
+async fn upgrade_required() -> HttpResponse {
+    HttpResponse::UpgradeRequired()
+        .insert_header((header::UPGRADE, "websocket"))
+        .content_type("text/plain")
+        .body("Upgrade Required")
+}
+
+/// On PeerShare's ports: the client's own build where one is given, else what the server is.
+async fn peershare_page(
+    speaker: Speaker,
+    req: HttpRequest,
+    builds: Data<ClientBuilds>,
+    card: Data<Card>,
+) -> Result<HttpResponse> {
+    if speaker == Speaker::PeerShareNew && req.path() == "/ws" {
+        return Ok(upgrade_required().await);
+    }
+    match builds.get(speaker.name()) {
+        Some(build) => build.send(&req).await,
+        None if req.path() == "/" => Ok(peershare::send_card(card).await),
+        None => Ok(peershare::not_found().await),
     }
 }
 

@@ -1,16 +1,26 @@
 //! From a handshake to a room: how an upgrade is judged, and whose protocol is spoken on it.
 
+mod alone;
+
+pub use alone::{SessionSockets, upgrade_alone};
+
 use crate::access::{
     Basis, Client, Policy, Role, SocketAddrs, Verdict, Visitor, find_cookie, random, set_cookie,
 };
 use crate::config::{Config, Speaker};
 use crate::dialects::chat::{self, Chat, serve_chat};
 use crate::dialects::nexus::{self, Ask, Proof, Rooms};
+use crate::dialects::peerjs::{self, Broker};
+use crate::dialects::peershare::{self, Signaling, Version, is_peershare, serve_peershare};
+use crate::dialects::session::{self, Session, Sessions};
 use crate::dialects::spelltable;
 use crate::dialects::table::{self, Guest, OpenTables, TableRules};
 use crate::error::{Error, Result};
 use crate::http;
-use crate::live::{Bounds, CloseCode, RoomHandle, Socket, negotiate, refuse, switch_protocols};
+use crate::live::{
+    Bounds, CloseCode, RoomHandle, Said, Socket, negotiate, refuse, switch_protocols,
+};
+use crate::memory;
 use crate::model::TableId;
 use actix_codec::Framed;
 use actix_http::{HttpMessage, Request, h1, ws};
@@ -20,7 +30,7 @@ use actix_web::web::Data;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
@@ -40,6 +50,12 @@ pub struct Sockets {
     pub chat: Arc<Chat>,
     /// Nexus' rooms.
     pub nexus: Arc<Rooms>,
+    /// Session rooms.
+    pub sessions: Arc<Sessions>,
+    /// PeerShare's groups.
+    pub signaling: Arc<Signaling>,
+    /// The PeerJS broker.
+    pub peerjs: Arc<Broker>,
     /// Whose listener it is; `None`: the main one.
     pub speaker: Option<Speaker>,
 }
@@ -66,15 +82,7 @@ pub async fn upgrade(
     let (way, place) = match admitted {
         Ok(admitted) => admitted,
         Err(error) => {
-            let status = error.status_code();
-            let reason = status.canonical_reason().unwrap_or_default();
-            let answer = refuse(
-                status.as_u16(),
-                reason,
-                "sec-websocket-version: 13\r\n",
-                &error.to_string(),
-            );
-            answer_and_close(&io, &answer).await;
+            answer_and_close(&io, &refusal(&error)).await;
             return Ok(());
         }
     };
@@ -101,8 +109,10 @@ pub async fn upgrade(
     let max_frame = shared.config.limits.max_frame;
     let max_messages = shared.config.limits.max_messages;
     let max_message = shared.config.nexus.max_message;
+    let max_signal = shared.config.peershare.max_message;
     let (open, rooms) = (shared.open.clone(), shared.nexus.clone());
-    let chat = shared.chat.clone();
+    let (chat, sessions) = (shared.chat.clone(), shared.sessions.clone());
+    let (broker, signaling) = (shared.peerjs.clone(), shared.signaling.clone());
     let policy = shared.policy.clone();
     drop(shared);
     // A task of its own, so that the HTTP dispatcher and its buffers are freed.
@@ -160,6 +170,14 @@ pub async fn upgrade(
                 socket.enter(seat.room, seat.guest, seat.wire).await;
             });
         }
+        Way::Session(session) => {
+            let max_frame = sessions.max_frame();
+            let socket = Socket::new(io, already, max_frame, true, false, session::BOUNDS);
+            actix_rt::spawn(async move {
+                let _place = place;
+                sessions.serve(socket, session).await;
+            });
+        }
         Way::Chat => {
             let socket = Socket::new(
                 io,
@@ -172,6 +190,39 @@ pub async fn upgrade(
             actix_rt::spawn(async move {
                 let _place = place;
                 serve_chat(socket, None, Client::of(addrs), chat).await;
+            });
+        }
+        Way::PeerShare(visitor) => {
+            let bounds = peershare::BOUNDS;
+            let socket = Socket::new(io, already, max_signal, true, false, bounds);
+            actix_rt::spawn(async move {
+                let _place = place;
+                serve_peershare(socket, None, visitor, signaling).await;
+            });
+        }
+        Way::ChatOrPeerShare(visitor) => {
+            let max = chat::LOBBY_FRAME_BYTES;
+            let mut socket = Socket::new(io, already, max, true, false, chat::BOUNDS);
+            actix_rt::spawn(async move {
+                let _place = place;
+                let Some(first) = socket.hear().await else {
+                    return;
+                };
+                match &first {
+                    Said::Text(text) | Said::Binary(text) if is_peershare(text) => {
+                        let first = Some(text.clone());
+                        serve_peershare(socket, first, visitor, signaling).await;
+                    }
+                    _ => serve_chat(socket, Some(first), visitor.client, chat).await,
+                }
+            });
+        }
+        Way::PeerJs(ask) => {
+            let max_message = broker.settings().max_message;
+            let socket = Socket::new(io, already, max_message, true, false, peerjs::BOUNDS);
+            actix_rt::spawn(async move {
+                let _place = place;
+                broker.serve(socket, ask, Client::of(addrs)).await;
             });
         }
     }
@@ -206,13 +257,26 @@ enum Way {
     Nexus(Box<Caller>),
     /// Anybody's, within limits.
     Chat,
+    /// Somebody's who has a token.
+    Session(Session),
+    /// The same.
+    PeerShare(peershare::Visitor),
+    /// The first message tells.
+    ChatOrPeerShare(peershare::Visitor),
+    /// The same; or what is missing in the query.
+    PeerJs(Result<peerjs::Ask, &'static str>),
 }
 
 impl Way {
     /// The one to choose of those that the client offers.
     fn subprotocol<'a>(&self, mut offered: impl Iterator<Item = &'a str>) -> Option<&'a str> {
         match self {
-            Self::SpellTable(..) | Self::Chat => None,
+            Self::SpellTable(..)
+            | Self::Chat
+            | Self::Session(_)
+            | Self::PeerShare(_)
+            | Self::ChatOrPeerShare(_)
+            | Self::PeerJs(_) => None,
             Self::Table(..) => offered.find(|name| *name == table::SUBPROTOCOL),
             Self::Nexus(_) => offered.next().filter(|name| !name.is_empty()),
         }
@@ -223,13 +287,25 @@ impl Way {
         match self {
             Self::SpellTable(..) | Self::Table(..) => true,
             // What is encrypted does not become smaller, and what is not could be guessed by its size.
-            Self::Nexus(_) | Self::Chat => false,
+            Self::Nexus(_)
+            | Self::Chat
+            | Self::PeerShare(_)
+            | Self::ChatOrPeerShare(_)
+            | Self::PeerJs(_) => false,
+            // What others have said would stand beside it.
+            Self::Session(_) => false,
         }
     }
 
     fn cookie(&self) -> Option<&str> {
         match self {
-            Self::SpellTable(..) | Self::Table(..) | Self::Chat => None,
+            Self::SpellTable(..)
+            | Self::Table(..)
+            | Self::Chat
+            | Self::Session(_)
+            | Self::PeerShare(_)
+            | Self::ChatOrPeerShare(_)
+            | Self::PeerJs(_) => None,
             Self::Nexus(caller) => caller.cookie.as_deref(),
         }
     }
@@ -289,12 +365,32 @@ async fn admit(
     let (path, visitor) = (req.path(), verdict.visitor());
     let nexus =
         || Caller::of(shared, req, verdict, addrs).map(|caller| Way::Nexus(Box::new(caller)));
+    let peershare = |version| peershare::Visitor {
+        version,
+        client: Client::of(addrs),
+        is_gm: verdict.role == Role::Gm,
+    };
     let way = match (shared.speaker, path.strip_prefix("/api").unwrap_or(path)) {
         // Whatever the path: so does Nexus' own server.
         (Some(Speaker::Nexus), _) => nexus()?,
-        (Some(speaker @ Speaker::NexusAssets), _) => {
+        (Some(Speaker::Session), _) | (None, "/session") => {
+            Way::Session(invited(&shared.sessions, req)?)
+        }
+        (None, "/") if has_token(req) => Way::Session(invited(&shared.sessions, req)?),
+        (Some(speaker @ (Speaker::NexusAssets | Speaker::Login)), _) => {
             let text = format!("there is no WebSocket on the port of {}", speaker.name());
             return Err(Error::Forbidden(text));
+        }
+        (speaker, path) if has_broker(speaker) && peerjs::is_mounted(path) => {
+            Way::PeerJs(peerjs::Ask::of(req.uri().query().unwrap_or_default()))
+        }
+        (Some(Speaker::PeerJs), _) => {
+            let text = "there is no WebSocket here; the broker's is at /peerjs";
+            return Err(Error::Invalid(text.into()));
+        }
+        (None, path) if path.starts_with("/peerjs/") => {
+            let text = "there is no WebSocket here; the broker's are at /peerjs and /peerjs/peerjs";
+            return Err(Error::Invalid(text.into()));
         }
         (None, "/ws/nexus") => nexus()?,
         (None, "/ws") if req.uri().query().is_some_and(Ask::is_in) => nexus()?,
@@ -306,11 +402,21 @@ async fn admit(
         // Who may sit where is said after hello, with a close code that pages can read.
         (None, "/ws/table") => Way::Table(visitor, verdict.basis),
         (None, "/ws/chat") | (Some(Speaker::Chat), _) => Way::Chat,
-        // With a token it is somebody else's.
-        (None, "/") if !has_token(req) => Way::Chat,
+        // Whatever the path: so does the first version's own server.
+        (None, "/ws/signal") | (Some(Speaker::PeerShare | Speaker::PeerShareSocket), _) => {
+            Way::PeerShare(peershare(Version::Seed))
+        }
+        (Some(Speaker::PeerShareNew), _) if path == "/ws" => {
+            Way::PeerShare(peershare(Version::Newest))
+        }
+        (None, "/") => Way::ChatOrPeerShare(peershare(Version::Seed)),
+        (Some(Speaker::PeerShareNew), other) => {
+            let text = format!("there is no WebSocket at {other}; PeerShare's is at /ws");
+            return Err(Error::Forbidden(text));
+        }
         (None, other) => {
             return Err(Error::Forbidden(format!(
-                "there is no WebSocket at {other}; the table's is at /ws/table, SpellTable's at /ws, the chat's at /ws/chat"
+                "there is no WebSocket at {other}; the table's is at /ws/table, SpellTable's at /ws, the chat's at /ws/chat, PeerShare's at /ws/signal, PeerJS' at /peerjs"
             )));
         }
     };
@@ -318,6 +424,28 @@ async fn admit(
         Error::Invalid(format!("the WebSocket handshake is not complete: {error}"))
     })?;
     Ok((way, Place::take(&shared.config)?))
+}
+
+/// What a session token in the query allows. Errors: 401, without a word.
+fn invited(sessions: &Sessions, req: &Request) -> Result<Session> {
+    let query = req.uri().query().unwrap_or_default();
+    let host = req.headers().get(header::HOST);
+    let host = host.and_then(|host| host.to_str().ok());
+    let session = sessions.admit(query, host, SystemTime::now());
+    session.ok_or(Error::Unauthenticated(String::new()))
+}
+
+/// The answer to a handshake that is refused.
+fn refusal(error: &Error) -> String {
+    let status = error.status_code();
+    let reason = status.canonical_reason().unwrap_or_default();
+    let version = "sec-websocket-version: 13\r\n";
+    refuse(status.as_u16(), reason, version, &error.to_string())
+}
+
+/// Whether the broker is at its paths there, too: PeerShare's clients look for it where they are.
+fn has_broker(speaker: Option<Speaker>) -> bool {
+    speaker.is_none_or(|speaker| speaker == Speaker::PeerJs || speaker.is_peershare())
 }
 
 /// Whether the query has a `token`.
@@ -368,6 +496,7 @@ pub fn open_sockets() -> usize {
 }
 
 impl Place {
+    /// Errors: 503 when there is none.
     fn take(config: &Config) -> Result<Self> {
         let limit = config
             .limits
@@ -375,7 +504,9 @@ impl Place {
             .saturating_mul(config.workers());
         // Taken first, so that the look and the count are one.
         let place = Self;
-        if SOCKETS.fetch_add(1, Ordering::Relaxed) >= limit {
+        let before = SOCKETS.fetch_add(1, Ordering::Relaxed);
+        memory::one_more(before + 1);
+        if before >= limit {
             drop(place);
             let text =
                 format!("{limit} connections are open, which is the limit (--max-connections)");
@@ -387,7 +518,8 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        SOCKETS.fetch_sub(1, Ordering::Relaxed);
+        let before = SOCKETS.fetch_sub(1, Ordering::Relaxed);
+        memory::one_less(before.saturating_sub(1));
     }
 }
 

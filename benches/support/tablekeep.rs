@@ -22,7 +22,12 @@ pub struct Tablekeep {
 impl Tablekeep {
     /// Starts it over `data` and waits until all folders have been read.
     pub fn start(data: &Path) -> Result<Self> {
-        let mut child = spawn("127.0.0.1:0", data, Stdio::piped())?;
+        Self::start_with(data, &[])
+    }
+
+    /// The same with further flags.
+    pub fn start_with(data: &Path, flags: &[&str]) -> Result<Self> {
+        let mut child = spawn("127.0.0.1:0", data, flags, Stdio::piped())?;
         let stdout = child.stdout.take().ok_or("no standard output")?;
         let mut server = Self {
             child,
@@ -83,7 +88,7 @@ pub struct Started(Child);
 impl Started {
     /// Starts the server at `addr` over `data`.
     pub fn new(addr: SocketAddr, data: &Path) -> Result<Self> {
-        Ok(Self(spawn(&addr.to_string(), data, Stdio::null())?))
+        Ok(Self(spawn(&addr.to_string(), data, &[], Stdio::null())?))
     }
 
     /// Its process.
@@ -99,11 +104,12 @@ impl Drop for Started {
     }
 }
 
-fn spawn(listen: &str, data: &Path, stdout: Stdio) -> Result<Child> {
+fn spawn(listen: &str, data: &Path, flags: &[&str], stdout: Stdio) -> Result<Child> {
     let child = Command::new(env!("CARGO_BIN_EXE_tablekeep"))
         .args(["--listen", listen, "--loopback-gm", "true", "--qr", "false"])
         .arg("--data-dir")
         .arg(data)
+        .args(flags)
         .stdin(Stdio::null())
         .stdout(stdout)
         .stderr(Stdio::null())

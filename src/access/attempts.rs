@@ -82,6 +82,14 @@ pub enum Attempt {
     OpenRoom,
     /// Making, joining or looking at a chat room.
     ChatRoom,
+    /// Logging in by name alone.
+    LogIn,
+    /// Asking where a room is.
+    FindRoom,
+    /// A connection to the PeerJS broker.
+    PeerJs,
+    /// Credentials for a TURN server.
+    Ice,
 }
 
 /// How long somebody who has guessed too often waits at most for an answer.

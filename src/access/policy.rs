@@ -83,12 +83,13 @@ enum Page {
 type HangUp = dyn Fn(Vec<Line>) + Send + Sync;
 
 /// The access settings, ready to judge.
+#[derive(Clone)]
 pub struct Policy {
-    machine: Machine,
-    passes: Passes,
-    accounts: Option<AccountPasses>,
+    machine: Arc<Machine>,
+    passes: Arc<Passes>,
+    accounts: Option<Arc<AccountPasses>>,
     seats: Arc<Seats>,
-    hang_up: Box<HangUp>,
+    hang_up: Arc<HangUp>,
     open: bool,
     players: Players,
     loopback_gm: bool,
@@ -100,11 +101,11 @@ impl Policy {
     /// From the settings.
     pub fn new(config: &Config, passes: Passes) -> Self {
         Self {
-            machine: Machine::new(&config.allow_host),
-            passes,
+            machine: Arc::new(Machine::new(&config.allow_host)),
+            passes: Arc::new(passes),
             accounts: None,
             seats: Arc::default(),
-            hang_up: Box::new(|_| {}),
+            hang_up: Arc::new(|_| {}),
             open: config.access == Access::Open,
             players: config.players,
             loopback_gm: config.loopback_gm(),
@@ -116,7 +117,7 @@ impl Policy {
     /// Lets accounts count.
     pub fn with_accounts(self, accounts: AccountPasses) -> Self {
         Self {
-            accounts: Some(accounts),
+            accounts: Some(Arc::new(accounts)),
             ..self
         }
     }
@@ -124,9 +125,16 @@ impl Policy {
     /// Says how sockets are ended: with 4401 (live-sync, section 9), and without waiting.
     pub fn with_hang_up(self, hang_up: impl Fn(Vec<Line>) + Send + Sync + 'static) -> Self {
         Self {
-            hang_up: Box::new(hang_up),
+            hang_up: Arc::new(hang_up),
             ..self
         }
+    }
+
+    /// The same, with pages of further origins allowed.
+    pub fn allowing(&self, origins: &[String]) -> Self {
+        let mut also = self.clone();
+        also.allow_origin.extend_from_slice(origins);
+        also
     }
 
     /// This machine.
@@ -349,7 +357,7 @@ impl Policy {
     /// The sign-ins with accounts. Errors: 403 where there are none.
     pub fn accounts(&self) -> Result<&AccountPasses> {
         let missing = || Error::Forbidden("there are no accounts here".into());
-        self.accounts.as_ref().ok_or_else(missing)
+        self.accounts.as_deref().ok_or_else(missing)
     }
 }
 
@@ -412,7 +420,6 @@ mod tests {
     use crate::config::Secret;
     use actix_http::header::HeaderValue;
     use clap::Parser;
-    use std::sync::Arc;
 
     fn other() -> TableId {
         TableId::parse("k3v9x2qa").unwrap()

@@ -1,6 +1,6 @@
 //! What bounds the encrypted chat rooms.
 
-use super::size;
+use super::{seconds, size};
 use std::num::NonZeroU32;
 use std::time::Duration;
 
@@ -183,12 +183,5 @@ impl ChatLimits {
         let file = self.file_bytes.div_ceil(3).saturating_mul(4);
         let text = self.message_bytes.saturating_mul(6);
         file.max(text).saturating_add(64 << 10)
-    }
-}
-
-fn seconds(text: &str) -> Result<Duration, String> {
-    match text.parse::<u32>() {
-        Ok(seconds @ 1..) => Ok(Duration::from_secs(seconds.into())),
-        _ => Err("expected a number of seconds, at least 1".into()),
     }
 }

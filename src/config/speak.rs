@@ -11,11 +11,33 @@ pub enum Speaker {
     NexusAssets,
     /// The encrypted chat.
     Chat,
+    /// Scalable Chat's backend: login and rooms.
+    Login,
+    /// Scalable Chat's session server.
+    Session,
+    /// The PeerJS broker.
+    PeerJs,
+    /// PeerShare's groups as its first version has them: HTTP, and sockets under every path.
+    PeerShare,
+    /// A further port of the same for sockets alone.
+    PeerShareSocket,
+    /// PeerShare's groups as its newest version has them: HTTP, and sockets at `/ws`.
+    PeerShareNew,
 }
 
 impl Speaker {
     /// Those that there are.
-    pub const ALL: [Self; 3] = [Self::Nexus, Self::NexusAssets, Self::Chat];
+    pub const ALL: [Self; 9] = [
+        Self::Nexus,
+        Self::NexusAssets,
+        Self::Chat,
+        Self::Login,
+        Self::Session,
+        Self::PeerJs,
+        Self::PeerShare,
+        Self::PeerShareSocket,
+        Self::PeerShareNew,
+    ];
 
     /// As it stands in settings and in the lines at start.
     pub fn name(self) -> &'static str {
@@ -23,7 +45,21 @@ impl Speaker {
             Self::Nexus => "nexus",
             Self::NexusAssets => "nexus-assets",
             Self::Chat => "chat",
+            Self::Login => "login",
+            Self::Session => "session",
+            Self::PeerJs => "peerjs",
+            Self::PeerShare => "peershare",
+            Self::PeerShareSocket => "peershare-socket",
+            Self::PeerShareNew => "peershare-new",
         }
+    }
+
+    /// Whether PeerShare is spoken there, in any version.
+    pub fn is_peershare(self) -> bool {
+        matches!(
+            self,
+            Self::PeerShare | Self::PeerShareSocket | Self::PeerShareNew
+        )
     }
 
     fn parse(name: &str) -> Result<Self, String> {
@@ -36,7 +72,7 @@ impl Speaker {
     }
 }
 
-/// One `--speak`.
+/// One listener of `--speak`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Speak {
     /// What is spoken.
@@ -54,16 +90,27 @@ pub struct ClientBuild {
     pub folder: PathBuf,
 }
 
-pub(super) fn speak(text: &str) -> Result<Speak, String> {
-    let (name, port) = text
-        .split_once('@')
-        .ok_or("expected a dialect and a port, such as nexus@5000")?;
-    Ok(Speak {
-        speaker: Speaker::parse(name)?,
-        port: port
+/// What one `--speak` says: a list of `DIALECT@PORT`, separated by commas. Behind `peershare@PORT` may
+/// stand a second port, for its sockets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SpeakList(pub(super) Vec<Speak>);
+
+pub(super) fn speak(text: &str) -> Result<SpeakList, String> {
+    let mut found: Vec<Speak> = Vec::new();
+    for part in text.split(',') {
+        let (speaker, port) = match part.split_once('@') {
+            Some((name, port)) => (Speaker::parse(name)?, port),
+            None if found.last().map(|last| last.speaker) == Some(Speaker::PeerShare) => {
+                (Speaker::PeerShareSocket, part)
+            }
+            None => return Err("expected a dialect and a port, such as nexus@5000".into()),
+        };
+        let port = port
             .parse()
-            .map_err(|_| "expected a port behind the @, such as nexus@5000")?,
-    })
+            .map_err(|_| "expected a port behind the @, such as nexus@5000")?;
+        found.push(Speak { speaker, port });
+    }
+    Ok(SpeakList(found))
 }
 
 pub(super) fn client(text: &str) -> Result<ClientBuild, String> {
@@ -72,8 +119,24 @@ pub(super) fn client(text: &str) -> Result<ClientBuild, String> {
         .filter(|(_, folder)| !folder.is_empty())
         .ok_or("expected a dialect and a folder, such as nexus=/srv/nexus/dist")?;
     let speaker = Speaker::parse(name)?;
-    if speaker == Speaker::NexusAssets {
-        return Err("nexus-assets is asked by Nexus' client, which belongs to nexus=DIR".into());
+    match speaker {
+        Speaker::NexusAssets => {
+            return Err(
+                "nexus-assets is asked by Nexus' client, which belongs to nexus=DIR".into(),
+            );
+        }
+        Speaker::PeerJs => {
+            return Err("peerjs has no client of its own: its users serve their own pages".into());
+        }
+        Speaker::PeerShareSocket => {
+            return Err("that port has no pages: the client belongs to peershare=DIR".into());
+        }
+        Speaker::Nexus
+        | Speaker::Chat
+        | Speaker::Login
+        | Speaker::Session
+        | Speaker::PeerShare
+        | Speaker::PeerShareNew => {}
     }
     Ok(ClientBuild {
         speaker,
@@ -87,11 +150,9 @@ mod tests {
 
     #[test]
     fn a_listener_is_a_dialect_and_a_port() {
-        let found = speak("nexus@5000").unwrap();
-        assert_eq!((found.speaker, found.port), (Speaker::Nexus, 5000));
         for speaker in Speaker::ALL {
             let found = speak(&format!("{}@0", speaker.name())).unwrap();
-            assert_eq!(found, Speak { speaker, port: 0 });
+            assert_eq!(found.0, [Speak { speaker, port: 0 }]);
         }
         for bad in [
             "",
@@ -101,17 +162,42 @@ mod tests {
             "nexus@70000",
             "@5000",
             "morse@1",
-            "session@8000",
+            "nexus@5000,",
+            "nexus@5000,5001",
+            "peershare@3000,3001,3002",
+            "peershare@3000,x",
         ] {
             assert!(speak(bad).is_err(), "{bad}");
         }
     }
 
     #[test]
+    fn listeners_are_listed_and_peershares_may_have_a_second_port() {
+        let found = speak("nexus@5000,peershare@3000,3001,chat@9001").unwrap();
+        let found = found.0.iter().map(|one| (one.speaker.name(), one.port));
+        let expected = [
+            ("nexus", 5000),
+            ("peershare", 3000),
+            ("peershare-socket", 3001),
+            ("chat", 9001),
+        ];
+        assert_eq!(found.collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
     fn a_client_is_a_dialect_and_a_folder() {
         let found = client("nexus=/srv/a=b").unwrap();
         assert_eq!(found.folder, PathBuf::from("/srv/a=b"));
-        for bad in ["", "nexus", "nexus=", "=x", "morse=x", "nexus-assets=/srv"] {
+        for bad in [
+            "",
+            "nexus",
+            "nexus=",
+            "=x",
+            "morse=x",
+            "nexus-assets=/srv",
+            "peerjs=/srv",
+            "peershare-socket=/srv",
+        ] {
             assert!(client(bad).is_err(), "{bad}");
         }
     }

@@ -2,5 +2,9 @@
 
 pub mod chat;
 pub mod nexus;
+mod pace;
+pub mod peerjs;
+pub mod peershare;
+pub mod session;
 pub mod spelltable;
 pub mod table;

@@ -22,11 +22,19 @@ pub struct ClientBuilds(HashMap<&'static str, ClientBuild>);
 /// One build.
 pub struct ClientBuild {
     folder: PathBuf,
+    /// What its page gets in front of its first script.
+    script: Option<&'static str>,
 }
 
 impl ClientBuilds {
-    /// Adds one. Errors: a sentence when the folder has no page.
-    pub fn open(&mut self, name: &'static str, folder: &Path) -> Result<()> {
+    /// Adds one, with a script that its page is to have first. Errors: a sentence when the folder has no
+    /// page.
+    pub fn open(
+        &mut self,
+        name: &'static str,
+        folder: &Path,
+        script: Option<&'static str>,
+    ) -> Result<()> {
         let found = folder
             .canonicalize()
             .ok()
@@ -35,7 +43,7 @@ impl ClientBuilds {
             let folder = folder.display();
             Error::Invalid(format!("there is no {INDEX} in {folder}; name the folder of the client's build with --client {name}=DIR"))
         })?;
-        self.0.insert(name, ClientBuild { folder });
+        self.0.insert(name, ClientBuild { folder, script });
         Ok(())
     }
 
@@ -69,10 +77,14 @@ impl ClientBuild {
             .as_ref()
             .is_none_or(|path| path.extension().is_empty());
         let index = || AssetPath::parse(INDEX).ok();
-        let folder = self.folder.clone();
+        let (folder, script) = (self.folder.clone(), self.script);
         let found = web::block(move || {
             let file = asked.and_then(|path| read(&folder, path));
-            file.or_else(|| read(&folder, index().filter(|_| is_page)?))
+            let found = file.or_else(|| read(&folder, index().filter(|_| is_page)?));
+            found.map(|(path, bytes)| match script {
+                Some(script) if path.as_str() == INDEX => (path, with_script(&bytes, script)),
+                _ => (path, bytes),
+            })
         });
         let found = found
             .await
@@ -95,6 +107,16 @@ impl ClientBuild {
     }
 }
 
+/// The page with `script` in front of its first one, or at its end where it has none.
+fn with_script(page: &[u8], script: &str) -> Vec<u8> {
+    const TAG: &[u8] = b"<script";
+    let mut starts = page.windows(TAG.len());
+    let first = starts.position(|part| part.eq_ignore_ascii_case(TAG));
+    let first = first.unwrap_or(page.len());
+    let (before, behind) = page.split_at(first);
+    [before, script.as_bytes(), behind].concat()
+}
+
 /// A file below the folder, wherever links lead.
 fn read(folder: &Path, path: AssetPath) -> Option<(AssetPath, Vec<u8>)> {
     let file = path.below(folder).canonicalize().ok()?;
@@ -105,4 +127,23 @@ fn read(folder: &Path, path: AssetPath) -> Option<(AssetPath, Vec<u8>)> {
     let file = std::fs::File::open(file).ok()?;
     let read = file.take(MAX_BYTES + 1).read_to_end(&mut bytes).ok()?;
     (read as u64 <= MAX_BYTES).then_some((path, bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::with_script;
+
+    #[test]
+    fn a_script_comes_before_all_others() {
+        for (page, expected) in [
+            (
+                "<p><SCRIPT src=a></SCRIPT><script>",
+                "<p>X<SCRIPT src=a></SCRIPT><script>",
+            ),
+            ("<p>", "<p>X"),
+            ("", "X"),
+        ] {
+            assert_eq!(with_script(page.as_bytes(), "X"), expected.as_bytes());
+        }
+    }
 }

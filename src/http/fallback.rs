@@ -1,5 +1,6 @@
 //! Paths that no route takes: 404, or 405 with the methods that would do.
 
+use super::Guesthouse;
 use crate::error::{Error, Result};
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
@@ -107,7 +108,8 @@ fn methods(item: &Value) -> Vec<&'static str> {
 
 /// Answers what no route takes.
 pub async fn fallback(req: HttpRequest, routes: Data<RouteList>) -> Result<HttpResponse> {
-    match routes.allow(req.path()) {
+    let known = routes.allow(req.path());
+    match known.filter(|_| Guesthouse::of(&req).is_none()) {
         Some(allow) => Err(Error::MethodNotAllowed { allow }),
         None => Err(Error::NotFound("Not Found".into())),
     }

@@ -25,6 +25,77 @@ const METHODS: &str = "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT";
 const EXPOSED: &str =
     "accept-ranges, content-disposition, content-length, content-range, etag, last-modified";
 
+/// Addresses of another system, whose own server has other manners: of CORS as Express has it, and
+/// 404 for every method that it does not know. Who may ask is decided as everywhere.
+#[derive(Clone, Copy, Debug)]
+pub struct Guesthouse {
+    /// What its paths begin with; empty: all of this listener's.
+    pub prefix: &'static str,
+    /// Whether pages may send their cookies along.
+    pub credentials: bool,
+}
+
+/// Those of one listener.
+#[derive(Clone, Copy, Debug)]
+pub struct Guesthouses(pub &'static [Guesthouse]);
+
+impl Guesthouses {
+    fn of(req: &HttpRequest) -> Option<Self> {
+        req.app_data::<Data<Self>>().map(|all| *all.get_ref())
+    }
+
+    /// Whether the whole listener is another system's.
+    fn are_all(self) -> bool {
+        self.0.iter().any(|house| house.prefix.is_empty())
+    }
+}
+
+/// Methods that such a server lists.
+const GUEST_METHODS: &str = "GET,HEAD,PUT,PATCH,POST,DELETE";
+
+impl Guesthouse {
+    /// The one at whose address this request is.
+    pub fn of(req: &HttpRequest) -> Option<Self> {
+        let all = Guesthouses::of(req)?;
+        let is_meant = |house: &&Self| {
+            let rest = req.path().strip_prefix(house.prefix);
+            rest.is_some_and(|rest| {
+                house.prefix.is_empty() || rest.is_empty() || rest.starts_with('/')
+            })
+        };
+        all.0.iter().find(is_meant).copied()
+    }
+
+    /// The CORS headers of an answer; `origin` is that of a page that may read it.
+    fn headers(self, origin: Option<&HeaderValue>) -> Vec<(HeaderName, HeaderValue)> {
+        let mut headers = vec![(header::VARY, HeaderValue::from_static("Origin"))];
+        if let Some(origin) = origin {
+            headers.push((header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone()));
+        }
+        if self.credentials {
+            let allowed = HeaderValue::from_static("true");
+            headers.push((header::ACCESS_CONTROL_ALLOW_CREDENTIALS, allowed));
+        }
+        headers
+    }
+
+    fn preflight(self, req: ServiceRequest, trusted: bool) -> ServiceResponse {
+        let mut answer = HttpResponse::NoContent();
+        let origin = req.headers().get(header::ORIGIN).filter(|_| trusted);
+        for header in self.headers(origin) {
+            answer.insert_header(header);
+        }
+        answer.insert_header((header::ACCESS_CONTROL_ALLOW_METHODS, GUEST_METHODS));
+        let asked = req.headers().get(header::ACCESS_CONTROL_REQUEST_HEADERS);
+        if let Some(headers) = asked {
+            answer.insert_header((header::ACCESS_CONTROL_ALLOW_HEADERS, headers.clone()));
+            answer.append_header((header::VARY, "Access-Control-Request-Headers"));
+        }
+        let answer = answer.finish();
+        req.into_response(answer)
+    }
+}
+
 /// Marks a request that came as HEAD and is routed as GET; the body is dropped when sending.
 #[derive(Clone, Copy, Debug)]
 struct IsHead;
@@ -72,7 +143,7 @@ pub fn at_once<T>(
         },
         outlet: req.conn_data(),
     };
-    let path = straight(req.path()).unwrap_or_else(|| req.path());
+    let path = straight(req.path(), true).unwrap_or_else(|| req.path());
     let mut answers = answers.iter();
     let (answer, rest) = answers.find_map(|(prefix, answer)| {
         let rest = path.strip_prefix(prefix)?;
@@ -88,6 +159,16 @@ pub fn at_once<T>(
     let mut answer = answer.ok()??;
     add(answer.headers_mut(), cors_headers(asked.headers, verdict));
     Some(answer.into())
+}
+
+/// Paths below `/api` that are what they are there: those of other systems' clients.
+const API: [&str; 2] = ["/api/login", "/api/rooms"];
+
+fn is_api(path: &str) -> bool {
+    API.iter().any(|own| {
+        let rest = path.strip_prefix(own);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    })
 }
 
 /// The middleware.
@@ -112,7 +193,14 @@ pub async fn gate<B: MessageBody + 'static>(
         req.extensions_mut().insert(IsHead);
         req.head_mut().method = Method::GET;
     }
-    let cors = cors_headers(req.headers(), verdict);
+    let cors = match Guesthouse::of(req.request()) {
+        Some(house) => house.headers(
+            req.headers()
+                .get(header::ORIGIN)
+                .filter(|_| verdict.trusted),
+        ),
+        None => cors_headers(req.headers(), verdict),
+    };
     match AssertUnwindSafe(next.call(req)).catch_unwind().await {
         Ok(Ok(answer)) => {
             let mut answer = answer.map_into_boxed_body();
@@ -133,8 +221,11 @@ pub async fn gate<B: MessageBody + 'static>(
 }
 
 /// `/api/x` is `/x` (what a proxy in front of SpellTable does), and `/x/` is `/x`.
+///
+/// On another system's listener `/api` is a path like any other.
 fn straighten(req: &mut ServiceRequest) {
-    let Some(path) = straight(req.path()) else {
+    let api = !Guesthouses::of(req.request()).is_some_and(Guesthouses::are_all);
+    let Some(path) = straight(req.path(), api) else {
         return;
     };
     let target = match req.uri().query() {
@@ -152,11 +243,19 @@ fn straighten(req: &mut ServiceRequest) {
     }
 }
 
+/// Addresses that really begin with `/api`.
+const UNDER_API: [&str; 3] = ["/api/ice", "/api/peerjs", "/api/turn"];
+
 /// The one spelling of `path`; `None` when it has it already.
-fn straight(path: &str) -> Option<&str> {
+///
+/// `api`: `/api` in front of it makes no difference.
+fn straight(path: &str, api: bool) -> Option<&str> {
     let mut straight = path;
-    if let Some(rest) = path.strip_prefix("/api")
+    if api
+        && let Some(rest) = path.strip_prefix("/api")
         && (rest.is_empty() || rest.starts_with('/'))
+        && !is_api(path)
+        && !UNDER_API.contains(&path.trim_end_matches('/'))
     {
         straight = if rest.is_empty() { "/" } else { rest };
     }
@@ -176,6 +275,9 @@ fn is_preflight(req: &ServiceRequest) -> bool {
 }
 
 fn preflight(req: ServiceRequest, trusted: bool) -> ServiceResponse {
+    if let Some(house) = Guesthouse::of(req.request()) {
+        return house.preflight(req, trusted);
+    }
     let asked = |name: HeaderName| req.headers().get(name).cloned();
     let method = asked(header::ACCESS_CONTROL_REQUEST_METHOD);
     let known = method.is_some_and(|m| METHODS.split(", ").any(|known| m == known));
@@ -185,6 +287,7 @@ fn preflight(req: ServiceRequest, trusted: bool) -> ServiceResponse {
         _ => None,
     };
     let mut answer = match refused {
+        None if is_api(req.path()) => HttpResponse::NoContent(),
         None => HttpResponse::Ok(),
         Some(_) => HttpResponse::BadRequest(),
     };
@@ -209,7 +312,10 @@ fn preflight(req: ServiceRequest, trusted: bool) -> ServiceResponse {
             answer.insert_header(("access-control-allow-private-network", "true"));
         }
     }
-    let answer = answer.body(refused.unwrap_or("OK"));
+    let answer = match refused {
+        None if is_api(req.path()) => answer.finish(),
+        _ => answer.body(refused.unwrap_or("OK")),
+    };
     req.into_response(answer)
 }
 
@@ -289,11 +395,25 @@ mod tests {
             ("/api", Some("/")),
             ("/api/", Some("/")),
             ("/apix", None),
+            ("/api/ice", None),
+            ("/api/peerjs/", Some("/api/peerjs")),
+            ("/api/peerjs/id", Some("/peerjs/id")),
             ("/", None),
             ("/docs/", None),
             ("/a//", None),
+            ("/api/login", None),
+            ("/api/rooms/", Some("/api/rooms")),
+            ("/api/rooms/x/", Some("/api/rooms/x")),
+            ("/api/roomsx", Some("/roomsx")),
         ] {
-            assert_eq!(straight(path), expected, "{path}");
+            assert_eq!(straight(path, true), expected, "{path}");
+        }
+        for (path, expected) in [
+            ("/api/stats", None),
+            ("/api/", Some("/api")),
+            ("/group/x/", Some("/group/x")),
+        ] {
+            assert_eq!(straight(path, false), expected, "{path}");
         }
     }
 }

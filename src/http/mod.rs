@@ -27,7 +27,7 @@ pub use download::{
     Disposition, MAX_RANGES, etag_of, send_at_once, send_bytes, send_document, send_file,
 };
 pub use fallback::{RouteList, fallback};
-pub use gate::{Asked, AtOnce, at_once, gate};
+pub use gate::{Asked, AtOnce, Guesthouse, Guesthouses, at_once, gate};
 pub use precondition::Precondition;
 pub use registrar::Registrar;
 pub use socket::{Outlet, Socket};

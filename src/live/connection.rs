@@ -98,7 +98,7 @@ pub enum Said {
     /// A text message, of valid UTF-8.
     Text(Bytes),
     /// A binary message.
-    Binary,
+    Binary(Bytes),
 }
 
 impl Socket {
@@ -165,7 +165,7 @@ impl Socket {
         loop {
             match take_one(&mut self.reader, &self.link)? {
                 Some(Inbound::Text(text)) => return Ok(Said::Text(text)),
-                Some(Inbound::Binary(_)) => return Ok(Said::Binary),
+                Some(Inbound::Binary(bytes)) => return Ok(Said::Binary(bytes)),
                 Some(_) => continue,
                 None => {}
             }
@@ -302,6 +302,10 @@ impl<D: Dialect> Connection<D> {
             if self.link.take_release() {
                 return None;
             }
+            if self.link.take_answer() {
+                let conn = self.link.id;
+                let _ = self.room.commands.send(Command::Alive { conn }).await;
+            }
             if self.resume.is_none()
                 && let Some(ending) = self.take_messages().await
             {
@@ -335,9 +339,9 @@ impl<D: Dialect> Connection<D> {
         }
     }
 
-    fn is_too_fast(&mut self) -> bool {
+    fn is_too_fast(&mut self, bytes: usize) -> bool {
         let pace = self.pace.as_mut();
-        pace.is_some_and(|(pace, _)| !pace.take(Instant::now()))
+        pace.is_some_and(|(pace, _)| !pace.take(bytes, Instant::now()))
     }
 
     /// Hands on what has been read. Waits when the room is busy, so that this socket goes unread.
@@ -370,7 +374,9 @@ impl<D: Dialect> Connection<D> {
         for _ in 0..TURN {
             let heard = match take_one(&mut self.reader, &self.link)? {
                 None => return Ok(false),
-                Some(Inbound::Text(_)) if self.is_too_fast() => {
+                Some(Inbound::Text(bytes) | Inbound::Binary(bytes))
+                    if self.is_too_fast(bytes.len()) =>
+                {
                     let code = self.pace.as_ref().map_or(CloseCode::Policy, |pace| pace.1);
                     return Err(Ending::close(code, "too many messages"));
                 }

@@ -35,6 +35,8 @@ pub(super) enum Parcel {
     Deliver(RoomId, Delivery, Option<Packed>),
     /// This connection's end was decided.
     Close(ConnId, CloseCode, String),
+    /// Whether this connection's peer is still there is to be found out.
+    Probe(ConnId),
     /// This connection will be released; it must not be read before it hears why.
     Hold(ConnId),
     /// This connection is a member no more; it stays.
@@ -240,6 +242,11 @@ impl Local {
                 Parcel::Close(conn, code, reason) => {
                     if let Some(link) = self.links.get(&conn) {
                         link.end(Ending::close(code, reason));
+                    }
+                }
+                Parcel::Probe(conn) => {
+                    if let Some(link) = self.links.get(&conn) {
+                        link.probe();
                     }
                 }
                 Parcel::Hold(conn) => {

@@ -30,6 +30,8 @@ pub enum CloseCode {
     Bug = 1011,
     /// Too slow, or too many at once; come back later.
     TryLater = 1013,
+    /// Removed from a group by its owner.
+    Kicked = 4003,
     /// Reads too slowly; come back.
     TooSlow = 4008,
     /// Answered no ping; come back.
@@ -53,15 +55,15 @@ pub struct Whole(Arc<WholeParts>);
 
 #[derive(Debug)]
 struct WholeParts {
-    parts: [Bytes; 3],
+    parts: Vec<Bytes>,
     frame: OnceLock<Frame>,
 }
 
 impl Whole {
     /// The text message `parts`, not put together yet.
-    pub fn new(parts: [Bytes; 3]) -> Self {
+    pub fn new(parts: impl Into<Vec<Bytes>>) -> Self {
         Self(Arc::new(WholeParts {
-            parts,
+            parts: parts.into(),
             frame: OnceLock::new(),
         }))
     }
@@ -69,8 +71,8 @@ impl Whole {
     /// The message.
     pub fn frame(&self) -> &Frame {
         self.0.frame.get_or_init(|| {
-            let [a, b, c] = &self.0.parts;
-            Frame::text(&[a, b, c])
+            let parts: Vec<&[u8]> = self.0.parts.iter().map(|part| &part[..]).collect();
+            Frame::text(&parts)
         })
     }
 }
@@ -201,11 +203,17 @@ pub fn switch_protocols(
     )
 }
 
-/// An answer that refuses one, with a body as REST has it.
+/// An answer that refuses one, with a body as REST has it; an empty `detail` makes no body.
 pub fn refuse(status: u16, reason: &str, headers: &str, detail: &str) -> String {
-    let body = serde_json::json!({ "detail": detail }).to_string();
+    let (kind, body) = match detail {
+        "" => ("", String::new()),
+        detail => (
+            "content-type: application/json\r\n",
+            serde_json::json!({ "detail": detail }).to_string(),
+        ),
+    };
     format!(
-        "HTTP/1.1 {status} {reason}\r\ncontent-type: application/json\r\n{headers}content-length: {}\r\nconnection: close\r\n\r\n{body}",
+        "HTTP/1.1 {status} {reason}\r\n{kind}{headers}content-length: {}\r\nconnection: close\r\n\r\n{body}",
         body.len()
     )
 }

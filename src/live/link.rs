@@ -94,6 +94,9 @@ pub(super) struct Link {
     woken: Cell<bool>,
     heard: Cell<Instant>,
     pinged: Cell<Instant>,
+    /// Its room waits for a sign of life, and there was one.
+    probed: Cell<bool>,
+    answered: Cell<bool>,
     ending: RefCell<Option<Box<Ending>>>,
     /// The peer itself wants to end.
     pub goodbye: Cell<bool>,
@@ -173,6 +176,8 @@ impl Link {
             woken: Cell::new(false),
             heard: Cell::new(now),
             pinged: Cell::new(now),
+            probed: Cell::new(false),
+            answered: Cell::new(false),
             ending: RefCell::new(None),
             goodbye: Cell::new(false),
             held: Cell::new(false),
@@ -208,6 +213,20 @@ impl Link {
     /// The peer has said something.
     pub fn heard(&self) {
         self.heard.set(Instant::now());
+        if self.probed.take() {
+            self.answered.set(true);
+        }
+    }
+
+    /// Pings it now; its room wants to know of the next thing that is heard.
+    pub fn probe(&self) {
+        self.probed.set(true);
+        self.offer(&Frame::ping(), None, &Lane::Control);
+    }
+
+    /// Whether something was heard since [`Link::probe`], once.
+    pub fn take_answer(&self) -> bool {
+        self.answered.take()
     }
 
     pub fn ending(&self) -> Option<Ending> {

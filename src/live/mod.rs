@@ -37,5 +37,7 @@ pub use keeper::Keeper;
 pub use link::{Bounds, Manners};
 pub use pace::Pace;
 pub use room::{Durability, RoomHandle, open_room};
-pub use rules::{ConnId, Delivery, Groups, Journaling, Lane, Now, Outgoing, Rules, To, Topic};
+pub use rules::{
+    Closing, ConnId, Delivery, Groups, Journaling, Lane, Now, Outgoing, Rules, To, Topic, rfc3339,
+};
 pub use stage::{Later, Stage};

@@ -4,6 +4,8 @@ use std::time::Instant;
 
 /// Seconds' worth of messages that may come at once.
 const BURST_SECONDS: f64 = 4.0;
+/// Larger messages count for as many of this size: they have to be unpacked and read.
+const UNIT_BYTES: f64 = (256 << 10) as f64;
 
 /// Counts the messages of one connection (a token bucket).
 #[derive(Debug)]
@@ -24,8 +26,8 @@ impl Pace {
         }
     }
 
-    /// Takes one message at `now`. `false`: it is one too many.
-    pub fn take(&mut self, now: Instant) -> bool {
+    /// Takes one message of so many bytes at `now`. `false`: it is one too many.
+    pub fn take(&mut self, bytes: usize, now: Instant) -> bool {
         let passed = now.duration_since(self.since).as_secs_f64();
         self.since = now;
         let most = self.per_second * BURST_SECONDS;
@@ -33,7 +35,8 @@ impl Pace {
         if self.left < 1.0 {
             return false;
         }
-        self.left -= 1.0;
+        // One that is large may come when any may; those behind it wait the longer.
+        self.left -= (bytes as f64 / UNIT_BYTES).max(1.0);
         true
     }
 }
@@ -47,10 +50,19 @@ mod tests {
     fn a_burst_passes_and_a_flood_does_not() {
         let mut pace = Pace::new(10);
         let start = pace.since;
-        assert_eq!((0..100).filter(|_| pace.take(start)).count(), 40);
+        assert_eq!((0..100).filter(|_| pace.take(10, start)).count(), 40);
         let later = start + Duration::from_secs(1);
-        assert_eq!((0..100).filter(|_| pace.take(later)).count(), 10);
+        assert_eq!((0..100).filter(|_| pace.take(10, later)).count(), 10);
         let much_later = later + Duration::from_secs(1000);
-        assert_eq!((0..100).filter(|_| pace.take(much_later)).count(), 40);
+        assert_eq!((0..100).filter(|_| pace.take(10, much_later)).count(), 40);
+    }
+
+    #[test]
+    fn large_messages_count_for_more() {
+        let mut pace = Pace::new(10);
+        let start = pace.since;
+        assert_eq!((0..100).filter(|_| pace.take(1 << 20, start)).count(), 10);
+        let later = start + Duration::from_secs(1);
+        assert_eq!((0..100).filter(|_| pace.take(1 << 20, later)).count(), 3);
     }
 }

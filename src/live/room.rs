@@ -3,8 +3,8 @@
 use super::courier::{Parcel, RoomId};
 use super::deflate::{Packed, Packer, WORTH_BYTES};
 use super::{
-    CommitError, Committed, Committer, ConnId, Couriers, Delivery, Groups, Journaling, Keeper,
-    Lane, Now, Outgoing, Rules, To,
+    Closing, CommitError, Committed, Committer, ConnId, Couriers, Delivery, Groups, Journaling,
+    Keeper, Lane, Now, Outgoing, Rules, To,
 };
 use crate::error::{Error, Result};
 use crate::json::JsonText;
@@ -35,6 +35,10 @@ pub(super) enum Command<R: Rules> {
     Receive {
         from: ConnId,
         message: R::Message,
+    },
+    /// It was probed, and something was heard of it.
+    Alive {
+        conn: ConnId,
     },
     Leave {
         conn: ConnId,
@@ -227,6 +231,11 @@ impl<R: Rules> Room<R> {
                     self.rules.receive(from, message, Now::read(), out);
                 }
             }
+            Command::Alive { conn } => {
+                if self.routes.contains_key(&conn) {
+                    self.rules.alive(conn, Now::read(), out);
+                }
+            }
             Command::Leave { conn, lost } => {
                 if self.forget(conn) {
                     if lost {
@@ -279,12 +288,18 @@ impl<R: Rules> Room<R> {
         for conn in &out.released {
             self.post(*conn, Parcel::Hold(*conn)).await;
         }
-        for delivery in out.deliveries {
+        let mut closed = out.closed.into_iter().peekable();
+        for (sent, delivery) in out.deliveries.into_iter().enumerate() {
+            while let Some(closing) = closed.next_if(|closing| closing.behind <= sent) {
+                self.close(closing).await;
+            }
             self.deliver(delivery).await;
         }
-        for (conn, code, reason) in out.closed {
-            let close = Parcel::Close(conn, code, reason);
-            self.post(conn, close).await;
+        for conn in out.probed {
+            self.post(conn, Parcel::Probe(conn)).await;
+        }
+        for closing in closed {
+            self.close(closing).await;
         }
         for answer in out.answers {
             answer();
@@ -296,6 +311,13 @@ impl<R: Rules> Room<R> {
         for work in out.aside {
             drop(tokio::task::spawn_blocking(work));
         }
+    }
+
+    async fn close(&self, closing: Closing) {
+        let Closing {
+            conn, code, reason, ..
+        } = closing;
+        self.post(conn, Parcel::Close(conn, code, reason)).await;
     }
 
     async fn deliver(&mut self, delivery: Delivery) {

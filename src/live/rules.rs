@@ -31,6 +31,31 @@ impl Now {
     }
 }
 
+/// A moment as RFC 3339 has it: UTC, milliseconds, `Z`.
+pub fn rfc3339(unix_ms: u64) -> String {
+    let (days, ms) = (unix_ms / 86_400_000, unix_ms % 86_400_000);
+    // Howard Hinnant's algorithm: years that begin in March make leap days come last.
+    let days = days + 719_468;
+    let era = days / 146_097;
+    let day_of_era = days % 146_097;
+    let year_of_era =
+        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = if month_from_march < 10 {
+        month_from_march + 3
+    } else {
+        month_from_march - 9
+    };
+    let year = year_of_era + era * 400 + u64::from(month <= 2);
+    let (hours, minutes, seconds) = (ms / 3_600_000, ms / 60_000 % 60, ms / 1000 % 60);
+    format!(
+        "{year:04}-{month:02}-{day:02}T{hours:02}:{minutes:02}:{seconds:02}.{:03}Z",
+        ms % 1000
+    )
+}
+
 /// A set of groups, of which each member of a room belongs to one. A room has at most eight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Groups(pub u8);
@@ -105,6 +130,19 @@ pub enum Journaling {
     Restart(Vec<Bytes>),
 }
 
+/// A connection that is to be closed.
+#[derive(Debug)]
+pub struct Closing {
+    /// Which.
+    pub conn: ConnId,
+    /// With which code.
+    pub code: CloseCode,
+    /// Why, for people.
+    pub reason: String,
+    /// How many of the deliveries come before it.
+    pub behind: usize,
+}
+
 /// What a room does after a message.
 #[derive(Default)]
 pub struct Outgoing {
@@ -116,10 +154,12 @@ pub struct Outgoing {
     pub shown: Option<JsonText>,
     /// The document for its file, when its turn to be written has come.
     pub document: Option<JsonText>,
-    /// Connections to be closed, each with the reason.
-    pub closed: Vec<(ConnId, CloseCode, String)>,
+    /// Connections to be closed; see [`Outgoing::close`].
+    pub closed: Vec<Closing>,
     /// Answers that must not come before the document has been handed on to its file.
     pub answers: Vec<Box<dyn FnOnce() + Send>>,
+    /// Members who are pinged to know whether they are still there; see [`Rules::alive`].
+    pub probed: Vec<ConnId>,
     /// Members that are let go, behind all deliveries: they stay connected and are in no room.
     /// For these there is no [`Rules::leave`]. Only for dialects whose sockets [`Socket::visit`].
     ///
@@ -133,6 +173,17 @@ impl Outgoing {
     /// Sends `frame`.
     pub fn send(&mut self, to: To, lane: Lane, frame: Frame) {
         self.deliveries.push(Delivery { to, lane, frame });
+    }
+
+    /// Closes `conn`: it gets what has been sent so far, and nothing of what follows.
+    pub fn close(&mut self, conn: ConnId, code: CloseCode, reason: impl Into<String>) {
+        let (reason, behind) = (reason.into(), self.deliveries.len());
+        self.closed.push(Closing {
+            conn,
+            code,
+            reason,
+            behind,
+        });
     }
 }
 
@@ -162,6 +213,9 @@ pub trait Rules: Send + 'static {
         self.leave(conn, now, out);
     }
 
+    /// Something was heard of a member that was [`Outgoing::probed`].
+    fn alive(&mut self, _conn: ConnId, _now: Now, _out: &mut Outgoing) {}
+
     /// Another part of the server wants something.
     fn ask(&mut self, request: Self::Request, now: Now, out: &mut Outgoing);
 
@@ -170,4 +224,22 @@ pub trait Rules: Send + 'static {
 
     /// About once a second.
     fn tick(&mut self, now: Now, out: &mut Outgoing);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_are_written_as_rfc_3339_has_them() {
+        for (ms, text) in [
+            (0, "1970-01-01T00:00:00.000Z"),
+            (951_782_400_000, "2000-02-29T00:00:00.000Z"),
+            (1_709_251_199_999, "2024-02-29T23:59:59.999Z"),
+            (1_767_323_045_678, "2026-01-02T03:04:05.678Z"),
+            (4_107_542_400_000, "2100-03-01T00:00:00.000Z"),
+        ] {
+            assert_eq!(rfc3339(ms), text);
+        }
+    }
 }

@@ -3,7 +3,9 @@
 mod catalogue;
 mod kind;
 mod routes;
+mod thumbs;
 
 pub use kind::MAPS;
 pub(crate) use routes::NewFolder;
 pub use routes::{read_at_once, routes};
+pub use thumbs::Thumbs;

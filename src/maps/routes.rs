@@ -2,11 +2,12 @@
 
 use super::catalogue::{self, Moved};
 use super::kind::MAPS;
+use super::thumbs::Thumbs;
 use crate::access::{Gm, Role, Seat};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorBody, Problem, Result, ValidationBody};
 use crate::http::{
     Asked, Disposition, FileErrors, FilesBelow, GmErrors, JsonBody, Message, Precondition,
-    Registrar, Tail, UploadErrors, UploadLimits, WriteErrors, docs, receive,
+    Registrar, Tail, UploadErrors, UploadLimits, WriteErrors, docs, receive, send_bytes,
 };
 use crate::json::NodeKind;
 use crate::library::{FolderItem, Library, Wanted, folders, new_file, new_folder};
@@ -24,6 +25,11 @@ pub fn routes(config: &mut impl Registrar) {
             "/maps/file",
             __path_read,
             web::get().to(read),
+        ))
+        .service(FilesBelow::new(
+            "/maps/thumb",
+            __path_thumb,
+            web::get().to(thumb),
         ))
         .service(list)
         .service(list_folders)
@@ -259,6 +265,52 @@ async fn read(
             Error::NotFound(_) => missing(&path),
             other => other,
         })
+}
+
+/// How wide a small picture is to be.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct Width {
+    /// Pixels; the picture may be wider, up to the next power of two.
+    #[param(example = 256, minimum = 64, maximum = 1024)]
+    w: u32,
+}
+
+/// Sends a small picture of a map.
+///
+/// Made when it is first asked for. Found as the map's file is, and for the same people; 415 for
+/// films, vector drawings and pictures with too many pixels: show the file itself, or none.
+#[utoipa::path(get, path = "/maps/thumb/{path}", tag = "maps",
+    params(("path" = String, Path, description = "Folder and name", example = "dungeons/level1/crypt.png"), Width),
+    responses((status = 200, description = "The picture", content_type = "image/*"),
+        (status = 304, description = "The client has it already"),
+        (status = 415, body = ErrorBody), (status = 422, body = ValidationBody), FileErrors))]
+async fn thumb(
+    seat: Seat,
+    library: Data<Library>,
+    thumbs: Data<Thumbs>,
+    Tail(path): Tail,
+    width: Query<Width>,
+    req: HttpRequest,
+) -> Result<HttpResponse> {
+    if !(64..=1024).contains(&width.w) {
+        let problem = Problem::new(
+            "int_range",
+            vec!["query".into(), "w".into()],
+            "Input should be from 64 to 1024",
+            width.w.into(),
+        );
+        return Err(Error::Validation(vec![problem]));
+    }
+    let shelf = library.shelf(&MAPS).await?;
+    if seat.role < Role::Gm {
+        library.stage().open(seat.table).await?;
+    }
+    let found = locate(&library, shelf, &path, seat)?;
+    let thumb = library
+        .run(move |store| thumbs.get(store, &found, width.w))
+        .await?;
+    send_bytes(&req, thumb.media_type, &thumb.tag, thumb.bytes)
 }
 
 /// Where the map is that `path` means, if this visitor may have it.

@@ -93,7 +93,7 @@ async fn remove_member(
     let (id, member) = path.into_inner();
     let (id, table) = tables.find(&id).await?;
     let ask = |reply| Request::Kick { member, reply };
-    if !table.room.ask(ask).await? {
+    if !table.room.ask(ask).await?? {
         return Err(Error::NotFound("there is no such member".into()));
     }
     tracing::info!(table = %id, "a member was removed from table {id}");

@@ -3,9 +3,11 @@
 mod chat_limits;
 mod pages;
 mod probes;
+mod session_limits;
+mod signaling_limits;
 mod status;
 
-pub use probes::Readiness;
+pub use probes::{Readiness, watch_routes};
 
 use crate::http::Registrar;
 

@@ -14,7 +14,13 @@ use std::future::{Ready, ready};
 use utoipa::ToSchema;
 
 pub(super) fn routes(config: &mut impl Registrar) {
-    config.service(metrics).service(healthz).service(readyz);
+    watch_routes(config);
+    config.service(readyz);
+}
+
+/// Those that a server without libraries has as well.
+pub fn watch_routes(config: &mut impl Registrar) {
+    config.service(metrics).service(healthz);
 }
 
 type Check = dyn Fn() -> Result<(), String> + Send + Sync;

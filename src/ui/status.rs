@@ -1,10 +1,14 @@
 //! `/health`, `/limits`: what state the server is in, and how much it takes.
 
 use super::chat_limits::ChatLimitsBody;
+use super::session_limits::SessionLimitsBody;
+use super::signaling_limits::SignalingLimits;
 use crate::access::{ACCOUNT_SIGN_IN, ATTEMPTS_PER_MINUTE};
 use crate::accounts::{ADMIN_STATE_BYTES, EMAIL_CHARS, NAME_CHARS, PASSWORD_CHARS};
-use crate::config::{AccountLimits, Nexus};
+use crate::config::{AccountLimits, Nexus, PeerJs};
 use crate::dialects::nexus::QUEUE_BYTES;
+use crate::dialects::peerjs;
+use crate::dialects::peershare::{Signaling, SignalingHealth};
 use crate::dialects::table::dice::MAX_DICE;
 use crate::dialects::table::{CHAT_CHARS, HINT_BYTES, SIGNAL_BYTES};
 use crate::error::Result;
@@ -19,6 +23,8 @@ use crate::tables::{MAX_NAME_CHARS, MAX_WAITING};
 use actix_web::get;
 use actix_web::web::{Data, Json};
 use serde::Serialize;
+use std::sync::Arc;
+use std::time::Duration;
 use utoipa::ToSchema;
 
 pub(super) fn routes(config: &mut impl Registrar) {
@@ -38,6 +44,9 @@ struct Health {
     maps: LibraryHealth,
     scenes: LibraryHealth,
     sounds: LibraryHealth,
+    /// What PeerShare's clients look for here.
+    #[serde(flatten)]
+    signaling: SignalingHealth,
 }
 
 /// What one library holds.
@@ -53,7 +62,7 @@ struct LibraryHealth {
 /// Says that the server is up, and what it has found.
 #[utoipa::path(tag = "server", responses((status = 200, body = Health), PublicErrors))]
 #[get("/health")]
-async fn health(library: Data<Library>) -> Json<Health> {
+async fn health(library: Data<Library>, signaling: Data<Arc<Signaling>>) -> Json<Health> {
     let shelves = library.store().shelves();
     let of = |dir: &str| {
         let shelf = shelves.iter().find(|shelf| shelf.kind().dir == dir);
@@ -71,6 +80,7 @@ async fn health(library: Data<Library>) -> Json<Health> {
         maps: of("maps"),
         scenes: of("scenes"),
         sounds: of("sounds"),
+        signaling: signaling.health(),
     })
 }
 
@@ -109,6 +119,9 @@ struct LimitsBody {
     accounts: AccountLimitsBody,
     nexus: NexusLimits,
     chat: ChatLimitsBody,
+    peershare: SignalingLimits,
+    peerjs: PeerJsLimits,
+    sessions: SessionLimitsBody,
 }
 
 /// Those of the accounts.
@@ -176,6 +189,56 @@ impl NexusLimits {
     }
 }
 
+/// What PeerJS clients are held to.
+#[derive(Serialize, ToSchema)]
+struct PeerJsLimits {
+    /// Registered ids, under all keys together.
+    ids: usize,
+    ids_per_address: u32,
+    id_characters: usize,
+    token_bytes: usize,
+    message_bytes: u64,
+    /// Of one connection, four seconds' worth at once; one that sends more is closed.
+    messages_per_second: u32,
+    /// Of one connection, which is read later beyond.
+    bytes_per_second: u64,
+    /// From one address, once it has made as many as it may have ids.
+    connects_per_minute: u32,
+    /// What may wait for one id that is not registered; beyond, the oldest message goes.
+    waiting_messages: usize,
+    waiting_bytes: usize,
+    /// Ids for which messages of one sender may wait.
+    absent_ids: usize,
+    /// How long a message waits.
+    expire_ms: u64,
+    /// How long a connection may be silent.
+    alive_ms: u64,
+}
+
+impl PeerJsLimits {
+    fn of(peerjs: &PeerJs) -> Self {
+        Self {
+            ids: peerjs.concurrent_limit,
+            ids_per_address: peerjs.max_per_address,
+            id_characters: peerjs::ID_CHARS,
+            token_bytes: peerjs::TOKEN_BYTES,
+            message_bytes: peerjs.max_message,
+            messages_per_second: peerjs.max_messages,
+            bytes_per_second: peerjs.max_bytes,
+            connects_per_minute: peerjs.max_connects.get(),
+            waiting_messages: peerjs::queues::QUEUE_MESSAGES,
+            waiting_bytes: peerjs::queues::QUEUE_BYTES,
+            absent_ids: peerjs::queues::ABSENT_PER_SENDER,
+            expire_ms: milliseconds(peerjs.expire_timeout),
+            alive_ms: milliseconds(peerjs.alive_timeout),
+        }
+    }
+}
+
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
 /// Lists the limits.
 #[utoipa::path(tag = "server", responses((status = 200, body = LimitsBody), PublicErrors))]
 #[get("/limits")]
@@ -208,5 +271,8 @@ async fn limits(library: Data<Library>) -> Result<Json<LimitsBody>> {
         accounts: AccountLimitsBody::of(&limits.accounts),
         nexus: NexusLimits::of(&library.config.nexus),
         chat: ChatLimitsBody::of(&limits.chat),
+        sessions: SessionLimitsBody::of(&library.config),
+        peershare: SignalingLimits::of(&library.config.peershare),
+        peerjs: PeerJsLimits::of(&library.config.peerjs),
     }))
 }

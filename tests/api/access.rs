@@ -12,7 +12,7 @@ enum Who {
     Anyone,
     /// Anyone, but from the server's own pages or from no page: these routes give cookies.
     OwnPage,
-    /// Anyone, but from pages that may use the server or from no page.
+    /// Anyone, but not from pages of other sites.
     AllowedPage,
     /// Who sits at a table: with `--players open` everybody.
     Seated,
@@ -34,12 +34,23 @@ const TABLE: &[(&str, &str, Who)] = &[
     ("get", "/asyncapi.yaml", Anyone),
     ("get", "/files/{id}", ChatMember),
     ("get", "/chat", Anyone),
+    ("post", "/api/login", AllowedPage),
+    // With a login's token, whoever has it; without one see `login.rs`.
+    ("post", "/api/rooms", AllowedPage),
+    ("get", "/api/rooms/{id}", Anyone),
     ("get", "/health", Anyone),
     ("get", "/healthz", Anyone),
     ("get", "/limits", Anyone),
+    ("get", "/peerjs", Anyone),
+    ("get", "/peerjs/id", Anyone),
+    // Answers 401 where ids are not listed, which is nobody's role.
+    ("get", "/peerjs/peers", Anyone),
+    ("get", "/peerjs/{key}/id", Anyone),
+    ("get", "/peerjs/{key}/peers", Anyone),
     ("get", "/ui/{path}", Anyone),
     // The files of what the table shows: see the tests below.
     ("get", "/maps/file/{path}", Seated),
+    ("get", "/maps/thumb/{path}", Seated),
     ("get", "/audio/file/{category}/{path}", Seated),
     ("get", "/audio/list", Seated),
     ("get", "/audio/playback", Seated),
@@ -58,6 +69,8 @@ const TABLE: &[(&str, &str, Who)] = &[
     ("get", "/auth/users/{user_id}", AdminAccount),
     ("put", "/auth/users/{user_id}", AdminAccount),
     ("delete", "/auth/users/{user_id}", AdminAccount),
+    ("get", "/group/{id}", Anyone),
+    ("get", "/stats", Anyone),
     ("post", "/signin", OwnPage),
     ("post", "/signout", OwnPage),
     ("get", "/tables", Gm),
@@ -119,7 +132,18 @@ fn ask(server: &TestServer, method: &str, path: &str, headers: &[(&str, &str)]) 
         ("post" | "put", _) => ("application/json", b"{}".to_vec()),
         _ => ("text/plain", Vec::new()),
     };
-    let headers = [headers, &[("content-type", content_type)]].concat();
+    let login = match path.starts_with("/api/rooms") {
+        true => server.post("/api/login", &json!({"userId": "x"})).text(),
+        false => "{}".to_owned(),
+    };
+    let login: Value = serde_json::from_str(&login).unwrap();
+    let token = format!("Bearer {}", login["token"].as_str().unwrap_or_default());
+    let own = [
+        ("content-type", content_type),
+        ("authorization", token.as_str()),
+    ];
+    let own = &own[..if login["token"].is_null() { 1 } else { 2 }];
+    let headers = [headers, own].concat();
     server
         .send(&method.to_uppercase(), &path, &headers, &body)
         .status
@@ -129,6 +153,16 @@ fn ask(server: &TestServer, method: &str, path: &str, headers: &[(&str, &str)]) 
 fn by_a_page(headers: &[(&str, &str)]) -> bool {
     let page = |name: &str| matches!(name, "origin" | "sec-fetch-site");
     headers.iter().any(|(name, _)| page(name))
+}
+
+/// They are what a page of another site sends.
+fn by_a_foreign_page(headers: &[(&str, &str)]) -> bool {
+    let foreign = |name: &str, value: &str| match name {
+        "origin" => value != "http://localhost:3000" && value != "https://t.example",
+        "sec-fetch-site" => value == "cross-site",
+        _ => false,
+    };
+    headers.iter().any(|(name, value)| foreign(name, value))
 }
 
 #[test]
@@ -175,8 +209,8 @@ fn only_the_gm_gets_past_a_gms_row(
         let status = ask(&server, method, path, headers);
         let may = match who {
             Anyone | ChatMember => true,
-            // None of these pages may.
-            OwnPage | AllowedPage => !by_a_page(headers),
+            AllowedPage => !by_a_foreign_page(headers),
+            OwnPage => !by_a_page(headers),
             Seated | AtMain => !flags.contains(&"code"),
             Gm | Account | AdminAccount => false,
         };
@@ -493,6 +527,10 @@ fn players_get_the_files_of_what_the_table_shows_and_no_others() {
             status,
             "{path}"
         );
+        // The maps of this test are no pictures: who may have one is told that it cannot be made.
+        let small = if status == 200 { 415 } else { 404 };
+        let thumb = server.get(&format!("/maps/thumb/{path}?w=64"));
+        assert_eq!(thumb.status, small, "{path}");
     }
     // Refused and absent look the same.
     let answer = |name: &str| {

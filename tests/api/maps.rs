@@ -307,3 +307,49 @@ fn a_condition_stops_a_blind_overwrite() {
     assert_eq!(delete(&etag), 412);
     assert_eq!(delete("*"), 200);
 }
+
+#[test]
+fn a_small_picture_is_made_once_and_again_for_another_file() {
+    let server = start();
+    let picture = |size: u32, level: u8| {
+        let picture = image::RgbImage::from_pixel(2 * size, size, image::Rgb([level; 3]));
+        let mut bytes = std::io::Cursor::new(Vec::new());
+        let format = image::ImageFormat::Png;
+        picture.write_to(&mut bytes, format).unwrap();
+        bytes.into_inner()
+    };
+    let upload = |name: &str, bytes: &[u8]| {
+        let form = Form::new().text("folder", "w").file(name, bytes);
+        assert_eq!(server.upload("/maps/upload", &form).status, 200);
+    };
+    upload("crypt.png", &picture(400, 90));
+    let answer = server.get("/maps/thumb/w/crypt.png?w=200");
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.header("content-type"), Some("image/jpeg"));
+    let small = image::load_from_memory(&answer.body).unwrap();
+    assert_eq!((small.width(), small.height()), (256, 128));
+    let tag = answer.header("etag").unwrap().to_owned();
+    let again = |path: &str, tag: &str| {
+        let condition = [("if-none-match", tag)];
+        server.send("GET", path, &condition, b"").status
+    };
+    assert_eq!(again("/maps/thumb/w/crypt.png?w=200", &tag), 304);
+    // As files are found: by the name, when the folder is an old one.
+    assert_eq!(again("/maps/thumb/old/crypt.png?w=256", &tag), 304);
+    let moved = server.put("/maps/rename/crypt.png", &json!({"new_name": "vault.png"}));
+    assert_eq!(moved.status, 200, "{}", moved.text());
+    assert_eq!(server.get("/maps/thumb/w/vault.png?w=64").status, 200);
+    upload("lines.svg", b"<svg xmlns='http://www.w3.org/2000/svg'/>");
+    for (path, status) in [
+        ("w/vault.png?w=63", 422),
+        ("w/vault.png?w=1025", 422),
+        ("w/vault.png?w=x", 400),
+        ("w/vault.png", 400),
+        ("w/gone.png?w=64", 404),
+        ("../w/vault.png?w=64", 404),
+        ("w/lines.svg?w=64", 415),
+    ] {
+        let answer = server.get(&format!("/maps/thumb/{path}"));
+        assert_eq!(answer.status, status, "{path}: {}", answer.text());
+    }
+}

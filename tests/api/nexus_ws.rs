@@ -1033,31 +1033,48 @@ fn traffic(addr: SocketAddr, rooms: usize, seed: u64, mut enough: impl FnMut(usi
     }
 }
 
-/// With `TABLEKEEP_LONG` (`tests/run --long`) 2,000 rooms for a minute.
-#[test]
-fn in_many_rooms_nothing_is_heard_in_a_wrong_one() {
-    let long = std::env::var_os("TABLEKEEP_LONG").is_some();
-    let server = start();
-    let addr = server.addr;
+/// Four times as many rooms with random traffic until `enough`; returns when all of them have ended.
+fn busy(server: &TestServer, rooms: usize, enough: impl Fn(usize, Duration) -> bool + Sync) {
     std::thread::scope(|threads| {
         for seed in 0..4 {
+            let enough = &enough;
             threads.spawn(move || {
                 let start = Instant::now();
-                let rooms = if long { 500 } else { 25 };
-                traffic(addr, rooms, seed, |round| match long {
-                    true => start.elapsed() > Duration::from_secs(60),
-                    false => round == 40,
+                traffic(server.addr, rooms, seed, |round| {
+                    enough(round, start.elapsed())
                 });
             });
         }
     });
+    let all_ended = || {
+        let metrics = server.get("/metrics").text();
+        metrics.contains("tablekeep_rooms 2\n")
+    };
     let start = Instant::now();
-    while !server
-        .get("/metrics")
-        .text()
-        .contains("tablekeep_rooms 2\n")
-    {
+    while !all_ended() {
         assert!(start.elapsed() < PATIENCE);
+    }
+}
+
+/// With `TABLEKEEP_LONG` (`tests/run --long`) 2,000 rooms for a minute, and their memory given back.
+#[test]
+fn in_many_rooms_nothing_is_heard_in_a_wrong_one() {
+    let server = start();
+    busy(&server, 25, |round, _| round == 40);
+    #[cfg(target_os = "linux")]
+    if std::env::var_os("TABLEKEEP_LONG").is_some() {
+        let before = server.resident_bytes("VmRSS");
+        busy(&server, 500, |_, time| time > Duration::from_secs(60));
+        let most = server.resident_bytes("VmHWM");
+        let start = Instant::now();
+        loop {
+            let after = server.resident_bytes("VmRSS");
+            if after < before + before / 20 {
+                println!("{before} bytes before, {most} at most, {after} after");
+                break;
+            }
+            assert!(start.elapsed() < PATIENCE, "{before}, {most}, {after}");
+        }
     }
 }
 

@@ -135,7 +135,7 @@ fn bad_flags_say_what_was_expected() {
         ("--max-tables", "0", "--max-tables"),
         ("--log", "a=b=c", "--log"),
         ("--speak", "morse@1", "nexus or nexus-assets"),
-        ("--speak", "session@8000", "so far"),
+        ("--speak", "morse@8000", "so far"),
         ("--speak", "nexus", "nexus@5000"),
         ("--client", "nexus", "nexus=/srv"),
         ("--nexus-max-rooms", "0", "--nexus-max-rooms"),

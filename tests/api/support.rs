@@ -59,9 +59,22 @@ pub fn start_with(flags: &[&str]) -> TestServer {
     server
 }
 
+/// The same with environment variables.
+pub fn start_with_vars(vars: &[(&str, &str)], flags: &[&str]) -> TestServer {
+    let data = tempfile::tempdir().unwrap();
+    let mut server = spawn(data.path(), vars, flags);
+    server.data = Some(data);
+    server
+}
+
 /// The same in a folder that the test has filled and keeps.
 pub fn start_in(folder: &Path, flags: &[&str]) -> TestServer {
+    spawn(folder, &[], flags)
+}
+
+fn spawn(folder: &Path, vars: &[(&str, &str)], flags: &[&str]) -> TestServer {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tablekeep"));
+    command.envs(vars.iter().copied());
     command.args(["--listen", "127.0.0.1:0", "--qr", "false", "--workers", "2"]);
     if !flags.contains(&"--loopback-gm") {
         command.args(["--loopback-gm", "true"]);
@@ -338,8 +351,13 @@ pub fn connect_from(ip: &str, addr: SocketAddr) -> TcpStream {
     socket.into()
 }
 
-fn exchange(mut stream: TcpStream, bytes: &[u8]) -> Answer {
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+fn exchange(stream: TcpStream, bytes: &[u8]) -> Answer {
+    exchange_within(PATIENCE, stream, bytes)
+}
+
+/// Sends bytes and reads until the server closes, which may take that long.
+pub fn exchange_within(patience: Duration, mut stream: TcpStream, bytes: &[u8]) -> Answer {
+    stream.set_read_timeout(Some(patience)).unwrap();
     // The server may answer and close before it has read everything.
     let _ = stream.write_all(bytes);
     let mut answer = Vec::new();

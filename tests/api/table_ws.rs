@@ -1064,6 +1064,29 @@ fn everybody_is_told_to_come_back_when_the_server_stops() {
     );
 }
 
+#[test]
+fn every_table_is_brought_to_disk_when_the_server_stops() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut server = start_in(folder.path(), &[]);
+    let id = server.post("/tables", &json!({"name": "Other"})).value()["id"].clone();
+    let hello = json!({"role": "gm", "name": "Ada", "table": id});
+    let mut ada = Member::join_as(&server, &[], hello.clone());
+    let seq = ada.changes(size(70));
+    // Far more than one round of a worker has to close.
+    let sockets: Vec<_> = (0..300)
+        .map(|_| server.websocket_at("/ws/table", &[]).unwrap())
+        .collect();
+    assert_eq!(server.terminate(), 0);
+    assert_eq!(ada.closed().0, 1001);
+    for mut socket in sockets {
+        assert_eq!(closed(&mut socket).0, 1001);
+    }
+    // After a stop that was not in order the numbers would go on far behind.
+    let server = start_in(folder.path(), &[]);
+    let mut ada = Member::come_back(&server, &[], hello, ada.replica);
+    assert_eq!(ada.changes(size(71)), seq + 1);
+}
+
 // Coming back
 
 #[test]

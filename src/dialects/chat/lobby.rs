@@ -10,7 +10,6 @@ use super::{Chat, Wish, check, session_token};
 use crate::access::{Attempt, Client};
 use crate::live::{CloseCode, Said as Heard, Socket};
 use crate::metrics::Dialect;
-use bytes::Bytes;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::time::sleep;
@@ -23,7 +22,7 @@ const E2E: &str = "e2e-v1";
 /// Serves a connection until it ends. `first`: what it has said already.
 pub async fn serve_chat(
     mut socket: Socket,
-    mut first: Option<Bytes>,
+    mut first: Option<Heard>,
     client: Client,
     chat: Arc<Chat>,
 ) {
@@ -82,12 +81,12 @@ enum Outcome {
 
 async fn wait_for_room(
     mut socket: Socket,
-    mut first: Option<Bytes>,
+    mut first: Option<Heard>,
     speaker: &mut Speaker,
 ) -> Option<(Socket, Entered)> {
     loop {
         let heard = match first.take() {
-            Some(text) => Heard::Text(text),
+            Some(heard) => heard,
             None => socket.hear().await?,
         };
         let Asked {
@@ -95,7 +94,7 @@ async fn wait_for_room(
             message,
         } = match heard {
             Heard::Text(text) => speaker.ask(&text),
-            Heard::Binary => speaker.binary_asked(),
+            Heard::Binary(_) => speaker.binary_asked(),
         };
         let outcome = match message {
             Ok(message) => answer(speaker, message).await,

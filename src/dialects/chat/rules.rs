@@ -7,11 +7,11 @@ use super::check::{Alg, PublicKey, Upload, folded, is_wrapped_key};
 use super::directory::{Budget, Digest, Directory, Entry, digest, same};
 use super::kept::{Events, Files, SharedFile};
 use super::refusal::Refusal;
-use super::say::{Said, time};
+use super::say::Said;
 use super::wire::{Scheme, Tagging};
 use crate::config::ChatLimits;
 use crate::json::quote;
-use crate::live::{CloseCode, ConnId, Groups, Lane, Now, Outgoing, Rules, To};
+use crate::live::{CloseCode, ConnId, Groups, Lane, Now, Outgoing, Rules, To, rfc3339};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -137,6 +137,9 @@ struct Member {
     joined_ms: u64,
     key: Option<PublicKey>,
     token: Digest,
+    /// What it came back with last. Should that connection be lost before it has spoken on it, this
+    /// counts once more: the answer with the new one may have been lost, too.
+    former: Option<Digest>,
     tagging: Tagging,
     presence: Presence,
     /// Keys that came while the connection was lost.
@@ -158,12 +161,27 @@ impl Member {
         group(self.tagging)
     }
 
+    fn is_away(&self) -> bool {
+        matches!(self.presence, Presence::Away(_))
+    }
+
+    fn tokens(&self) -> impl Iterator<Item = &Digest> {
+        std::iter::once(&self.token).chain(&self.former)
+    }
+
+    fn may_come_with(&self, token: &Digest) -> bool {
+        let former = self.former.as_ref().filter(|_| self.is_away());
+        // Both are compared, whichever it is.
+        let known = std::iter::once(&self.token).chain(former);
+        known.filter(|known| same(known, token)).count() > 0
+    }
+
     fn json(&self) -> String {
         Said::new("member")
             .text("participant_id", &self.id)
             .text("name", &self.name)
             .raw("is_owner", if self.is_owner { "true" } else { "false" })
-            .text("joined_at", &time(self.joined_ms))
+            .text("joined_at", &rfc3339(self.joined_ms))
             .raw("public_key", self.key_json())
             .object()
     }
@@ -183,9 +201,16 @@ enum Coming {
         key: Option<PublicKey>,
         is_owner: bool,
     },
-    Back {
-        id: String,
-    },
+    /// A member, by the session that it still knew.
+    Back { id: String, by: Digest },
+}
+
+/// A member comes back with the session `by`, and gets the session `token`.
+fn renew(member: &mut Member, by: Digest, token: Digest, directory: &Directory) {
+    let others = member.tokens().filter(|known| !same(known, &by));
+    others.for_each(|token| directory.end(token));
+    member.former = Some(by);
+    member.token = token;
 }
 
 /// The rules of one chat room.
@@ -277,7 +302,7 @@ impl ChatRules {
     fn is_full(&self) -> bool {
         let new = |(_, coming): &&(Instant, Coming)| match coming {
             Coming::New { .. } => true,
-            Coming::Back { id } => self.by_id(id).is_none(),
+            Coming::Back { id, .. } => self.by_id(id).is_none(),
         };
         let coming = self.coming.values().filter(new).count();
         self.members.len() + coming >= usize::from(self.limits.members)
@@ -326,14 +351,14 @@ impl ChatRules {
 
     fn come_back(&mut self, token: &Digest, now: Instant) -> Result<(u64, bool), Refusal> {
         let known = self.members.iter().chain(&self.gone_owner);
-        let mut known = known.filter(|member| same(&member.token, token));
+        let mut known = known.filter(|member| member.may_come_with(token));
         let member = known.next().filter(|_| !self.closed);
         let member = member.ok_or(Refusal::ResumeFailed)?;
         let (id, is_owner) = (member.id.clone(), member.is_owner);
         if self.by_id(&id).is_none() && self.is_full() {
             return Err(Refusal::RoomFull);
         }
-        Ok((self.seat(Coming::Back { id }, now), is_owner))
+        Ok((self.seat(Coming::Back { id, by: *token }, now), is_owner))
     }
 
     // What is told.
@@ -372,7 +397,7 @@ impl ChatRules {
             .text("description", &self.description)
             .text("join_key", &self.entry.join_key)
             .raw("has_password", if has_password { "true" } else { "false" })
-            .text("created_at", &time(self.created_ms))
+            .text("created_at", &rfc3339(self.created_ms))
             .number("participant_count", self.members.len() as u64)
             .number("max_participants", self.limits.members.into())
             .raw("encryption", &self.entry.encryption())
@@ -428,19 +453,19 @@ impl ChatRules {
                     joined_ms: now.unix_ms,
                     key,
                     token,
+                    former: None,
                     tagging: guest.tagging,
                     presence: Presence::Here(conn),
                     waiting: Vec::new(),
                 };
                 (member, true)
             }
-            Coming::Back { id } => match self.by_id(&id) {
+            Coming::Back { id, by } => match self.by_id(&id) {
                 Some(at) => {
                     let member = &mut self.members[at];
-                    self.directory.end(&member.token);
+                    renew(member, by, token, &self.directory);
                     self.directory.begin(token, &self.entry);
                     let before = member.presence;
-                    member.token = token;
                     member.tagging = guest.tagging;
                     member.presence = Presence::Here(conn);
                     return Some(Welcome {
@@ -451,13 +476,12 @@ impl ChatRules {
                 }
                 None => {
                     let mut owner = self.gone_owner.take_if(|owner| owner.id == id)?;
-                    self.directory.end(&owner.token);
+                    renew(&mut owner, by, token, &self.directory);
                     owner.joined_ms = now.unix_ms;
                     (owner, true)
                 }
             },
         };
-        member.token = token;
         member.tagging = guest.tagging;
         member.presence = Presence::Here(conn);
         self.directory.begin(token, &self.entry);
@@ -481,8 +505,7 @@ impl ChatRules {
         if let Presence::Here(older) = welcome.before
             && older != conn
         {
-            out.closed
-                .push((older, CloseCode::Policy, "Resumed elsewhere".into()));
+            out.close(older, CloseCode::Policy, "Resumed elsewhere");
         }
         if welcome.new {
             let member = &self.members[welcome.at];
@@ -560,7 +583,7 @@ impl ChatRules {
         if member.is_owner {
             self.gone_owner = Some(member);
         } else {
-            self.directory.end(&member.token);
+            member.tokens().for_each(|token| self.directory.end(token));
         }
         if self.members.is_empty() {
             self.empty_since = Some(now.instant);
@@ -575,7 +598,7 @@ impl ChatRules {
         }
         self.tell(&said, false, asked.map(|(conn, _)| conn), out);
         for member in self.members.drain(..).chain(self.gone_owner.take()) {
-            self.directory.end(&member.token);
+            member.tokens().for_each(|token| self.directory.end(token));
             if let Presence::Here(conn) = member.presence {
                 out.released.push(conn);
             }
@@ -680,7 +703,7 @@ impl ChatRules {
             .text("content", content)
             .text("sender_id", &sender.id)
             .text("message_id", id)
-            .text("sent_at", &time(now.unix_ms))
+            .text("sent_at", &rfc3339(now.unix_ms))
             .number("seq", self.events.next());
         self.tell(&said, true, None, out);
         self.keep(said, true, None, now);
@@ -819,6 +842,10 @@ impl Rules for ChatRules {
         let Some(at) = self.at(from) else {
             return;
         };
+        // Whoever speaks has read what it was told.
+        if let Some(former) = self.members[at].former.take() {
+            self.directory.end(&former);
+        }
         let request_id = message.request_id.clone();
         if let Err(refusal) = self.handle(at, from, message, now, out) {
             self.answer(from, request_id.as_deref(), &refusal.said(), out);

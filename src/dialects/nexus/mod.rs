@@ -9,7 +9,6 @@ pub mod assets;
 
 mod ask;
 mod code;
-mod pace;
 mod rooms;
 mod rules;
 #[cfg(test)]

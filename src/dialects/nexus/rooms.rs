@@ -1,10 +1,10 @@
 //! The rooms that are open, by their codes.
 
-use super::pace::Bucket;
 use super::rules::{Guest, NOT_FOUND, RoomRules, Surroundings};
 use super::{Ask, Code, Wire};
 use crate::access::{Attempt, Attempts, Client, Guesses};
 use crate::config::Nexus;
+use crate::dialects::pace::Bucket;
 use crate::live::{Couriers, RoomHandle, open_room};
 use std::collections::HashMap;
 use std::num::NonZeroU32;

@@ -158,7 +158,7 @@ impl RoomRules {
         (room.ended)();
         for conn in room.members.into_keys() {
             self.around.metrics.left(Dialect::Nexus);
-            out.closed.push((conn, CloseCode::NoStatus, String::new()));
+            out.close(conn, CloseCode::NoStatus, "");
         }
     }
 }
@@ -282,8 +282,7 @@ impl Rules for RoomRules {
             && now.instant.saturating_duration_since(*since) >= idle
         {
             // Its page stays away after this, and would come back after any other.
-            out.closed
-                .push((*conn, CloseCode::Normal, "no room".into()));
+            out.close(*conn, CloseCode::Normal, "no room");
             self.outside.pop_front();
         }
     }

@@ -80,8 +80,8 @@ impl World {
                 }
             }
         }
-        for (conn, code, _) in out.closed {
-            self.closed.push((conn, code));
+        for closing in out.closed {
+            self.closed.push((closing.conn, closing.code));
         }
     }
 

@@ -1,8 +1,8 @@
 //! Clients' messages: raw JSON in, the same JSON out with the server's `src` and `timestamp`.
 
-use super::pace::{Bucket, Pace};
 use super::rules::RoomRules;
 use crate::config::Nexus;
+use crate::dialects::pace::{Bucket, Pace};
 use crate::json::{LooseJson, Node, NodeKind};
 use crate::live::{CloseCode, Dialect, Frame, Heard};
 use bytes::Bytes;

@@ -1,13 +1,13 @@
 //! What other parts of the server want of a table: REST, the libraries, the stop.
 
 use super::TableRules;
-use super::commit::{Held, Settling, Waiting};
+use super::commit::{Held, Settling, Told, Waiting};
 use super::sound;
 use super::view::View;
 use super::wire::Refusal;
 use crate::access::Role;
 use crate::json::JsonText;
-use crate::live::{Now, Outgoing};
+use crate::live::{CloseCode, Now, Outgoing};
 use crate::model::MapMove;
 use serde_json::Value;
 use tokio::sync::oneshot;
@@ -23,8 +23,8 @@ pub enum Request {
     Kick {
         /// Its id.
         member: String,
-        /// Whether it was known.
-        reply: oneshot::Sender<bool>,
+        /// Whether it was known; once it is durable.
+        reply: oneshot::Sender<Result<bool, Refusal>>,
     },
     /// The scene as a view shows it.
     Scene {
@@ -111,8 +111,12 @@ impl TableRules {
                 let _ = reply.send(members.collect());
             }
             Request::Kick { member, reply } => {
-                let known = self.remove_member(&member, now, out);
-                let _ = reply.send(known);
+                if self.remove_member(&member, now, out) {
+                    let told = Told::Caller(reply);
+                    self.submit(Waiting::Removed { member, told }, now, out);
+                } else {
+                    let _ = reply.send(Ok(false));
+                }
             }
             Request::Scene { view, reply } => {
                 let _ = reply.send(self.doc.seen_by(view));
@@ -189,16 +193,14 @@ impl TableRules {
         }
     }
 
-    fn hold_reply(&mut self, reply: impl FnOnce(Result<u64, Refusal>) + Send + 'static) {
+    pub(super) fn hold_reply(&mut self, reply: impl FnOnce(Result<u64, Refusal>) + Send + 'static) {
         self.held.push(Held::Reply(Box::new(reply)));
     }
 
     fn close_all(&mut self, out: &mut Outgoing) {
         self.gone = true;
         for conn in self.seats.keys() {
-            let reason = "the table was closed".to_owned();
-            out.closed
-                .push((*conn, crate::live::CloseCode::NoTable, reason));
+            out.close(*conn, CloseCode::NoTable, "the table was closed");
         }
     }
 }

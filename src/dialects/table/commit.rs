@@ -13,6 +13,7 @@ use crate::live::{ConnId, Delivery, Frame, Groups, Journaling, Lane, Now, Outgoi
 use crate::model::diff;
 use crate::model::edit::{Edit, Path, Step, apply, value_at};
 use bytes::Bytes;
+use serde_json::json;
 use sha2::{Digest, Sha256};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -27,6 +28,9 @@ const TOGETHER: usize = 1024;
 const TOGETHER_BYTES: usize = 64 << 20;
 /// A journal is begun anew when it is larger than this and than four snapshots.
 const JOURNAL_BYTES: usize = 4 << 20;
+/// Small records that are kept for a disk that takes nothing. Beyond that the journal is begun anew,
+/// with a snapshot in which all of it stands.
+const REMEMBERED: usize = 4096;
 /// Hashes of files that are remembered as our own.
 const FILES: usize = 8;
 
@@ -38,6 +42,26 @@ pub(super) enum Waiting {
     Page(ConnId, super::whole_scenes::Update),
     /// From elsewhere in the server.
     Put(Put),
+    /// A member that has been removed already.
+    Removed { member: String, told: Told },
+}
+
+/// Who wants to know that a member is removed for good.
+pub(super) enum Told {
+    /// A member, by its id for it.
+    Member(ConnId, Option<String>),
+    /// Somebody elsewhere in the server.
+    Caller(oneshot::Sender<Result<bool, Refusal>>),
+}
+
+impl Told {
+    /// The client's id.
+    pub fn id(&self) -> Option<&str> {
+        match self {
+            Self::Member(_, id) => id.as_deref(),
+            Self::Caller(_) => None,
+        }
+    }
 }
 
 impl Waiting {
@@ -49,7 +73,7 @@ impl Waiting {
                 Wish::Edits(edits) => edits.iter().map(edit_bytes).sum(),
             },
             Self::Put(Put::Scene { scene, .. }) => scene.as_str().len(),
-            Self::Member(..) | Self::Put(_) => 0,
+            Self::Member(..) | Self::Put(_) | Self::Removed { .. } => 0,
         };
         1024 + text
     }
@@ -136,6 +160,8 @@ pub(super) struct DiskState {
     remembered: Vec<Bytes>,
     /// Those that did not become durable, older than the ones above.
     failed: Vec<Bytes>,
+    /// There were more than are kept.
+    forgot: bool,
     /// Hashes of the files that are ours.
     files: VecDeque<String>,
     /// Bytes in the journal since it was begun.
@@ -164,6 +190,7 @@ impl DiskState {
             filed: filed.then_some(head),
             remembered: Vec::new(),
             failed: Vec::new(),
+            forgot: false,
             files: files.into(),
             bytes: 0,
             fresh,
@@ -179,7 +206,11 @@ impl DiskState {
 
     /// Keeps a small record for the next commit.
     pub fn remember(&mut self, record: Bytes) {
-        self.remembered.push(record);
+        if self.remembered.len() + self.failed.len() < REMEMBERED {
+            self.remembered.push(record);
+        } else {
+            self.forgot = true;
+        }
     }
 
     /// Takes the small records, oldest first.
@@ -244,6 +275,16 @@ impl TableRules {
             }
             Waiting::Page(conn, _) => self.return_head(conn, now, out),
             Waiting::Put(put) => put.refuse(refusal),
+            Waiting::Removed { told, .. } => match told {
+                Told::Member(conn, Some(id)) => {
+                    out.send(To::One(conn), Lane::Control, refusal.frame(&id));
+                }
+                Told::Member(conn, None) => {
+                    let frame = wire::error(&format!("kick: {}", refusal.message));
+                    out.send(To::One(conn), Lane::Control, frame);
+                }
+                Told::Caller(reply) => drop(reply.send(Err(refusal))),
+            },
         }
     }
 
@@ -254,6 +295,7 @@ impl TableRules {
             Waiting::Member(conn, message) => self.write_member(conn, message, now, out),
             Waiting::Page(conn, update) => self.write_scene(conn, update, now, out),
             Waiting::Put(put) => self.write_put(put, now),
+            Waiting::Removed { member, told } => self.write_removed(member, told, now),
         }
     }
 
@@ -615,10 +657,7 @@ impl TableRules {
             Flight::Restart { to, seq } => {
                 self.disk.restarting = false;
                 if good {
-                    self.disk.fresh = false;
-                    self.disk.bytes = 0;
-                    self.disk.journaled = self.disk.journaled.max(seq);
-                    self.doc.reserve(to);
+                    self.restarted(to, seq);
                 }
             }
             Flight::Closing => {}
@@ -703,7 +742,7 @@ impl TableRules {
         }
     }
 
-    fn ack_frame(&self, id: &str, receipt: &Receipt, edits: Option<&str>) -> Frame {
+    pub(super) fn ack_frame(&self, id: &str, receipt: &Receipt, edits: Option<&str>) -> Frame {
         match receipt {
             Receipt::Change(seq, prev, rebased) => ChangeAck {
                 id,
@@ -716,11 +755,17 @@ impl TableRules {
             .frame(),
             Receipt::Line(chat_seq) => {
                 let id = wire::client_id(id);
-                wire::small(&serde_json::json!({ "type": "ack", "id": id, "chat_seq": chat_seq }))
+                wire::small(&json!({ "type": "ack", "id": id, "chat_seq": chat_seq }))
+            }
+            Receipt::Removed(member) => {
+                let id = wire::client_id(id);
+                wire::small(
+                    &json!({ "type": "ack", "id": id, "kicked": member, "offer": "new_code" }),
+                )
             }
             Receipt::Plain => {
                 let id = wire::client_id(id);
-                wire::small(&serde_json::json!({ "type": "ack", "id": id }))
+                wire::small(&json!({ "type": "ack", "id": id }))
             }
         }
     }
@@ -806,6 +851,11 @@ impl TableRules {
         if self.disk.closed || self.disk.saving || self.disk.restarting {
             return;
         }
+        if self.disk.forgot && self.flights.is_empty() {
+            self.disk.forgot = false;
+            self.disk.take_remembered();
+            self.disk.fresh = true;
+        }
         if self.disk.fresh {
             return self.restart(out);
         }
@@ -852,6 +902,23 @@ impl TableRules {
 
     /// Begins the journal anew with what the table is.
     fn restart(&mut self, out: &mut Outgoing) {
+        let (record, to) = self.snapshot();
+        out.journal.push(Journaling::Restart(vec![record]));
+        self.disk.restarting = true;
+        let seq = self.doc.head();
+        self.flights.push_back(Flight::Restart { to, seq });
+    }
+
+    /// The journal has been begun anew, with numbers reserved up to `to` and the scene `seq` in it.
+    pub(super) fn restarted(&mut self, to: u64, seq: u64) {
+        self.disk.fresh = false;
+        self.disk.bytes = 0;
+        self.disk.journaled = self.disk.journaled.max(seq);
+        self.doc.reserve(to);
+    }
+
+    /// What the table is, as a record, and up to where that reserves numbers.
+    pub(super) fn snapshot(&self) -> (Bytes, u64) {
         let numbers = self.doc.numbers();
         let to = numbers.wants().unwrap_or(numbers.reserved());
         let snapshot = Snapshot {
@@ -869,11 +936,7 @@ impl TableRules {
             true => self.doc.scene().bytes(),
             false => Bytes::new(),
         };
-        let record = Record::Snapshot(Box::new(snapshot)).encode(&body);
-        out.journal.push(Journaling::Restart(vec![record]));
-        self.disk.restarting = true;
-        let seq = self.doc.head();
-        self.flights.push_back(Flight::Restart { to, seq });
+        (Record::Snapshot(Box::new(snapshot)).encode(&body), to)
     }
 
     /// Answers `reply` when everything is on disk; `true`: it is.

@@ -49,7 +49,7 @@ use serde_json::{Value, json};
 use std::collections::{HashMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// The WebSocket subprotocol (RFC 6455, section 1.9) that clients offer.
 pub const SUBPROTOCOL: &str = "tablekeep.v1";
@@ -108,7 +108,21 @@ pub enum Message {
 struct Seat {
     role: Role,
     kind: SeatKind,
+    asked: Asked,
 }
+
+/// How often a connection asks for the whole scene, which is dear.
+#[derive(Clone, Copy, Default)]
+struct Asked {
+    /// When it was answered last.
+    answered: Option<Instant>,
+    /// Has asked again since.
+    waits: bool,
+}
+
+/// Whole scenes that are asked for are answered at most this often; the contract has clients ask
+/// every two seconds at most.
+const ASK_AGAIN: Duration = Duration::from_secs(1);
 
 enum SeatKind {
     SpellTable(whole_scenes::Page),
@@ -154,12 +168,15 @@ pub struct TableRules {
 struct Receipts {
     known: HashMap<String, Receipt>,
     order: VecDeque<(u64, String)>,
+    /// Bytes of the ids.
+    bytes: usize,
 }
 
 /// How long an id is remembered, in milliseconds.
 const RECEIPT_MS: u64 = 600_000;
-/// Ids that are remembered.
+/// Ids that are remembered, and bytes of them: ids may be as long as other words.
 const RECEIPTS: usize = 100_000;
+const RECEIPT_BYTES: usize = 8 << 20;
 
 impl Receipts {
     fn get(&self, id: &str) -> Option<&Receipt> {
@@ -167,9 +184,10 @@ impl Receipts {
     }
 
     fn add(&mut self, id: String, receipt: Receipt, at_ms: u64) {
+        self.bytes += id.len();
         self.order.push_back((at_ms, id.clone()));
         self.known.insert(id, receipt);
-        while self.order.len() > RECEIPTS {
+        while self.order.len() > RECEIPTS || self.bytes > RECEIPT_BYTES {
             self.drop_oldest();
         }
     }
@@ -183,6 +201,7 @@ impl Receipts {
 
     fn drop_oldest(&mut self) {
         if let Some((_, id)) = self.order.pop_front() {
+            self.bytes -= id.len();
             self.known.remove(&id);
         }
     }
@@ -194,8 +213,27 @@ impl Receipts {
 }
 
 impl TableRules {
-    /// A table as it was recovered.
-    pub fn new(settings: Settings, recovered: Recovered) -> Self {
+    /// A table as it was recovered. What must be durable before anybody is told goes into a journal
+    /// that `restart` begins anew with this record.
+    pub fn begin(
+        settings: Settings,
+        recovered: Recovered,
+        restart: impl FnOnce(Bytes) -> std::io::Result<()>,
+    ) -> Self {
+        let is_numbered = recovered.numbered;
+        let mut rules = Self::new(settings, recovered);
+        if is_numbered {
+            let (record, to) = rules.snapshot();
+            match restart(record) {
+                Ok(()) => rules.restarted(to, rules.doc.head()),
+                // It is tried again with the first write, which is refused while it fails.
+                Err(error) => tracing::error!(%error, "a table cannot be saved: {error}"),
+            }
+        }
+        rules
+    }
+
+    fn new(settings: Settings, recovered: Recovered) -> Self {
         let mut people = People::default();
         for person in recovered.people {
             people.restore(person);
@@ -231,6 +269,11 @@ impl TableRules {
             waiting_bytes: 0,
             flights: VecDeque::new(),
         }
+    }
+
+    /// What is shown.
+    fn scene(&self) -> Option<JsonText> {
+        self.doc.is_shown().then(|| self.doc.scene().clone())
     }
 
     /// What is beside the scene, as far as it is durable.
@@ -314,8 +357,8 @@ impl TableRules {
             .people
             .arrive(conn, token, &hello.name, role, hello.device.clone(), now);
         let Some(arrival) = arrival else {
-            let reason = "this member has too many connections".to_owned();
-            out.closed.push((conn, CloseCode::Policy, reason));
+            let reason = "this member has too many connections";
+            out.close(conn, CloseCode::Policy, reason);
             self.seats.remove(&conn);
             self.count_in(group_of(role), false);
             return;
@@ -431,6 +474,39 @@ impl TableRules {
         }
     }
 
+    /// Answers with the whole scene, now or when it is time.
+    fn asked_for_scene(&mut self, conn: ConnId, now: Now, out: &mut Outgoing) {
+        let Some(seat) = self.seats.get_mut(&conn) else {
+            return;
+        };
+        if within(seat.asked.answered, ASK_AGAIN, now) {
+            seat.asked.waits = true;
+            return;
+        }
+        seat.asked = Asked {
+            answered: Some(now.instant),
+            waits: false,
+        };
+        match seat.kind {
+            SeatKind::SpellTable(_) => self.show_head(conn, out),
+            SeatKind::Member => {
+                let scene = self.doc.seen_by(View::of(seat.role));
+                let frame = wire::scene(self.doc.epoch(), self.doc.head(), &scene);
+                out.send(To::One(conn), Lane::State(None), frame.frame().clone());
+            }
+        }
+    }
+
+    /// Answers those who asked too often.
+    fn answer_rest(&mut self, now: Now, out: &mut Outgoing) {
+        let waits = |seat: &Seat| seat.asked.waits;
+        let waiting = self.seats.iter().filter(|(_, seat)| waits(seat));
+        let waiting: Vec<_> = waiting.map(|(conn, _)| *conn).collect();
+        for conn in waiting {
+            self.asked_for_scene(conn, now, out);
+        }
+    }
+
     fn receive_member(
         &mut self,
         from: ConnId,
@@ -440,14 +516,12 @@ impl TableRules {
     ) {
         match message {
             ClientMessage::Hint { kind, key, data } => self.hint(from, &kind, &key, &data, out),
-            ClientMessage::Resync => {
-                let view = View::of(self.role_of(from));
-                let scene = self.doc.seen_by(view);
-                let frame = wire::scene(self.doc.epoch(), self.doc.head(), &scene);
-                out.send(To::One(from), Lane::State(None), frame.frame().clone());
-            }
+            ClientMessage::Resync => self.asked_for_scene(from, now, out),
             ClientMessage::Signal { to, data } => self.signal(from, &to, &data, out),
-            ClientMessage::Kick { id, member } => self.kick(from, id, &member, now, out),
+            ClientMessage::Kick { id, member } => {
+                let id = id.map(|id| wire::member_id(&self.id_of(from), &id));
+                self.kick(from, id, &member, now, out);
+            }
             ClientMessage::Broken { id, message } => {
                 let refusal = Refusal::new("invalid", message);
                 out.send(To::One(from), Lane::Control, refusal.frame(&id));
@@ -491,8 +565,7 @@ impl Rules for TableRules {
 
     fn join(&mut self, conn: ConnId, guest: Guest, now: Now, out: &mut Outgoing) {
         if self.gone {
-            let reason = "the table was closed".to_owned();
-            out.closed.push((conn, CloseCode::NoTable, reason));
+            out.close(conn, CloseCode::NoTable, "the table was closed");
             return;
         }
         let group = self.group(&guest);
@@ -500,12 +573,26 @@ impl Rules for TableRules {
         match guest {
             Guest::SpellTable { role } => {
                 let kind = SeatKind::SpellTable(whole_scenes::Page::new(now));
-                self.seats.insert(conn, Seat { role, kind });
+                self.seats.insert(
+                    conn,
+                    Seat {
+                        role,
+                        kind,
+                        asked: Asked::default(),
+                    },
+                );
                 self.join_page(conn, role, out);
             }
             Guest::Member { role, hello } => {
                 let kind = SeatKind::Member;
-                self.seats.insert(conn, Seat { role, kind });
+                self.seats.insert(
+                    conn,
+                    Seat {
+                        role,
+                        kind,
+                        asked: Asked::default(),
+                    },
+                );
                 self.join_member(conn, role, *hello, now, out);
             }
         }
@@ -560,6 +647,7 @@ impl Rules for TableRules {
         self.doc.tick(now);
         self.receipts.forget(now.unix_ms);
         self.correct_rest(now, out);
+        self.answer_rest(now, out);
         self.write_aside(out);
         self.save(now, out);
     }
@@ -575,7 +663,7 @@ fn group_of(role: Role) -> Groups {
 }
 
 /// When something was, for rules that only look at differences.
-fn within(at: Option<Instant>, span: std::time::Duration, now: Now) -> bool {
+fn within(at: Option<Instant>, span: Duration, now: Now) -> bool {
     at.is_some_and(|at| now.instant.duration_since(at) <= span)
 }
 

@@ -1,6 +1,6 @@
 //! The tables that are open: each a room with a journal of its own.
 
-use super::{Put, Recovered, Refusal, Request, Settings, TableRules, recover};
+use super::{Put, Refusal, Request, Settings, TableRules, recover};
 use crate::error::{Error, Result};
 use crate::json::JsonText;
 use crate::live::{
@@ -123,8 +123,9 @@ impl OpenTables {
     /// The table `main`, with the scene's own file and the task that writes it. Blocks.
     pub fn open_main(&self, file: Option<JsonText>, keeper: Keeper) -> Result<OpenTable> {
         let folder = self.folder(TableId::MAIN);
-        let (journal, recovered) = read(TableId::MAIN, &folder, file)?;
-        Ok(self.start(TableId::MAIN, journal, recovered, Some(keeper)))
+        let settings = self.settings_of(TableId::MAIN, true);
+        let (journal, rules) = read(TableId::MAIN, &folder, file, settings)?;
+        Ok(self.start(TableId::MAIN, journal, rules, Some(keeper)))
     }
 
     /// The table, opened when it is not. Errors: 404 when there is no such table.
@@ -140,31 +141,34 @@ impl OpenTables {
             return Err(Error::NotFound(format!("there is no table '{id}'")));
         }
         let folder = self.folder(id);
-        let read = spawn_blocking(move || read(id, &folder, None)).await;
+        let settings = self.settings_of(id, false);
+        let read = spawn_blocking(move || read(id, &folder, None, settings)).await;
         let read = read.map_err(|_| std::io::Error::other("reading a journal panicked"))?;
-        let (journal, recovered) = read?;
-        Ok(self.start(id, journal, recovered, None))
+        let (journal, rules) = read?;
+        Ok(self.start(id, journal, rules, None))
     }
 
     fn folder(&self, id: TableId) -> PathBuf {
         self.folder.join(id.as_str())
     }
 
+    fn settings_of(&self, id: TableId, has_file: bool) -> Settings {
+        Settings {
+            aside: aside(&self.folder(id)),
+            has_file,
+            ..self.settings.clone()
+        }
+    }
+
     fn start(
         &self,
         id: TableId,
         journal: Journal,
-        recovered: Recovered,
+        rules: TableRules,
         keeper: Option<Keeper>,
     ) -> OpenTable {
-        let settings = Settings {
-            aside: aside(&self.folder(id)),
-            has_file: keeper.is_some(),
-            ..self.settings.clone()
-        };
-        let scene = recovered.scene();
+        let scene = rules.scene();
         let committer = Committer::start(journal);
-        let rules = TableRules::new(settings, recovered);
         let disk = Durability {
             committer: committer.clone(),
             keeper: keeper.clone(),
@@ -251,9 +255,14 @@ impl Stage for OpenTables {
 }
 
 /// Opens a table's journal and reads what it is. Blocks.
-fn read(id: TableId, folder: &Path, file: Option<JsonText>) -> Result<(Journal, Recovered)> {
+fn read(
+    id: TableId,
+    folder: &Path,
+    file: Option<JsonText>,
+    settings: Settings,
+) -> Result<(Journal, TableRules)> {
     std::fs::create_dir_all(folder)?;
-    let (journal, opened) = Journal::open(&folder.join("journal"))?;
+    let (mut journal, opened) = Journal::open(&folder.join("journal"))?;
     let damaged = match opened.tail {
         Tail::Clean => false,
         Tail::Torn { lost_bytes } => {
@@ -270,7 +279,9 @@ fn read(id: TableId, folder: &Path, file: Option<JsonText>) -> Result<(Journal, 
         tracing::warn!(table = %id, "the scene of table {id} was changed by another program; that one is shown now, the replaced one is kept below .tablekeep/");
         super::whole_scenes::keep_now(&aside(folder), "replaced", replaced);
     }
-    Ok((journal, recovered))
+    let restart = |record| journal.restart(&[record]).map(drop);
+    let rules = TableRules::begin(settings, recovered, restart);
+    Ok((journal, rules))
 }
 
 /// Where a table's replaced and refused scenes are kept.

@@ -58,6 +58,12 @@ pub enum Record {
     Removed {
         /// Who.
         member: String,
+        /// The client's id for it.
+        #[serde(default)]
+        id: Option<String>,
+        /// Milliseconds since 1970.
+        #[serde(default)]
+        at_ms: u64,
     },
     /// A file of the scene with this hash is about to be written.
     File {
@@ -99,6 +105,8 @@ pub enum Receipt {
     Change(u64, u64, bool),
     /// Chat: its number.
     Line(u64),
+    /// A removal: who had to go.
+    Removed(String),
     /// Anything else.
     Plain,
 }

@@ -20,17 +20,13 @@ pub struct Recovered {
     pub(super) files: Vec<String>,
     /// The journal must be begun anew before anything else.
     pub(super) fresh: bool,
+    /// The file's scene has got the next number of an epoch that goes on: it must be in the journal
+    /// before anybody is told, or another file could get the same number after a crash.
+    pub(super) numbered: bool,
     /// The scene's own file holds the scene.
     pub(super) filed: bool,
     /// A scene in the place of which the file's was taken.
     pub replaced: Option<JsonText>,
-}
-
-impl Recovered {
-    /// What the table shows.
-    pub(super) fn scene(&self) -> Option<JsonText> {
-        self.doc.is_shown().then(|| self.doc.scene().clone())
-    }
 }
 
 /// What a journal's records come to, one after the other.
@@ -85,6 +81,7 @@ pub fn recover(records: &[Bytes], damaged: bool, file: Option<JsonText>, now: No
     let mut scene = replay.scene;
     let mut replaced = None;
     let mut is_adopted = false;
+    let mut is_numbered = false;
     let file_text = file.clone();
     if let Some(file) = file {
         let hash = hash(file.as_str().as_bytes());
@@ -99,8 +96,9 @@ pub fn recover(records: &[Bytes], damaged: bool, file: Option<JsonText>, now: No
             .as_ref()
             .is_some_and(|scene| scene.as_str() == file.as_str());
         if !ours && !same {
-            // Its number is the next one; it is journaled with the first save.
+            // Its number is the next one.
             if !fresh {
+                is_numbered = true;
                 let next = numbers.last() + 1;
                 numbers = Numbering::new(next, numbers.lost().to_vec());
                 head = next;
@@ -126,6 +124,7 @@ pub fn recover(records: &[Bytes], damaged: bool, file: Option<JsonText>, now: No
         // After an unclean stop the journal begins anew, with the range of numbers that was lost; so
         // it does when a file that somebody else wrote has come in.
         fresh: fresh || !replay.clean || is_adopted,
+        numbered: is_numbered,
         filed,
         doc: Document::new(epoch, numbers, head, scene).with_past(past, now),
         side: replay.side,
@@ -210,7 +209,12 @@ impl Replay {
                 self.people.retain(|known| known.id != person.id);
                 self.people.push(person);
             }
-            Record::Removed { member } => self.people.retain(|known| known.id != member),
+            Record::Removed { member, id, at_ms } => {
+                self.people.retain(|known| known.id != member);
+                if let Some(id) = id {
+                    self.receipts.push((id, at_ms, Receipt::Removed(member)));
+                }
+            }
             Record::File { hash } => self.files.push(hash),
             Record::Closed => {}
         }

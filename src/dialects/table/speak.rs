@@ -1,6 +1,6 @@
 //! What members do besides the scene: hints, signals, chat, dice, sound, screens, assignments.
 
-use super::commit::Held;
+use super::commit::{Held, Told, Waiting};
 use super::dice::{Expr, os_die};
 use super::people::Person;
 use super::record::{Line, Receipt, Record};
@@ -91,28 +91,56 @@ impl TableRules {
         now: Now,
         out: &mut Outgoing,
     ) {
-        let again = id
-            .as_deref()
-            .is_some_and(|id| self.receipts.get(id).is_some());
         let refusal = if self.role_of(from) != Role::Gm {
-            Some(Refusal::new("forbidden", "only the GM may remove somebody"))
-        } else if !again && !self.remove_member(member, now, out) {
-            Some(Refusal::new("not_found", "there is no such member"))
+            Refusal::new("forbidden", "only the GM may remove somebody")
+        } else if let Some(id) = &id
+            && let Some(receipt) = self.receipts.get(id).cloned()
+        {
+            let frame = self.ack_frame(id, &receipt, None);
+            return out.send(To::One(from), Lane::Control, frame);
+        } else if self.is_removing(id.as_deref()) || self.remove_member(member, now, out) {
+            // At once; what is left is to make sure that it stays so.
+            let member = member.to_owned();
+            let told = Told::Member(from, id);
+            return self.submit(Waiting::Removed { member, told }, now, out);
         } else {
-            None
+            Refusal::new("not_found", "there is no such member")
         };
-        if let (None, Some(id), false) = (&refusal, &id, again) {
-            self.receipts.add(id.clone(), Receipt::Plain, now.unix_ms);
-        }
-        let answer = match (refusal, id) {
-            (None, Some(id)) => wire::small(
-                &json!({ "type": "ack", "id": id, "kicked": member, "offer": "new_code" }),
-            ),
-            (Some(refusal), Some(id)) => refusal.frame(&id),
-            (Some(refusal), None) => wire::error(&format!("kick: {}", refusal.message)),
-            (None, None) => return,
+        let answer = match id {
+            Some(id) => refusal.frame(&id),
+            None => wire::error(&format!("kick: {}", refusal.message)),
         };
         out.send(To::One(from), Lane::Control, answer);
+    }
+
+    /// Whether a removal with this id waits for the disk.
+    fn is_removing(&self, id: Option<&str>) -> bool {
+        let waits = |waiting: &Waiting| match waiting {
+            Waiting::Removed { told, .. } => told.id() == id,
+            Waiting::Member(..) | Waiting::Page(..) | Waiting::Put(_) => false,
+        };
+        let held = |held: &Held| match held {
+            Held::Ack { id: other, .. } => Some(other.as_str()) == id,
+            _ => false,
+        };
+        id.is_some() && (self.held.iter().any(held) || self.waiting.iter().any(waits))
+    }
+
+    /// Makes a removal durable.
+    pub(super) fn write_removed(&mut self, member: String, told: Told, now: Now) {
+        let record = Record::Removed {
+            member: member.clone(),
+            id: told.id().map(str::to_owned),
+            at_ms: now.unix_ms,
+        };
+        self.records.push(record.encode(b""));
+        match told {
+            Told::Member(conn, Some(id)) => self.hold_ack(conn, id, Receipt::Removed(member)),
+            Told::Member(conn, None) => self.held.push(Held::Quiet(conn)),
+            Told::Caller(reply) => {
+                self.hold_reply(move |outcome| drop(reply.send(outcome.map(|_| true))));
+            }
+        }
     }
 
     /// Closes all connections of a member and forgets it. Returns whether it was known.
@@ -120,11 +148,16 @@ impl TableRules {
         let Some(person) = self.people.remove(id) else {
             return false;
         };
-        let member = id.to_owned();
-        self.disk.remember(Record::Removed { member }.encode(b""));
+        // Should the commit fail that is about it, a later one will do.
+        let record = Record::Removed {
+            member: id.to_owned(),
+            id: None,
+            at_ms: now.unix_ms,
+        };
+        self.disk.remember(record.encode(b""));
         for conn in person.conns() {
-            let reason = "the GM has removed you from the table".to_owned();
-            out.closed.push((*conn, CloseCode::Removed, reason));
+            let reason = "the GM has removed you from the table";
+            out.close(*conn, CloseCode::Removed, reason);
             // Nothing more reaches it, and nothing it says is heard.
             let seat = self.seats.remove(conn);
             if let Some(seat) = seat {

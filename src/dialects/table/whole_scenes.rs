@@ -188,7 +188,7 @@ impl TableRules {
                 };
                 self.submit(Waiting::Page(from, update), now, out);
             }
-            ClientMessage::RequestScene => self.show_head(from, out),
+            ClientMessage::RequestScene => self.asked_for_scene(from, now, out),
             ClientMessage::Relay(relay) if role == Role::Gm => self.relay(from, relay, out),
             ClientMessage::Relay(_) | ClientMessage::KeepAlive => {}
         }

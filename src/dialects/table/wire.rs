@@ -96,12 +96,8 @@ impl ClientMessage {
             | Self::Roll { id, .. }
             | Self::Audio { id, .. }
             | Self::Display { id, .. } => Some(id),
-            Self::Assign { id, .. } => id.as_mut(),
-            Self::Kick { .. }
-            | Self::Broken { .. }
-            | Self::Hint { .. }
-            | Self::Resync
-            | Self::Signal { .. } => None,
+            Self::Assign { id, .. } | Self::Kick { id, .. } => id.as_mut(),
+            Self::Broken { .. } | Self::Hint { .. } | Self::Resync | Self::Signal { .. } => None,
         }
     }
 }

@@ -221,9 +221,10 @@ impl Room {
                 }
             }
         }
-        for (conn, code, reason) in out.closed {
-            self.here.remove(&conn);
-            told.closed.push((conn, code as u16, reason));
+        for closing in out.closed {
+            self.here.remove(&closing.conn);
+            let (code, reason) = (closing.code as u16, closing.reason);
+            told.closed.push((closing.conn, code, reason));
         }
         for conn in out.released {
             self.here.remove(&conn);
@@ -490,6 +491,30 @@ fn a_lost_connection_is_nobodys_business_until_its_time_is_up() {
         room.resume(6, "newer", "x", 4).err(),
         Some(Refusal::ResumeFailed)
     );
+}
+
+#[test]
+fn an_answer_that_was_lost_shuts_nobody_out() {
+    let mut room = Room::new();
+    room.join(2, "Ann");
+    let failed = Some(Refusal::ResumeFailed);
+    room.lose(2);
+    room.resume(3, "Ann", "second", 3).unwrap();
+    room.lose(3);
+    // It never heard of the second session; that one is void from now on.
+    room.resume(4, "Ann", "third", 3).unwrap();
+    assert_eq!(room.resume(5, "second", "x", 3).err(), failed);
+    room.lose(4);
+    room.resume(6, "third", "fourth", 3).unwrap();
+    assert_eq!(room.resume(7, "Ann", "x", 3).err(), failed);
+    // Who has spoken has heard.
+    room.chat(6, "here I am", None);
+    room.lose(6);
+    assert_eq!(room.resume(8, "third", "x", 3).err(), failed);
+    room.resume(9, "fourth", "fifth", 3).unwrap();
+    for token in ["Ann", "second", "third"] {
+        assert!(!room.directory.knows(&digest(token)), "{token}");
+    }
 }
 
 #[test]

@@ -380,6 +380,48 @@ fn who_came_and_who_was_removed_survives_a_commit_that_fails() {
 }
 
 #[test]
+fn an_acknowledged_removal_is_the_same_after_a_crash() {
+    let (mut world, mut ada) = table();
+    let mut cleo = Member::join(Role::Player, "Cleo", &mut world);
+    let id = cleo.id.clone();
+    let kick = json!({ "type": "kick", "id": "k", "member": id });
+    world.say(ada.conn(), &kick.to_string());
+    world.crash(0);
+    back(&mut world, &mut cleo);
+    assert_ne!(cleo.id, id);
+    back(&mut world, &mut ada);
+    world.say(ada.conn(), &kick.to_string());
+    let said = world.heard(ada.conn());
+    assert_eq!(
+        said,
+        [json!({ "type": "ack", "id": "k", "kicked": id, "offer": "new_code" })]
+    );
+}
+
+#[test]
+fn more_comings_than_are_kept_for_a_failing_disk_are_not_forgotten() {
+    let (mut world, _ada) = table();
+    world.prompt = false;
+    let mut dan = Member::join(Role::Player, "Dan", &mut world);
+    for _ in 0..5_000 {
+        dan.drop_line(&mut world);
+        back(&mut world, &mut dan);
+    }
+    let mut cleo = Member::join(Role::Player, "Cleo", &mut world);
+    world.advance(1_000);
+    while world.answer(false) {}
+    world.prompt = true;
+    world.advance(3_000);
+    world.settle_disk();
+    world.crash(0);
+    for member in [&mut dan, &mut cleo] {
+        let id = member.id.clone();
+        back(&mut world, member);
+        assert_eq!(member.id, id);
+    }
+}
+
+#[test]
 fn several_connections_are_one_member() {
     let (mut world, mut ada) = table();
     let mut second = Member::new(Role::Gm, "Ada");
@@ -466,6 +508,27 @@ fn a_file_of_our_own_never_takes_the_place_of_what_came_later() {
         world.start(false, Some(file));
         assert_eq!(world.scene()["name"], "3");
     }
+}
+
+#[test]
+fn files_of_somebody_else_never_share_a_number() {
+    let (mut world, mut ada) = table();
+    name(&mut world, &mut ada, "ours");
+    let mut seqs = vec![ada.seq];
+    for name in ["first", "second", "second"] {
+        // It crashes before anything is written, and the file is another one by then.
+        world.die(0);
+        world.start(
+            false,
+            Some(text(&json!({ "id": "s", "name": name }).to_string())),
+        );
+        back(&mut world, &mut ada);
+        assert_eq!(ada.doc["name"], name);
+        seqs.push(ada.seq);
+    }
+    assert!(seqs[0] < seqs[1] && seqs[1] < seqs[2], "{seqs:?}");
+    // The last start found what it knew.
+    assert_eq!(seqs[3], seqs[2]);
 }
 
 #[test]

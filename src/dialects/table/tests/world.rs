@@ -9,8 +9,8 @@ use crate::config::Echo;
 use crate::dialects::spelltable;
 use crate::json::JsonText;
 use crate::live::{
-    CloseCode, ConnId, Delivery, Dialect, Frame, Groups, Heard, Journaling, Lane, Now, Outgoing,
-    Rules, To, Topic, Whole,
+    CloseCode, Closing, ConnId, Delivery, Dialect, Frame, Groups, Heard, Journaling, Lane, Now,
+    Outgoing, Rules, To, Topic, Whole,
 };
 use bytes::Bytes;
 use serde_json::Value;
@@ -242,7 +242,11 @@ impl World {
             unix_ms: 1_800_000_000_000,
         };
         let file = scene.map(text);
-        let rules = TableRules::new(settings.clone(), recover(&[], false, file.clone(), now));
+        let rules = TableRules::begin(
+            settings.clone(),
+            recover(&[], false, file.clone(), now),
+            |_| Ok(()),
+        );
         Self {
             rules,
             disk: Disk::default(),
@@ -310,7 +314,11 @@ impl World {
     pub fn start(&mut self, damaged: bool, file: Option<JsonText>) {
         let recovered = recover(&self.disk.records, damaged, file, self.now);
         self.aside += usize::from(recovered.replaced.is_some());
-        self.rules = TableRules::new(self.settings.clone(), recovered);
+        let disk = &mut self.disk;
+        self.rules = TableRules::begin(self.settings.clone(), recovered, |record| {
+            disk.records = vec![record];
+            Ok(())
+        });
     }
 
     /// Stops in order. Returns what was answered.
@@ -341,20 +349,26 @@ impl World {
             self.disk.take(journaling);
         }
         self.files.extend(out.document);
-        for delivery in &out.deliveries {
+        let mut closed = out.closed.into_iter().peekable();
+        for (sent, delivery) in out.deliveries.iter().enumerate() {
+            while let Some(closing) = closed.next_if(|closing| closing.behind <= sent) {
+                self.close(closing);
+            }
             self.deliver(delivery);
         }
-        for (conn, code, reason) in out.closed {
-            if let Some(link) = self.links.get_mut(&conn) {
-                link.flush(self.now.instant);
-                link.closed.get_or_insert((code, reason));
-            }
-        }
+        closed.for_each(|closing| self.close(closing));
         for link in self.links.values_mut() {
             link.flush(self.now.instant);
         }
         for answer in out.answers {
             answer();
+        }
+    }
+
+    fn close(&mut self, closing: Closing) {
+        if let Some(link) = self.links.get_mut(&closing.conn) {
+            link.flush(self.now.instant);
+            link.closed.get_or_insert((closing.code, closing.reason));
         }
     }
 

@@ -254,7 +254,7 @@ impl Oracle {
         let receipts = world.rules.receipts.all();
         let number = |(_, _, receipt): &(String, u64, Receipt)| match receipt {
             Receipt::Change(seq, ..) => Some(*seq),
-            Receipt::Line(_) | Receipt::Plain => None,
+            Receipt::Line(_) | Receipt::Removed(_) | Receipt::Plain => None,
         };
         self.promised = Some(Promise {
             kept,

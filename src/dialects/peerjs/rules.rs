@@ -1,0 +1,266 @@
+//! What happens under one key: plain state, no sockets, no async.
+
+use super::census::{Census, Counted};
+use super::queues::{Expired, Owner, Queues, Waiting};
+use super::switchboard::{HangUp, Switchboard};
+use super::wire::{self, Message, Relay};
+use crate::access::{Client, Presence, Present};
+use crate::config::PeerJs;
+use crate::live::{CloseCode, ConnId, Frame, Groups, Lane, Now, Outgoing, Rules, To};
+use crate::metrics::{Dialect, Metrics, Relayed};
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use subtle::ConstantTimeEq;
+use tokio::sync::oneshot;
+
+/// So often within [`FIGHT_WINDOW`] an id may be taken over by its own token: two pages with one
+/// token would fight for ever.
+const MOST_TAKE_OVERS: usize = 3;
+const FIGHT_WINDOW: Duration = Duration::from_secs(10);
+
+/// Who wants to be registered.
+pub struct Caller {
+    /// Under which id, with which token.
+    pub owner: Owner,
+    /// From where.
+    pub client: Client,
+}
+
+/// What other parts of the server want.
+pub enum Request {
+    /// The registered ids, sorted.
+    Peers {
+        /// Takes them.
+        reply: oneshot::Sender<Vec<String>>,
+    },
+    /// Somebody is cut off.
+    HangUp(Arc<HangUp>, oneshot::Sender<()>),
+}
+
+/// What the broker needs to know of the server.
+#[derive(Clone)]
+pub struct Surroundings {
+    pub settings: Arc<PeerJs>,
+    pub metrics: Arc<Metrics>,
+    pub switchboard: Switchboard,
+    pub census: Census,
+    pub presence: Presence,
+}
+
+/// The ids of one key, and what waits for those that are not registered.
+pub struct BrokerRules {
+    around: Surroundings,
+    registered: HashMap<ConnId, Registration>,
+    by_id: HashMap<Box<str>, ConnId>,
+    queues: Queues,
+}
+
+/// One who is registered, over a connection that may change.
+struct Registration {
+    owner: Arc<Owner>,
+    /// When others with its token took it over, the latest last.
+    take_overs: VecDeque<Instant>,
+    /// Keeps it counted.
+    _counted: Counted,
+    /// Keeps its address present.
+    present: Present,
+}
+
+impl BrokerRules {
+    /// With nobody registered.
+    pub fn new(around: Surroundings) -> Self {
+        Self {
+            around,
+            registered: HashMap::new(),
+            by_id: HashMap::new(),
+            queues: Queues::default(),
+        }
+    }
+
+    /// The registration for a caller; or what it is told instead.
+    fn register(
+        &mut self,
+        caller: Caller,
+        now: Instant,
+        out: &mut Outgoing,
+    ) -> Result<Registration, Frame> {
+        let Caller { owner, client } = caller;
+        let Some(former) = self.by_id.get(&owner.id).copied() else {
+            let counted = self.around.census.count(client).map_err(wire::error)?;
+            self.around.metrics.joined(Dialect::PeerJs);
+            self.around.switchboard.registered(&owner.id);
+            return Ok(Registration {
+                owner: Arc::new(owner),
+                take_overs: VecDeque::new(),
+                _counted: counted,
+                present: self.around.presence.enter(client),
+            });
+        };
+        let mut taken = self.registered.remove(&former).ok_or_else(wire::id_taken)?;
+        let is_own = taken.owner.token.as_bytes().ct_eq(owner.token.as_bytes());
+        if !bool::from(is_own) || !taken.may_be_taken_over(now) {
+            self.registered.insert(former, taken);
+            return Err(wire::id_taken());
+        }
+        taken.take_overs.push_back(now);
+        taken.present = self.around.presence.enter(client);
+        out.close(former, CloseCode::NoStatus, "");
+        Ok(taken)
+    }
+
+    /// Ends a registration; the connection is no more than a connection then.
+    fn forget(&mut self, conn: ConnId) -> Option<Registration> {
+        let gone = self.registered.remove(&conn)?;
+        self.by_id.remove(&gone.owner.id);
+        self.around.metrics.left(Dialect::PeerJs);
+        self.around.switchboard.gone(&gone.owner.id);
+        if self.registered.is_empty() {
+            // What a busy evening took is given back.
+            self.registered = HashMap::new();
+            self.by_id = HashMap::new();
+        }
+        Some(gone)
+    }
+
+    fn relay(&mut self, from: ConnId, relay: &Relay, now: Instant, out: &mut Outgoing) {
+        let Some(sender) = self.registered.get(&from) else {
+            return;
+        };
+        let from = sender.owner.clone();
+        self.around.metrics.relayed(relay.kind);
+        let frame = relay.frame(&from.id);
+        if let Some(to) = self.by_id.get(&relay.dst) {
+            tell(*to, frame, out);
+            self.passed_on(relay.is_call, &from.id, &relay.dst, now);
+        } else if relay.kind != Relayed::Leave {
+            let waiting = Waiting::new(from, frame, relay.is_call, now);
+            let expired = self.queues.push(&relay.dst, waiting);
+            self.tell_expired(expired, out);
+        }
+    }
+
+    fn passed_on(&self, is_call: bool, from: &str, to: &str, now: Instant) {
+        if is_call {
+            self.around.switchboard.passed_on(from, to, now);
+        }
+    }
+
+    fn tell_expired(&self, expired: Vec<Expired>, out: &mut Outgoing) {
+        for Expired { absent, from } in expired {
+            self.around.metrics.expired();
+            // Whoever has come back with the same token is still the one who sent it.
+            let Some(conn) = self.by_id.get(&from.id) else {
+                continue;
+            };
+            let holder = self.registered.get(conn);
+            if holder.is_some_and(|holder| holder.owner == from) {
+                tell(*conn, wire::expire(&absent, &from.id), out);
+            }
+        }
+    }
+
+    fn hang_up(&mut self, HangUp { target, mates }: &HangUp, out: &mut Outgoing) {
+        let conn = self.by_id.get(target.as_str()).copied();
+        if conn.is_none() && self.around.switchboard.is_registered(target) {
+            // Under another key, whose ids are other people.
+            return;
+        }
+        for mate in mates {
+            if let Some(mate_conn) = self.by_id.get(mate.as_str()) {
+                tell(*mate_conn, wire::leave(target, mate), out);
+            }
+        }
+        if let Some(conn) = conn {
+            self.close(conn, out);
+        }
+    }
+
+    fn close(&mut self, conn: ConnId, out: &mut Outgoing) {
+        self.forget(conn);
+        out.close(conn, CloseCode::NoStatus, "");
+    }
+}
+
+impl Registration {
+    /// Whether nobody fights for it.
+    fn may_be_taken_over(&mut self, now: Instant) -> bool {
+        let is_old = |at: &Instant| now.saturating_duration_since(*at) >= FIGHT_WINDOW;
+        while self.take_overs.front().is_some_and(is_old) {
+            self.take_overs.pop_front();
+        }
+        self.take_overs.len() < MOST_TAKE_OVERS
+    }
+}
+
+impl Rules for BrokerRules {
+    type Guest = Caller;
+    type Message = Message;
+    type Request = Request;
+
+    fn group(&self, _: &Caller) -> Groups {
+        Groups::one(0)
+    }
+
+    fn join(&mut self, conn: ConnId, caller: Caller, now: Now, out: &mut Outgoing) {
+        let registration = match self.register(caller, now.instant, out) {
+            Ok(registration) => registration,
+            Err(why) => {
+                tell(conn, why, out);
+                return out.close(conn, CloseCode::NoStatus, "");
+            }
+        };
+        let id = registration.owner.id.clone();
+        tell(conn, wire::open(), out);
+        for waiting in self.queues.take(&id) {
+            self.passed_on(waiting.is_call, &waiting.from.id, &id, now.instant);
+            tell(conn, waiting.frame, out);
+        }
+        self.by_id.insert(id, conn);
+        self.registered.insert(conn, registration);
+    }
+
+    fn receive(&mut self, from: ConnId, message: Message, now: Now, out: &mut Outgoing) {
+        match message {
+            Message::Relay(relay) => self.relay(from, &relay, now.instant, out),
+            Message::Leave if self.registered.contains_key(&from) => self.close(from, out),
+            Message::Leave => {}
+        }
+    }
+
+    fn leave(&mut self, conn: ConnId, _: Now, _: &mut Outgoing) {
+        // Nobody is told: what others have with it survives on purpose.
+        self.forget(conn);
+    }
+
+    fn ask(&mut self, request: Request, _: Now, out: &mut Outgoing) {
+        match request {
+            Request::Peers { reply } => {
+                let mut ids: Vec<_> = self.by_id.keys().map(|id| String::from(&**id)).collect();
+                ids.sort_unstable();
+                out.answers.push(Box::new(move || drop(reply.send(ids))));
+            }
+            Request::HangUp(hang_up, reply) => {
+                self.hang_up(&hang_up, out);
+                out.answers.push(Box::new(move || {
+                    let _ = reply.send(());
+                }));
+            }
+        }
+    }
+
+    fn committed(&mut self, _: Result<(), String>, _: Now, _: &mut Outgoing) {}
+
+    fn tick(&mut self, now: Now, out: &mut Outgoing) {
+        let age = self.around.settings.expire_timeout;
+        let expired = self.queues.sweep(age, now.instant);
+        self.tell_expired(expired, out);
+    }
+}
+
+fn tell(conn: ConnId, frame: Frame, out: &mut Outgoing) {
+    out.send(To::One(conn), Lane::Control, frame);
+}
+
+#[cfg(test)]
+mod tests;

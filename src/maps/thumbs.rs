@@ -1,0 +1,300 @@
+//! Small pictures of maps, made when they are first asked for and kept below `.tablekeep/`.
+//!
+//! Making one takes memory for the whole picture, so one is made at a time, and none of pictures
+//! beyond a number of pixels, which a header tells before anything is unpacked.
+
+use super::kind::MAPS;
+use crate::error::{Error, Result};
+use crate::store::{AssetPath, Stamp, Store, write_durably};
+use bytes::Bytes;
+use image::codecs::jpeg::JpegEncoder;
+use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
+use sha2::{Digest, Sha256};
+use std::fs;
+use std::io::{BufReader, Cursor};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
+
+/// Widths that are made: others are served with the next larger one, so that few are kept.
+const WIDTHS: [u32; 5] = [64, 128, 256, 512, 1024];
+/// Bytes for each pixel while a picture is unpacked, in the worst case.
+const PIXEL_BYTES: u64 = 8;
+/// Of 100.
+const JPEG_QUALITY: u8 = 82;
+
+/// A small picture.
+pub struct Thumb {
+    /// Its bytes.
+    pub bytes: Bytes,
+    /// `image/jpeg`, or `image/png` for pictures that can be seen through.
+    pub media_type: &'static str,
+    /// Names its content.
+    pub tag: String,
+}
+
+/// The small pictures of one data folder.
+pub struct Thumbs {
+    folder: PathBuf,
+    most_bytes: u64,
+    most_pixels: u64,
+    /// Held while one is made.
+    making: Mutex<()>,
+}
+
+impl Thumbs {
+    /// Kept in a folder below `private`, together at most `most_bytes` large, of pictures with at
+    /// most `most_pixels`.
+    pub fn new(private: &Path, most_bytes: u64, most_pixels: u64) -> Arc<Self> {
+        Arc::new(Self {
+            folder: private.join("thumbs"),
+            most_bytes,
+            most_pixels,
+            making: Mutex::default(),
+        })
+    }
+
+    /// The picture of a map, at least `width` pixels wide if the map is. Blocks.
+    ///
+    /// Errors: 404 for a map that is gone, 415 for one that is no picture that can be unpacked or
+    /// has too many pixels.
+    pub fn get(&self, store: &Store, map: &AssetPath, width: u32) -> Result<Thumb> {
+        let shelf = store.shelf(&MAPS);
+        let width = WIDTHS.into_iter().find(|w| *w >= width);
+        let width = width.unwrap_or(WIDTHS[WIDTHS.len() - 1]);
+        let stamp = shelf.stamp(map)?;
+        let tag = tag(map, &stamp, width);
+        if let Some(thumb) = self.kept(&tag) {
+            return Ok(thumb);
+        }
+        let _one_at_a_time = self.making.lock().unwrap_or_else(PoisonError::into_inner);
+        // Somebody else may have asked for the same.
+        if let Some(thumb) = self.kept(&tag) {
+            return Ok(thumb);
+        }
+        let (file, _) = shelf.open_file(map)?;
+        let picture = self.unpack(BufReader::new(file), map)?;
+        let thumb = pack(&shrink(picture, width), &tag)
+            .map_err(|error| Error::Internal(std::io::Error::other(error)))?;
+        self.keep(&thumb);
+        Ok(thumb)
+    }
+
+    fn path(&self, tag: &str, media_type: &str) -> PathBuf {
+        let extension = if media_type == PNG { "png" } else { "jpg" };
+        self.folder.join(format!("{tag}.{extension}"))
+    }
+
+    fn kept(&self, tag: &str) -> Option<Thumb> {
+        [JPEG, PNG].into_iter().find_map(|media_type| {
+            let bytes = fs::read(self.path(tag, media_type)).ok()?;
+            Some(Thumb {
+                bytes: bytes.into(),
+                media_type,
+                tag: tag.to_owned(),
+            })
+        })
+    }
+
+    fn unpack(&self, file: BufReader<fs::File>, map: &AssetPath) -> Result<DynamicImage> {
+        let unfit = |why: &str| {
+            Error::UnsupportedType(format!("there is no small picture of '{map}': {why}"))
+        };
+        let reader = ImageReader::new(file).with_guessed_format()?;
+        let mut decoder = reader
+            .into_decoder()
+            .map_err(|_| unfit("it is no picture that can be unpacked"))?;
+        let (width, height) = decoder.dimensions();
+        if u64::from(width) * u64::from(height) > self.most_pixels {
+            let why = format!(
+                "{width} x {height} are more than {} pixels (--thumb-pixels)",
+                self.most_pixels
+            );
+            return Err(unfit(&why));
+        }
+        let mut limits = Limits::default();
+        limits.max_alloc = Some(self.most_pixels * PIXEL_BYTES);
+        let broken = |_| unfit("it is damaged");
+        decoder.set_limits(limits).map_err(broken)?;
+        let orientation = decoder.orientation().ok();
+        let mut picture = DynamicImage::from_decoder(decoder).map_err(broken)?;
+        if let Some(orientation) = orientation {
+            picture.apply_orientation(orientation);
+        }
+        Ok(picture)
+    }
+
+    /// Keeps it for the next time, if the disk takes it.
+    fn keep(&self, thumb: &Thumb) {
+        let path = self.path(&thumb.tag, thumb.media_type);
+        let written = fs::create_dir_all(&self.folder).and_then(|()| {
+            self.make_room(thumb.bytes.len() as u64)?;
+            write_durably(&path, &thumb.bytes)
+        });
+        if let Err(error) = written {
+            tracing::debug!(%error, "a small picture could not be kept: {error}");
+        }
+    }
+
+    /// Drops the oldest until `more` bytes fit.
+    fn make_room(&self, more: u64) -> std::io::Result<()> {
+        let mut kept: Vec<(SystemTime, u64, PathBuf)> = Vec::new();
+        for entry in fs::read_dir(&self.folder)? {
+            let entry = entry?;
+            let found = entry.metadata()?;
+            let made = found.modified().unwrap_or(SystemTime::UNIX_EPOCH);
+            kept.push((made, found.len(), entry.path()));
+        }
+        let mut bytes: u64 = more + kept.iter().map(|(_, bytes, _)| bytes).sum::<u64>();
+        kept.sort();
+        for (_, size, path) in kept {
+            if bytes <= self.most_bytes {
+                break;
+            }
+            fs::remove_file(path)?;
+            bytes -= size;
+        }
+        Ok(())
+    }
+}
+
+const JPEG: &str = "image/jpeg";
+const PNG: &str = "image/png";
+
+/// Names a map's picture of this width: another one once the file has changed.
+fn tag(map: &AssetPath, stamp: &Stamp, width: u32) -> String {
+    let of = format!("{map}\n{}\n{width}", stamp.tag());
+    let digest = Sha256::digest(of.as_bytes());
+    digest[..16].iter().map(|b| format!("{b:02x}")).collect()
+}
+
+fn shrink(picture: DynamicImage, width: u32) -> DynamicImage {
+    if picture.width() <= width {
+        return picture;
+    }
+    // Very long strips keep at least one row.
+    let height = u64::from(picture.height()) * u64::from(width) / u64::from(picture.width());
+    let height = u32::try_from(height).unwrap_or(u32::MAX).max(1);
+    picture.thumbnail_exact(width, height)
+}
+
+fn pack(picture: &DynamicImage, tag: &str) -> image::ImageResult<Thumb> {
+    let mut bytes = Vec::new();
+    let clear = picture.color().has_alpha() && picture.to_rgba8().pixels().any(|p| p.0[3] < 255);
+    let media_type = if clear {
+        let picture = DynamicImage::from(picture.to_rgba8());
+        picture.write_to(&mut Cursor::new(&mut bytes), ImageFormat::Png)?;
+        PNG
+    } else {
+        let encoder = JpegEncoder::new_with_quality(&mut bytes, JPEG_QUALITY);
+        picture.to_rgb8().write_with_encoder(encoder)?;
+        JPEG
+    };
+    Ok(Thumb {
+        bytes: bytes.into(),
+        media_type,
+        tag: tag.to_owned(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use image::{Rgb, RgbImage, Rgba, RgbaImage};
+
+    fn table(files: &[(&str, DynamicImage)]) -> (tempfile::TempDir, Arc<Store>) {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir_all(folder.path().join("maps")).unwrap();
+        for (name, picture) in files {
+            picture.save(folder.path().join("maps").join(name)).unwrap();
+        }
+        let (store, _) = Store::open(folder.path(), &[&MAPS]).unwrap();
+        store.scan();
+        (folder, store)
+    }
+
+    fn map(name: &str) -> AssetPath {
+        AssetPath::parse(name).unwrap()
+    }
+
+    #[test]
+    fn a_picture_shrinks_to_the_next_width_and_keeps_its_shape() {
+        let plain = RgbImage::from_pixel(800, 400, Rgb([200, 30, 30]));
+        let glass = RgbaImage::from_pixel(300, 900, Rgba([0, 0, 0, 100]));
+        let (_folder, store) = table(&[("a.png", plain.into()), ("b.png", glass.into())]);
+        let thumbs = Thumbs::new(&store.private(), 1 << 20, 1 << 20);
+        let a = thumbs.get(&store, &map("a.png"), 100).unwrap();
+        assert_eq!(a.media_type, JPEG);
+        let small = image::load_from_memory(&a.bytes).unwrap();
+        assert_eq!((small.width(), small.height()), (128, 64));
+        let [r, g, b] = small.to_rgb8().get_pixel(60, 30).0;
+        assert!(r > 180 && g < 50 && b < 50, "{r} {g} {b}");
+        let b = thumbs.get(&store, &map("b.png"), 256).unwrap();
+        let small = image::load_from_memory(&b.bytes).unwrap();
+        assert_eq!((b.media_type, small.height()), (PNG, 768));
+        // Nothing grows.
+        let b = thumbs.get(&store, &map("b.png"), 1024).unwrap();
+        assert_eq!(image::load_from_memory(&b.bytes).unwrap().width(), 300);
+        assert_eq!(thumbs.get(&store, &map("a.png"), 65).unwrap().tag, a.tag);
+    }
+
+    #[test]
+    fn a_replaced_map_gets_another_picture() {
+        let picture = |v| RgbImage::from_pixel(8, 8, Rgb([v, v, v]));
+        let (folder, store) = table(&[("a.png", picture(9).into())]);
+        let thumbs = Thumbs::new(&store.private(), 1 << 20, 1 << 20);
+        let before = thumbs.get(&store, &map("a.png"), 64).unwrap();
+        picture(200).save(folder.path().join("maps/b.png")).unwrap();
+        fs::rename(
+            folder.path().join("maps/b.png"),
+            folder.path().join("maps/a.png"),
+        )
+        .unwrap();
+        let after = thumbs.get(&store, &map("a.png"), 64).unwrap();
+        assert_ne!((before.tag, before.bytes), (after.tag, after.bytes));
+    }
+
+    #[test]
+    fn what_is_too_large_or_no_picture_gets_none() {
+        let (folder, store) = table(&[("a.png", RgbImage::new(101, 100).into())]);
+        for (name, bytes) in [
+            ("b.png", &b"no picture at all"[..]),
+            ("c.png", b"\x89PNG\r\n\x1a\n"),
+        ] {
+            fs::write(folder.path().join("maps").join(name), bytes).unwrap();
+        }
+        let thumbs = Thumbs::new(&store.private(), 1 << 20, 10_000);
+        for name in ["a.png", "b.png", "c.png"] {
+            let refused = thumbs.get(&store, &map(name), 64);
+            assert!(matches!(refused, Err(Error::UnsupportedType(_))), "{name}");
+        }
+        let gone = thumbs.get(&store, &map("gone.png"), 64);
+        assert!(matches!(gone, Err(Error::NotFound(_))));
+    }
+
+    #[test]
+    fn the_folder_never_grows_beyond_its_bound() {
+        let noise = |seed: u32| {
+            RgbImage::from_fn(64, 64, |x, y| {
+                let v = (x * 31 + y * 17 + seed * 101).wrapping_mul(2_654_435_761) >> 13;
+                Rgb([v as u8, (v >> 8) as u8, (v >> 4) as u8])
+            })
+        };
+        let names: Vec<String> = (0..20).map(|n| format!("{n}.png")).collect();
+        let files: Vec<(&str, DynamicImage)> = names
+            .iter()
+            .zip(0..)
+            .map(|(name, seed)| (name.as_str(), noise(seed).into()))
+            .collect();
+        let (_folder, store) = table(&files);
+        let thumbs = Thumbs::new(&store.private(), 10_000, 1 << 20);
+        for name in &names {
+            thumbs.get(&store, &map(name), 64).unwrap();
+            let kept = fs::read_dir(store.private().join("thumbs")).unwrap();
+            let bytes: u64 = kept.map(|e| e.unwrap().metadata().unwrap().len()).sum();
+            assert!(bytes <= 10_000, "{bytes}");
+        }
+        let kept = fs::read_dir(store.private().join("thumbs")).unwrap();
+        assert!(kept.count() > 0);
+    }
+}
