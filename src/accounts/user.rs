@@ -59,8 +59,9 @@ impl Email {
     /// Errors: what is wrong with it.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         let plain = |c: char| !c.is_whitespace() && !c.is_control();
-        let (name, host) = text.rsplit_once('@').unwrap_or_default();
-        if name.is_empty() || host.is_empty() || !text.chars().all(plain) {
+        // One that has something before it and something behind.
+        let at = |(n, c): (usize, char)| c == '@' && n > 0 && n + 1 < text.len();
+        if !text.char_indices().any(at) || !text.chars().all(plain) {
             return Err("an email address looks like name@example.org");
         }
         if text.chars().count() > EMAIL_CHARS {
