@@ -1,12 +1,14 @@
 //! Every setting: one struct from the command line and the environment.
 
 mod chat;
+mod ice;
 mod nexus;
 mod peerjs;
 mod peershare;
 mod speak;
 
 pub use chat::ChatLimits;
+pub use ice::Ice;
 pub use nexus::Nexus;
 pub use peerjs::PeerJs;
 pub use peershare::{Environment, MayCreate, PeerShare};
@@ -137,6 +139,10 @@ pub struct Config {
     /// What PeerShare's clients are held to.
     #[command(flatten)]
     pub peershare: PeerShare,
+
+    /// How browsers reach each other.
+    #[command(flatten)]
+    pub ice: Ice,
 }
 
 /// Everything that is bounded.

@@ -10,6 +10,7 @@
 //! - [`scenes`], [`maps`], [`audio`]: a row of data, some rules and the routes of each.
 //! - [`tables`]: which tables there are, and the ways to them.
 //! - [`dialects`]: the protocols that clients speak over WebSockets.
+//! - [`ice`]: how browsers reach each other.
 //! - [`sockets`]: from a handshake to a room. [`ui`]: the browser pages. [`server`]: puts it all
 //!   together.
 
@@ -21,6 +22,7 @@ pub mod demo;
 pub mod dialects;
 pub mod error;
 pub mod http;
+pub mod ice;
 pub mod json;
 pub mod library;
 pub mod live;

@@ -1,7 +1,7 @@
 //! From a handshake to a room: how an upgrade is judged, and whose protocol is spoken on it.
 
 use crate::access::{
-    Client, Policy, Role, SocketAddrs, Verdict, Visitor, find_cookie, random, set_cookie,
+    Client, Policy, Presence, Role, SocketAddrs, Verdict, Visitor, find_cookie, random, set_cookie,
 };
 use crate::config::{Config, Speaker};
 use crate::dialects::chat::{self, Chat, serve_chat};
@@ -48,6 +48,8 @@ pub struct Sockets {
     pub signaling: Arc<Signaling>,
     /// The PeerJS broker.
     pub peerjs: Arc<Broker>,
+    /// Who takes part from where.
+    pub presence: Presence,
     /// Whose listener it is; `None`: the main one.
     pub speaker: Option<Speaker>,
 }
@@ -111,6 +113,7 @@ pub async fn upgrade(
     let max_message = shared.config.nexus.max_message;
     let max_signal = shared.config.peershare.max_message;
     let (open, rooms) = (shared.open.clone(), shared.nexus.clone());
+    let (presence, client) = (shared.presence.clone(), Client::of(addrs));
     let (chat, broker) = (shared.chat.clone(), shared.peerjs.clone());
     let signaling = shared.signaling.clone();
     drop(shared);
@@ -124,7 +127,7 @@ pub async fn upgrade(
             }
             let guest = Guest::SpellTable { role };
             actix_rt::spawn(async move {
-                let _place = place;
+                let (_place, _present) = (place, presence.enter(client));
                 socket.enter(room, guest, spelltable::Wire::default()).await;
             });
         }
@@ -139,6 +142,7 @@ pub async fn upgrade(
                 let Some((socket, room, guest)) = sit_down(socket, visitor, open).await else {
                     return;
                 };
+                let _present = presence.enter(client);
                 socket.enter(room, guest, table::Wire).await;
             });
         }
@@ -170,7 +174,7 @@ pub async fn upgrade(
             );
             actix_rt::spawn(async move {
                 let _place = place;
-                serve_chat(socket, None, Client::of(addrs), chat).await;
+                serve_chat(socket, None, client, chat).await;
             });
         }
         Way::PeerShare(visitor) => {
@@ -203,7 +207,7 @@ pub async fn upgrade(
             let socket = Socket::new(io, already, max_message, true, false, peerjs::BOUNDS);
             actix_rt::spawn(async move {
                 let _place = place;
-                broker.serve(socket, ask, Client::of(addrs)).await;
+                broker.serve(socket, ask, client).await;
             });
         }
     }

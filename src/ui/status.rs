@@ -118,6 +118,8 @@ struct LimitsBody {
     chat: ChatLimitsBody,
     peershare: SignalingLimits,
     peerjs: PeerJsLimits,
+    /// Times that one address may ask for `/api/ice`, `/api/turn` and `/api/peerjs`.
+    ice_requests_per_minute: u32,
 }
 
 /// What Nexus' rooms and clients are held to.
@@ -240,5 +242,6 @@ async fn limits(library: Data<Library>) -> Result<Json<LimitsBody>> {
         chat: ChatLimitsBody::of(&limits.chat),
         peershare: SignalingLimits::of(&library.config.peershare),
         peerjs: PeerJsLimits::of(&library.config.peerjs),
+        ice_requests_per_minute: library.config.ice.max_requests.get(),
     }))
 }

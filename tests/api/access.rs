@@ -12,13 +12,19 @@ enum Who {
     OwnPage,
     /// Who sits at a table: with `--players open` everybody.
     Seated,
+    /// Who takes part in something, or has joined a table; see the tests of `ice`.
+    Member,
     Gm,
 }
-use Who::{Anyone, Gm, OwnPage, Seated};
+use Who::{Anyone, Gm, Member, OwnPage, Seated};
 
 /// Every operation of the API. A new route needs a row here.
 const TABLE: &[(&str, &str, Who)] = &[
     ("get", "/", Anyone),
+    ("get", "/api/ice", Member),
+    ("get", "/api/turn", Member),
+    // With TURN servers for members.
+    ("get", "/api/peerjs", Anyone),
     ("get", "/asyncapi.yaml", Anyone),
     // Of present members of a chat room, whoever they are otherwise.
     ("get", "/files/{id}", Anyone),
@@ -164,7 +170,7 @@ fn only_the_gm_gets_past_a_gms_row(
             Anyone => true,
             OwnPage => !by_a_page(headers),
             Seated => !flags.contains(&"code"),
-            Gm => false,
+            Member | Gm => false,
         };
         if !may || refused == 421 {
             assert_eq!(status, refused, "{method} {path}");

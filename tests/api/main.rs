@@ -12,6 +12,7 @@ mod deflate;
 mod disk;
 mod files;
 mod hostile;
+mod ice;
 mod maps;
 mod nexus_assets;
 mod nexus_ws;
