@@ -16,7 +16,7 @@ use std::time::Duration;
 
 /// What connections are held to.
 pub const BOUNDS: Bounds = Bounds {
-    control_bytes: 4 << 20,
+    control_bytes: 512 << 10,
     slow: CloseCode::TryLater,
     silent: Some(CloseCode::NoStatus),
 };
