@@ -903,6 +903,7 @@ fn further_app(
                     .app_data(Data::new(version))
                     .app_data(Data::new(ALL_PEERSHARE));
                 peerjs::routes(config);
+                ice::routes(config);
                 peershare::port_routes(config, version);
                 let page = move |req, builds, card| peershare_page(speaker, req, builds, card);
                 config.default_service(web::to(page));
@@ -916,6 +917,7 @@ fn further_app(
         .app_data(shared.chat.clone())
         .app_data(shared.login.clone())
         .app_data(shared.peerjs.clone())
+        .app_data(shared.ice.clone())
         .app_data(shared.assets.clone())
         .wrap(from_fn(gate))
 }

@@ -2,7 +2,7 @@
 
 use super::census::{Census, Counted};
 use super::queues::{Expired, Owner, Queues, Waiting};
-use super::switchboard::{HangUp, Switchboard};
+use super::switchboard::{HangUp, Party, Switchboard};
 use super::wire::{self, Message, Relay};
 use crate::access::{Client, Presence, Present};
 use crate::config::PeerJs;
@@ -70,6 +70,8 @@ struct Registration {
     take_overs: VecDeque<Instant>,
     /// Keeps it counted.
     _counted: Counted,
+    /// Where it is.
+    client: Client,
     /// Keeps its address present.
     present: Present,
 }
@@ -101,6 +103,7 @@ impl BrokerRules {
                 owner: Arc::new(owner),
                 take_overs: VecDeque::new(),
                 _counted: counted,
+                client,
                 present: self.around.presence.enter(client),
             });
         };
@@ -110,6 +113,7 @@ impl BrokerRules {
             return Err(wire::id_taken());
         }
         taken.take_overs.push_back(now);
+        taken.client = client;
         taken.present = self.around.presence.enter(client);
         out.close(former, CloseCode::NoStatus, "");
         Ok(taken)
@@ -167,19 +171,26 @@ impl BrokerRules {
     }
 
     fn hang_up(&mut self, HangUp { target, mates }: &HangUp, out: &mut Outgoing) {
-        let conn = self.by_id.get(target.as_str()).copied();
-        if conn.is_none() && self.around.switchboard.is_registered(target) {
-            // Under another key, whose ids are other people.
+        let conn = self.by_party(target);
+        if conn.is_none() && self.around.switchboard.is_registered(&target.0) {
+            // Somebody else has this id, from elsewhere or under another key.
             return;
         }
         for mate in mates {
-            if let Some(mate_conn) = self.by_id.get(mate.as_str()) {
-                tell(*mate_conn, wire::leave(target, mate), out);
+            if let Some(mate_conn) = self.by_party(mate) {
+                tell(mate_conn, wire::leave(&target.0, &mate.0), out);
             }
         }
         if let Some(conn) = conn {
             self.close(conn, out);
         }
+    }
+
+    /// Where somebody is registered who is at this address.
+    fn by_party(&self, (id, client): &Party) -> Option<ConnId> {
+        let conn = *self.by_id.get(id.as_str())?;
+        let found = self.registered.get(&conn)?;
+        (found.client == *client).then_some(conn)
     }
 
     fn close(&mut self, conn: ConnId, out: &mut Outgoing) {
