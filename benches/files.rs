@@ -4,6 +4,7 @@
 //! them; `--json` prints the table as JSON. See the README beside this file.
 
 mod suites;
+#[allow(dead_code, reason = "each benchmark uses its part")]
 mod support;
 
 use std::process::ExitCode;
@@ -27,7 +28,7 @@ fn run() -> Result<()> {
     }
     let args: Vec<String> = std::env::args().skip(1).collect();
     let wanted = Wanted::parse(&args, suites::KEYS)?;
-    let mut report = Report::default();
+    let mut report = Report::beside("nginx");
     for suite in suites::ALL {
         suite(&wanted, &mut report)?;
     }

@@ -112,7 +112,7 @@ impl Contest {
         Ok(Row {
             name,
             ours,
-            nginx: Some(pushless.min(pushing)),
+            beside: Some(pushless.min(pushing)),
             goal,
         })
     }

@@ -33,10 +33,12 @@ impl Wanted {
 /// What a figure is held against.
 #[derive(Clone, Copy)]
 pub enum Goal {
-    /// At most so many times what nginx needs in the same run.
-    TimesNginx(f64),
+    /// At most so many times what the program beside needs in the same run.
+    Times(f64),
     /// At most so much, in the row's unit.
     AtMost(f64),
+    /// Either of the two: at most so much, or at most so many times what stands beside.
+    AtMostOrTimes(f64, f64),
     /// Measured to be known.
     None,
 }
@@ -47,8 +49,8 @@ pub struct Row {
     pub name: &'static str,
     /// Medians.
     pub ours: f64,
-    /// Absent where nginx has nothing like it.
-    pub nginx: Option<f64>,
+    /// What the program beside needs; absent where it has nothing like it.
+    pub beside: Option<f64>,
     /// See [`Goal`].
     pub goal: Goal,
 }
@@ -59,19 +61,22 @@ impl Row {
         Self {
             name,
             ours,
-            nginx: None,
+            beside: None,
             goal,
         }
     }
 
     fn ratio(&self) -> Option<f64> {
-        self.nginx.map(|nginx| self.ours / nginx)
+        self.beside.map(|beside| self.ours / beside)
     }
 
     fn verdict(&self) -> &'static str {
         let met = match self.goal {
-            Goal::TimesNginx(most) => self.ratio().map(|ratio| ratio <= most),
+            Goal::Times(most) => self.ratio().map(|ratio| ratio <= most),
             Goal::AtMost(most) => Some(self.ours <= most),
+            Goal::AtMostOrTimes(most, times) => {
+                Some(self.ours <= most || self.ratio().is_some_and(|ratio| ratio <= times))
+            }
             Goal::None => None,
         };
         match met {
@@ -81,45 +86,56 @@ impl Row {
         }
     }
 
-    fn goal_text(&self) -> String {
+    fn goal_text(&self, beside: &str) -> String {
         match self.goal {
-            Goal::TimesNginx(most) => format!("<= {most:.2} x nginx"),
+            Goal::Times(most) => format!("<= {most:.2} x {beside}"),
             Goal::AtMost(most) => format!("<= {most}"),
+            Goal::AtMostOrTimes(most, times) => format!("<= {most} or {times} x"),
             Goal::None => String::new(),
         }
     }
 }
 
 /// All rows of a run.
-#[derive(Default)]
-pub struct Report(Vec<Row>);
+pub struct Report {
+    /// The program beside.
+    beside: &'static str,
+    rows: Vec<Row>,
+}
 
 impl Report {
+    /// Without rows. `beside` is what the figures are held against.
+    pub fn beside(beside: &'static str) -> Self {
+        let rows = Vec::new();
+        Self { beside, rows }
+    }
+
     /// Adds a row, and shows on standard error that the run gets on.
     pub fn add(&mut self, row: Row) {
         eprintln!("  {}: {}", row.name, figure(row.ours));
-        self.0.push(row);
+        self.rows.push(row);
     }
 
     /// Aligned columns, one line for each row.
     pub fn table(&self) -> String {
-        let width = self.0.iter().map(|row| row.name.chars().count()).max();
+        let width = self.rows.iter().map(|row| row.name.chars().count()).max();
         let width = width.unwrap_or_default();
         let mut text = String::new();
         let mut line = |cells: [&str; 6]| {
-            let [name, ours, nginx, ratio, goal, verdict] = cells;
-            let line =
-                format!("{name:<width$}  {ours:>9}  {nginx:>9}  {ratio:>6}  {goal:<15}  {verdict}");
+            let [name, ours, beside, ratio, goal, verdict] = cells;
+            let line = format!(
+                "{name:<width$}  {ours:>9}  {beside:>9}  {ratio:>6}  {goal:<15}  {verdict}"
+            );
             let _ = writeln!(text, "{}", line.trim_end());
         };
-        line(["", "ours", "nginx", "ratio", "goal", "verdict"]);
-        for row in &self.0 {
+        line(["", "ours", self.beside, "ratio", "goal", "verdict"]);
+        for row in &self.rows {
             line([
                 row.name,
                 &figure(row.ours),
-                &row.nginx.map(figure).unwrap_or_default(),
+                &row.beside.map(figure).unwrap_or_default(),
                 &row.ratio().map(|r| format!("{r:.2}")).unwrap_or_default(),
-                &row.goal_text(),
+                &row.goal_text(self.beside),
                 row.verdict(),
             ]);
         }
@@ -128,15 +144,15 @@ impl Report {
 
     /// The same, a list of objects.
     pub fn json(&self) -> Value {
-        self.0
+        self.rows
             .iter()
             .map(|row| {
                 json!({
                     "name": row.name,
                     "ours": row.ours,
-                    "nginx": row.nginx,
+                    (self.beside): row.beside,
                     "ratio": row.ratio(),
-                    "goal": row.goal_text(),
+                    "goal": row.goal_text(self.beside),
                     "verdict": row.verdict(),
                 })
             })
