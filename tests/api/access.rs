@@ -23,8 +23,10 @@ const TABLE: &[(&str, &str, Who)] = &[
     // Of present members of a chat room, whoever they are otherwise.
     ("get", "/files/{id}", Anyone),
     ("get", "/chat", Anyone),
+    ("get", "/display", Anyone),
     ("get", "/health", Anyone),
     ("get", "/healthz", Anyone),
+    ("get", "/join", Anyone),
     ("get", "/limits", Anyone),
     ("get", "/ui/{path}", Anyone),
     // The files of what the table shows: see the tests below.
@@ -44,6 +46,7 @@ const TABLE: &[(&str, &str, Who)] = &[
     ("post", "/tables/join", OwnPage),
     ("delete", "/tables/{id}", Gm),
     ("post", "/tables/{id}/code", Gm),
+    ("get", "/tables/{id}/pair", Gm),
     ("post", "/tables/{id}/pair", OwnPage),
     ("put", "/tables/{id}/pair", Gm),
     ("delete", "/audio/file/{category}/{path}", Gm),

@@ -53,18 +53,19 @@ export function later(t, undo) {
  * The real binary on a free port, with its own data folder; both go when the test `t` ends.
  *
  * @param {import("node:test").TestContext} t
+ * @param {string[]} [more] further flags
  * @returns {Promise<{ base: string, origin: string, data: string, restart: (signal: NodeJS.Signals) => Promise<void> }>}
  *   `base` by address, for the server's own pages; `origin` by name, as SpellTable's frontends call it;
  *   `restart` stops it with a signal and starts it again at the same address
  */
-export async function startServer(t) {
+export async function startServer(t, more = []) {
   const home = await mkdtemp(path.join(tmpdir(), "tablekeep-test-"));
   later(t, () => rm(home, { recursive: true, force: true }));
   const data = path.join(home, "data");
   for (const folder of ["maps", "scenes", "sounds/loop", "sounds/oneshot"]) {
     await mkdir(path.join(data, folder), { recursive: true });
   }
-  let run = launch(home, data, "127.0.0.1:0");
+  let run = launch(home, data, "127.0.0.1:0", more);
   later(t, async () => {
     run.child.kill();
     // A server that does not stop when asked is a fault, but it must not outlive the test.
@@ -76,7 +77,7 @@ export async function startServer(t) {
   const restart = async (/** @type {NodeJS.Signals} */ signal) => {
     run.child.kill(signal);
     await run.gone;
-    run = launch(home, data, new URL(base).host);
+    run = launch(home, data, new URL(base).host, more);
     await run.base;
   };
   return { base, origin: `http://localhost:${new URL(base).port}`, data, restart };
@@ -86,9 +87,11 @@ export async function startServer(t) {
  * @param {string} home
  * @param {string} data
  * @param {string} address
+ * @param {string[]} more
  */
-function launch(home, data, address) {
-  const flags = ["--listen", address, "--data-dir", data, "--loopback-gm", "true"];
+function launch(home, data, address, more) {
+  const place = more.includes("--loopback-gm") ? [] : ["--loopback-gm", "true"];
+  const flags = ["--listen", address, "--data-dir", data, ...place, ...more];
   const child = spawn(BINARY, flags, { cwd: home, stdio: ["ignore", "pipe", "pipe"] });
   const gone = new Promise((resolve) => {
     child.once("exit", resolve);

@@ -446,6 +446,7 @@ impl TableRules {
                 let frame = wire::scene(self.doc.epoch(), self.doc.head(), &scene);
                 out.send(To::One(from), Lane::State(None), frame.frame().clone());
             }
+            ClientMessage::Device { device } => self.turned_to(from, device, out),
             ClientMessage::Signal { to, data } => self.signal(from, &to, &data, out),
             ClientMessage::Kick { id, member } => self.kick(from, id, &member, now, out),
             ClientMessage::Broken { id, message } => {
