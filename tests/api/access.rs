@@ -46,8 +46,10 @@ const TABLE: &[(&str, &str, Who)] = &[
     // With a login's token, whoever has it; without one see `login.rs`.
     ("post", "/api/rooms", AllowedPage),
     ("get", "/api/rooms/{id}", Anyone),
+    ("get", "/display", Anyone),
     ("get", "/health", Anyone),
     ("get", "/healthz", Anyone),
+    ("get", "/join", Anyone),
     ("get", "/limits", Anyone),
     ("get", "/peerjs", Anyone),
     ("get", "/peerjs/id", Anyone),
@@ -86,6 +88,7 @@ const TABLE: &[(&str, &str, Who)] = &[
     ("post", "/tables/join", OwnPage),
     ("delete", "/tables/{id}", Gm),
     ("post", "/tables/{id}/code", Gm),
+    ("get", "/tables/{id}/pair", Gm),
     ("post", "/tables/{id}/pair", OwnPage),
     ("put", "/tables/{id}/pair", Gm),
     ("delete", "/audio/file/{category}/{path}", Gm),

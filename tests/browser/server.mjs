@@ -53,20 +53,20 @@ export function later(t, undo) {
  * The real binary on a free port, with its own data folder; both go when the test `t` ends.
  *
  * @param {import("node:test").TestContext} t
- * @param {string[]} [flags] further flags
+ * @param {string[]} [more] further flags
  * @returns {Promise<{ base: string, origin: string, data: string, restart: (signal: NodeJS.Signals) => Promise<void>, listener: (name: string) => Promise<string> }>}
  *   `base` by address, for the server's own pages; `origin` by name, as SpellTable's frontends call it;
  *   `restart` stops it with a signal and starts it again at the same address; `listener` where it listens
  *   for one system's clients (`--speak`)
  */
-export async function startServer(t, flags = []) {
+export async function startServer(t, more = []) {
   const home = await mkdtemp(path.join(tmpdir(), "tablekeep-test-"));
   later(t, () => rm(home, { recursive: true, force: true }));
   const data = path.join(home, "data");
   for (const folder of ["maps", "scenes", "sounds/loop", "sounds/oneshot"]) {
     await mkdir(path.join(data, folder), { recursive: true });
   }
-  let run = launch(home, data, "127.0.0.1:0", flags);
+  let run = launch(home, data, "127.0.0.1:0", more);
   later(t, async () => {
     run.child.kill();
     // A server that does not stop when asked is a fault, but it must not outlive the test.
@@ -78,7 +78,7 @@ export async function startServer(t, flags = []) {
   const restart = async (/** @type {NodeJS.Signals} */ signal) => {
     run.child.kill(signal);
     await run.gone;
-    run = launch(home, data, new URL(base).host, flags);
+    run = launch(home, data, new URL(base).host, more);
     await run.base;
   };
   return { base, origin: `http://localhost:${new URL(base).port}`, data, restart, listener: (name) => run.listener(name) };
@@ -91,7 +91,8 @@ export async function startServer(t, flags = []) {
  * @param {string[]} more
  */
 function launch(home, data, address, more) {
-  const flags = ["--listen", address, "--data-dir", data, "--loopback-gm", "true", ...more];
+  const place = more.includes("--loopback-gm") ? [] : ["--loopback-gm", "true"];
+  const flags = ["--listen", address, "--data-dir", data, ...place, ...more];
   const child = spawn(BINARY, flags, { cwd: home, stdio: ["ignore", "pipe", "pipe"] });
   const gone = new Promise((resolve) => {
     child.once("exit", resolve);
