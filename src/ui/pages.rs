@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::http::{FilesBelow, PublicErrors, Registrar, Tail, send_bytes, send_document};
+use actix_web::http::StatusCode;
 use actix_web::http::header::{self, AcceptEncoding, Header};
 use actix_web::web;
 use actix_web::{HttpRequest, HttpResponse, get};
@@ -115,6 +116,7 @@ fn page(req: &HttpRequest, name: &str) -> Result<HttpResponse> {
         None => (tag(&file), bytes_of(file.data)),
     };
     let mut answer = send_bytes(req, &media_type, &tag, bytes)?;
+    let is_packed = packed.is_some() && answer.status() == StatusCode::OK;
     let headers = answer.headers_mut();
     let mut set = |name: &'static str, value: &'static str| {
         headers.insert(
@@ -127,7 +129,7 @@ fn page(req: &HttpRequest, name: &str) -> Result<HttpResponse> {
     set("cross-origin-resource-policy", "same-site");
     set("referrer-policy", "no-referrer");
     set("vary", "Accept, Accept-Encoding");
-    if packed.is_some() {
+    if is_packed {
         set("content-encoding", "gzip");
     }
     Ok(answer)
