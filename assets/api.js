@@ -92,6 +92,23 @@ export const makeSoundFolder = (category, path) => call("POST", "/audio/folder",
  */
 export const deleteSound = (category, sound) => call("DELETE", `/audio/file/${encodePath(category, sound.path)}`);
 
+/** @typedef {{ id: string, name: string }} Table */
+
+/**
+ * Joins a table; a cookie remembers it.
+ *
+ * @param {{ code?: string, role: "player" | "display" }} request without a code: the table that is open to all, if one is
+ * @returns {Promise<Table>}
+ */
+export const joinTable = (request) => call("POST", "/tables/join", request);
+
+/**
+ * Asks for a number to show, and then whether the GM has confirmed it.
+ *
+ * @returns {Promise<{ number: string } | Table>}
+ */
+export const askToPair = () => call("POST", "/tables/main/pair");
+
 /**
  * Sends a file. `fetch` cannot say how much of a body has gone out, hence the older interface.
  *

@@ -18,13 +18,16 @@ export { LiveError } from "./live/requests.js";
  * @typedef {import("./live/edits.js").Edit} Edit
  * @typedef {{ id: string, epoch?: string, seq?: number, prev?: number, rebased?: boolean, edits?: Edit[] }} Ack
  *
+ * @typedef {{ width: number, height: number, dpr: number, rtt?: number, sound?: "on" | "blocked" | "off" }} Device
+ *   one's own screen; `blocked`: somebody has to tap it before it can be heard
+ *
  * @typedef {object} Options
  * @property {string} [url] the socket's address; else `/ws/table` of the page's own server
  * @property {string} [table]
  * @property {string} name how the others see this member
  * @property {"gm" | "player" | "display"} [role] what to be at most
  * @property {string} [token] proves a role or opens the table
- * @property {{ width: number, height: number, dpr: number }} [device]
+ * @property {Device} [device]
  * @property {Pick<Storage, "getItem" | "setItem"> | null} [storage] remembers who one is; the page's own when left out
  * @property {Pick<Crypto, "getRandomValues">} [crypto]
  * @property {() => number} [now] local milliseconds since 1970
@@ -126,6 +129,17 @@ export class Live {
   /** The server's time, in milliseconds since 1970. */
   now() {
     return this.#clock.now();
+  }
+
+  /** The time to the server and back, in milliseconds; null when it is not known yet. */
+  get trip() {
+    return this.#clock.trip;
+  }
+
+  /** Tells the others that one's own screen is another now. @param {Device} device */
+  turnTo(device) {
+    this.#options.device = device;
+    this.#send({ type: "device", device });
   }
 
   /**

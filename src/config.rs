@@ -2,6 +2,7 @@
 
 mod accounts;
 mod chat;
+mod ice;
 mod nexus;
 mod peerjs;
 mod peershare;
@@ -10,6 +11,7 @@ mod speak;
 
 pub use accounts::AccountLimits;
 pub use chat::ChatLimits;
+pub use ice::Ice;
 pub use nexus::Nexus;
 pub use peerjs::PeerJs;
 pub use peershare::{Environment, MayCreate, PeerShare};
@@ -148,6 +150,10 @@ pub struct Config {
     /// What PeerShare's clients are held to.
     #[command(flatten)]
     pub peershare: PeerShare,
+
+    /// How browsers reach each other.
+    #[command(flatten)]
+    pub ice: Ice,
 }
 
 /// Everything that is bounded.

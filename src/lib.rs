@@ -11,6 +11,7 @@
 //! - [`accounts`]: who may sign in with a name.
 //! - [`tables`]: which tables there are, and the ways to them.
 //! - [`dialects`]: the protocols that clients speak over WebSockets.
+//! - [`ice`]: how browsers reach each other.
 //! - [`sockets`]: from a handshake to a room. [`ui`]: the browser pages. [`server`]: puts it all
 //!   together. [`command`]: the command line.
 
@@ -24,6 +25,7 @@ pub mod demo;
 pub mod dialects;
 pub mod error;
 pub mod http;
+pub mod ice;
 pub mod json;
 pub mod library;
 pub mod live;

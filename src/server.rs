@@ -22,6 +22,7 @@ use crate::http::{
     self, AtOnce, ClientBuilds, Guesthouse, Guesthouses, Registrar, RouteList, at_once, fallback,
     gate, send_document,
 };
+use crate::ice::{self, Ice};
 use crate::library::Library;
 use crate::live::{CloseCode, Couriers, Keeper, Stage, start_courier};
 use crate::maps::{self, MAPS, Thumbs};
@@ -93,7 +94,7 @@ pub const ASSETS_OPENAPI: &str = include_str!("../openapi/nexus-assets.json");
     info(
         title = "Tablekeep",
         description = "Maps, scenes and sounds of a game table. Who may do what: see the README. \
-            Every path also answers under `/api` and with a trailing slash, and every GET to HEAD.",
+            Every path (but those that begin so) also answers under `/api`, every path with a trailing slash, and every GET to HEAD.",
         license(name = "MIT OR Apache-2.0")
     ),
     tags(
@@ -172,6 +173,7 @@ fn routes(config: &mut impl Registrar) {
     session::routes(config);
     peershare::routes(config);
     peerjs::routes(config);
+    ice::routes(config);
 }
 
 /// Other systems' addresses on the main listener.
@@ -228,6 +230,8 @@ struct Shared {
     /// The rules on PeerShare's listeners.
     peershare_policy: Data<Policy>,
     peerjs: Data<Arc<Broker>>,
+    ice: Data<Ice>,
+    presence: Presence,
 }
 
 impl Shared {
@@ -249,6 +253,7 @@ impl Shared {
             sessions: self.sessions.clone(),
             signaling: self.signaling.get_ref().clone(),
             peerjs: self.peerjs.get_ref().clone(),
+            presence: self.presence.clone(),
         }
     }
 }
@@ -352,11 +357,13 @@ impl Server {
         )?;
         let (switchboard, presence) = (Switchboard::default(), Presence::default());
         let broker = Broker::new(&config.peerjs, &couriers, &switchboard, &presence);
+        let broker = Arc::new(broker);
+        let ice = Ice::new(&config, broker.clone(), presence.clone())?;
         let signaling = Signaling::new(
             config.peershare.clone(),
             couriers.clone(),
             switchboard,
-            presence,
+            presence.clone(),
         );
         let peershare_policy = policy.allowing(&config.peershare.allowed_origins);
         let shared = Shared {
@@ -386,7 +393,9 @@ impl Server {
             sessions: parts.sessions,
             signaling: Data::new(Arc::new(signaling)),
             peershare_policy: Data::new(peershare_policy),
-            peerjs: Data::new(Arc::new(broker)),
+            peerjs: Data::new(broker),
+            ice: Data::new(ice),
+            presence,
         };
         Ok(Self {
             addr,
@@ -763,6 +772,7 @@ fn app(
         .app_data(shared.login.clone())
         .app_data(shared.signaling.clone())
         .app_data(shared.peerjs.clone())
+        .app_data(shared.ice.clone())
         .app_data(Data::new(GUESTS))
         .app_data(shared.policy.clone())
         .app_data(shared.config.clone())
@@ -893,6 +903,7 @@ fn further_app(
                     .app_data(Data::new(version))
                     .app_data(Data::new(ALL_PEERSHARE));
                 peerjs::routes(config);
+                ice::routes(config);
                 peershare::port_routes(config, version);
                 let page = move |req, builds, card| peershare_page(speaker, req, builds, card);
                 config.default_service(web::to(page));
@@ -906,6 +917,7 @@ fn further_app(
         .app_data(shared.chat.clone())
         .app_data(shared.login.clone())
         .app_data(shared.peerjs.clone())
+        .app_data(shared.ice.clone())
         .app_data(shared.assets.clone())
         .wrap(from_fn(gate))
 }

@@ -5,7 +5,8 @@ mod alone;
 pub use alone::{SessionSockets, upgrade_alone};
 
 use crate::access::{
-    Basis, Client, Policy, Role, SocketAddrs, Verdict, Visitor, find_cookie, random, set_cookie,
+    Basis, Client, Policy, Presence, Role, SocketAddrs, Verdict, Visitor, find_cookie, random,
+    set_cookie,
 };
 use crate::config::{Config, Speaker};
 use crate::dialects::chat::{self, Chat, serve_chat};
@@ -56,6 +57,8 @@ pub struct Sockets {
     pub signaling: Arc<Signaling>,
     /// The PeerJS broker.
     pub peerjs: Arc<Broker>,
+    /// Who takes part from where.
+    pub presence: Presence,
     /// Whose listener it is; `None`: the main one.
     pub speaker: Option<Speaker>,
 }
@@ -111,6 +114,7 @@ pub async fn upgrade(
     let max_message = shared.config.nexus.max_message;
     let max_signal = shared.config.peershare.max_message;
     let (open, rooms) = (shared.open.clone(), shared.nexus.clone());
+    let (presence, client) = (shared.presence.clone(), Client::of(addrs));
     let (chat, sessions) = (shared.chat.clone(), shared.sessions.clone());
     let (broker, signaling) = (shared.peerjs.clone(), shared.signaling.clone());
     let policy = shared.policy.clone();
@@ -126,11 +130,11 @@ pub async fn upgrade(
             let guest = Guest::SpellTable { role };
             let seat = policy.take_seat(basis, socket.line());
             actix_rt::spawn(async move {
-                let _place = place;
                 let _seat = match seat {
                     Ok(seat) => seat,
                     Err(ended) => return socket.close(ENDED, &ended.to_string()).await,
                 };
+                let (_place, _present) = (place, presence.enter(client));
                 socket.enter(room, guest, spelltable::Wire::default()).await;
             });
         }
@@ -150,6 +154,7 @@ pub async fn upgrade(
                 let Some((socket, room, guest)) = sit_down(socket, visitor, open).await else {
                     return;
                 };
+                let _present = presence.enter(client);
                 socket.enter(room, guest, table::Wire).await;
             });
         }
@@ -189,7 +194,7 @@ pub async fn upgrade(
             );
             actix_rt::spawn(async move {
                 let _place = place;
-                serve_chat(socket, None, Client::of(addrs), chat).await;
+                serve_chat(socket, None, client, chat).await;
             });
         }
         Way::PeerShare(visitor) => {
@@ -222,7 +227,7 @@ pub async fn upgrade(
             let socket = Socket::new(io, already, max_message, true, false, peerjs::BOUNDS);
             actix_rt::spawn(async move {
                 let _place = place;
-                broker.serve(socket, ask, Client::of(addrs)).await;
+                broker.serve(socket, ask, client).await;
             });
         }
     }

@@ -17,6 +17,11 @@ export class Clock {
     return this.#local() + this.#offset;
   }
 
+  /** The shortest of the last ways to the server and back, in milliseconds; null before the first. */
+  get trip() {
+    return this.#answers.length === 0 ? null : Math.min(...this.#answers.map(({ trip }) => trip));
+  }
+
   /** What to send as `t0`. */
   local() {
     return this.#local();

@@ -325,11 +325,17 @@ impl Policy {
         })
     }
 
+    /// Whether a proxy says that it passes this on: the connection is its own then, and the address
+    /// that of everybody behind it.
+    pub fn is_forwarded(head: &RequestHead) -> bool {
+        FORWARDED.iter().any(|name| head.headers.contains_key(name))
+    }
+
     fn is_gm(&self, head: &RequestHead, addrs: SocketAddrs, own_host: bool) -> bool {
         if self.open {
             return true;
         }
-        if !own_host || FORWARDED.iter().any(|name| head.headers.contains_key(name)) {
+        if !own_host || Self::is_forwarded(head) {
             return false;
         }
         let peer = addrs.peer.ip().to_canonical();

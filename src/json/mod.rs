@@ -14,5 +14,5 @@ mod scan;
 mod splice;
 
 pub use node::{Entries, Entry, Node, NodeKind};
-pub use scan::{JsonText, LooseJson, MAX_DEPTH, ScanError};
+pub use scan::{JsonText, LooseJson, MAX_DEPTH, Noted, ScanError};
 pub use splice::{ObjectEdit, Splices, quote};

@@ -42,6 +42,12 @@ impl<'a> Node<'a> {
         }
     }
 
+    /// The value at `range` of a scanned text.
+    pub(super) fn at(text: &'a str, range: Range<usize>) -> Self {
+        let Range { start, end } = range;
+        Self { text, start, end }
+    }
+
     /// The text of this value.
     pub fn raw(&self) -> &'a str {
         &self.text[self.start..self.end]

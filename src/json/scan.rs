@@ -5,6 +5,7 @@ use bytes::Bytes;
 use bytestring::ByteString;
 use std::borrow::Cow;
 use std::collections::HashSet;
+use std::ops::Range;
 
 /// Deepest nesting of arrays and objects that is accepted.
 pub const MAX_DEPTH: usize = 64;
@@ -52,6 +53,20 @@ impl LooseJson {
     }
 }
 
+/// A member of an object that a scan has come past.
+#[derive(Clone, Debug)]
+pub struct Noted<'a> {
+    /// How many objects and arrays are open around the value: 1 for a member of the outermost object.
+    pub depth: usize,
+    /// What its key means.
+    pub name: &'a str,
+    /// Where its value stands, in bytes.
+    pub value: Range<usize>,
+}
+
+/// How deep members are noted.
+const NOTED_DEPTH: usize = 2;
+
 fn utf8(bytes: Bytes) -> Result<ByteString, ScanError> {
     ByteString::try_from(bytes).map_err(|_| ScanError {
         offset: 0,
@@ -62,9 +77,21 @@ fn utf8(bytes: Bytes) -> Result<ByteString, ScanError> {
 impl JsonText {
     /// Scans `bytes` whole. Leading and trailing white space is allowed and kept.
     pub fn parse(bytes: Bytes) -> Result<Self, ScanError> {
+        Self::parse_noting(bytes, |_| {})
+    }
+
+    /// The same, and tells `note` of the members of objects one and two levels deep, each when the
+    /// scan has come past it: of what is inside first. So whoever looks for a few of them in a large
+    /// text need not walk it again.
+    pub fn parse_noting(bytes: Bytes, note: impl FnMut(Noted<'_>)) -> Result<Self, ScanError> {
         let text = utf8(bytes)?;
-        Scanner::new(&text, false).document()?;
+        Scanner::noting(&text, false, note).document()?;
         Ok(Self(text))
+    }
+
+    /// The value that the scan of this text has noted at `range`.
+    pub fn noted(&self, range: Range<usize>) -> Node<'_> {
+        Node::at(&self.0, range)
     }
 
     /// The value, for walking.
@@ -103,7 +130,7 @@ impl JsonText {
     }
 }
 
-struct Scanner<'a> {
+struct Scanner<'a, N> {
     text: &'a str,
     bytes: &'a [u8],
     at: usize,
@@ -112,10 +139,17 @@ struct Scanner<'a> {
     loose: bool,
     /// Keys of all objects that are open, innermost last; shared so that objects allocate nothing.
     keys: Vec<Cow<'a, str>>,
+    note: N,
 }
 
-impl<'a> Scanner<'a> {
+impl<'a> Scanner<'a, fn(Noted<'_>)> {
     fn new(text: &'a str, loose: bool) -> Self {
+        Self::noting(text, loose, |_| {})
+    }
+}
+
+impl<'a, N: FnMut(Noted<'_>)> Scanner<'a, N> {
+    fn noting(text: &'a str, loose: bool, note: N) -> Self {
         Self {
             loose,
             text,
@@ -123,6 +157,7 @@ impl<'a> Scanner<'a> {
             at: 0,
             depth: 0,
             keys: Vec::new(),
+            note,
         }
     }
 
@@ -201,6 +236,7 @@ impl<'a> Scanner<'a> {
                 self.at = start;
                 return self.fail("the same key stands twice in one object");
             }
+            let noted = (self.depth <= NOTED_DEPTH).then(|| key.clone());
             if many.is_none() && !self.loose {
                 self.keys.push(key);
                 if self.keys.len() - mine > LINEAR_KEYS {
@@ -213,7 +249,15 @@ impl<'a> Scanner<'a> {
             }
             self.at += 1;
             self.space();
+            let start = self.at;
             self.value()?;
+            if let Some(name) = noted {
+                (self.note)(Noted {
+                    depth: self.depth,
+                    name: &name,
+                    value: start..self.at,
+                });
+            }
             self.space();
             match self.peek() {
                 Some(b',') => {
@@ -494,6 +538,30 @@ mod tests {
         assert!(scan(&format!("{{{}\"k3\":1}}", members(100))).is_err());
         // The same keys in sibling objects are nobody's business.
         assert!(scan("[{\"a\":1},{\"a\":{\"a\":2}}]").is_ok());
+    }
+
+    #[test]
+    fn a_scan_notes_the_members_of_two_levels() {
+        let text = r#" {"a" : [1] ,"b":{"x":{"deep":1}, "\u0079":"z"},"c":[{"in":2}]}"#;
+        let mut noted = Vec::new();
+        let bytes = Bytes::from_static(text.as_bytes());
+        let scanned = JsonText::parse_noting(bytes, |member| {
+            noted.push((member.depth, member.name.to_owned(), member.value));
+        });
+        let scanned = scanned.unwrap();
+        let found = noted
+            .into_iter()
+            .map(|(depth, name, value)| (depth, name, scanned.noted(value).raw().to_owned()));
+        let found: Vec<_> = found.collect();
+        let expected = [
+            (1, "a", "[1]"),
+            (2, "x", r#"{"deep":1}"#),
+            (2, "y", "\"z\""),
+            (1, "b", r#"{"x":{"deep":1}, "\u0079":"z"}"#),
+            (1, "c", r#"[{"in":2}]"#),
+        ];
+        let expected = expected.map(|(depth, name, raw)| (depth, name.to_owned(), raw.to_owned()));
+        assert_eq!(found, expected);
     }
 
     #[test]

@@ -11,6 +11,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
+use tokio::sync::Notify;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 /// Parcels that may wait for one courier.
@@ -51,6 +52,8 @@ pub(super) enum Parcel {
 #[derive(Clone)]
 pub struct Couriers {
     workers: Arc<Mutex<Vec<Sender<Parcel>>>>,
+    /// A worker has started.
+    started: Arc<Notify>,
     metrics: Arc<Metrics>,
 }
 
@@ -59,6 +62,7 @@ impl Couriers {
     pub fn new(metrics: Arc<Metrics>) -> Self {
         Self {
             workers: Arc::default(),
+            started: Arc::default(),
             metrics,
         }
     }
@@ -84,25 +88,27 @@ impl Couriers {
             .clone()
     }
 
-    /// Runs `work` on one of the workers' threads, chosen by `n`; on this thread while there is
-    /// none.
-    pub(super) fn run<F>(&self, n: u64, work: impl FnOnce() -> F + Send + 'static)
+    /// Waits until there is a worker.
+    pub(super) async fn first(&self) {
+        loop {
+            let started = self.started.notified();
+            if self.worker(0).is_some() {
+                return;
+            }
+            started.await;
+        }
+    }
+
+    /// Runs `work` on one of the workers' threads, chosen by `n`; nowhere while there is none.
+    pub(super) async fn run<F>(&self, n: u64, work: impl FnOnce() -> F + Send + 'static)
     where
         F: Future<Output = ()> + 'static,
     {
         let workers = self.all();
-        let chosen = match workers.len() {
-            0 => None,
-            count => workers.get(n as usize % count),
-        };
-        let Some(worker) = chosen.cloned() else {
-            actix_rt::spawn(work());
-            return;
-        };
-        actix_rt::spawn(async move {
+        if let Some(worker) = workers.get(n as usize % workers.len().max(1)) {
             let work: Work = Box::new(move || Box::pin(work()));
             let _ = worker.send(Parcel::Run(work)).await;
-        });
+        }
     }
 
     /// Closes these connections, wherever they are; does not wait for it.
@@ -169,6 +175,7 @@ pub fn start_courier(couriers: &Couriers) {
         all.push(parcels);
         all.len() - 1
     };
+    couriers.started.notify_waiters();
     with_local(|local| {
         local.worker = worker;
         local.metrics = Some(couriers.metrics.clone());

@@ -317,22 +317,28 @@ impl Link {
             return taken;
         }
         let bytes = self.pick(frame, packed);
-        let mut lanes = Lanes::default();
         match self.io.try_write(bytes) {
-            Ok(taken) if taken == bytes.len() => return Taken::Kept,
-            Ok(taken) => lanes.partial = bytes.slice(taken..),
-            Err(e) if e.kind() == ErrorKind::WouldBlock => {
+            Ok(taken) if taken == bytes.len() => {}
+            Ok(taken) => self.keep_rest(|lanes| lanes.partial = bytes.slice(taken..)),
+            Err(e) if e.kind() == ErrorKind::WouldBlock => self.keep_rest(|lanes| {
                 lanes.push(bytes.clone(), lane);
-            }
+            }),
             Err(_) => {
                 self.end(Ending::Drop("the socket is broken"));
                 return Taken::Refused;
             }
         }
-        lanes.refused = Some(Instant::now());
-        self.lanes.replace(Some(Box::new(lanes)));
-        self.wake();
         Taken::Kept
+    }
+
+    /// Lets wait what the socket has not taken.
+    #[cold]
+    fn keep_rest(&self, put: impl FnOnce(&mut Lanes)) {
+        let mut lanes = Box::<Lanes>::default();
+        put(&mut lanes);
+        lanes.refused = Some(Instant::now());
+        self.lanes.replace(Some(lanes));
+        self.wake();
     }
 
     /// Lets `frame` wait in its lane; [`Link::flush`] must follow.
@@ -341,9 +347,17 @@ impl Link {
             return Taken::Refused;
         }
         let length = frame.bytes().len();
-        // Coalescing is for sockets that refuse, not for bursts.
-        let full =
-            |lanes: &Lanes| lanes.refused.is_none() && lanes.bytes() + length > STATE_BYTES / 2;
+        // Leaving out is for sockets that refuse, not for bursts.
+        let full = |lanes: &Lanes| {
+            lanes.refused.is_none()
+                && match lane {
+                    Lane::State(_) => lanes.bytes() + length > STATE_BYTES,
+                    Lane::Passing(_) => lanes.passing_bytes + length > PASSING_BYTES,
+                    Lane::Answer | Lane::Large(_) | Lane::Control => {
+                        lanes.bytes() + length > STATE_BYTES / 2
+                    }
+                }
+        };
         if self.lanes.borrow().as_deref().is_some_and(full) {
             self.flush();
         }
@@ -712,6 +726,31 @@ mod tests {
         });
         assert!(sent.count() < 999);
         assert_eq!(link.ending(), Some(Ending::Close(1013, "too slow".into())));
+    }
+
+    #[tokio::test]
+    async fn a_burst_of_passing_state_reaches_a_socket_that_takes_it() {
+        use tokio::io::AsyncReadExt;
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let addr = listener.local_addr().unwrap();
+        let (io, peer) = tokio::join!(TcpStream::connect(addr), listener.accept());
+        let link = Link::new(ConnId(1), io.unwrap(), BOUNDS, false);
+        let text = vec![b'x'; PASSING_BYTES / 4];
+        let frame = Frame::text(&[&text]);
+        for nth in 0..8 {
+            let topic = Topic(std::sync::Arc::new((nth, "a".into())));
+            assert_eq!(link.queue(&frame, None, &Lane::Passing(topic)), Taken::Kept);
+        }
+        link.flush();
+        let mut all = vec![0; 8 * frame.bytes().len()];
+        let (mut peer, _) = peer.unwrap();
+        let reading = async { peer.read_exact(&mut all).await.unwrap() };
+        let writing = async {
+            while let (true, Ok(())) = (link.has_backlog(), link.io.writable().await) {
+                link.drain().unwrap();
+            }
+        };
+        tokio::join!(reading, writing);
     }
 
     proptest! {

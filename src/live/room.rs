@@ -9,6 +9,8 @@ use super::{
 use crate::error::{Error, Result};
 use crate::json::JsonText;
 use std::collections::{HashMap, VecDeque};
+use std::future::pending;
+use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
@@ -100,7 +102,7 @@ pub struct Durability {
 ///
 /// `document` is what it shows at first.
 /// `disk`: `None` for a room that keeps nothing; its rules make no [`Journaling`].
-/// `home`: on which worker's thread it runs; `None`: on the current one.
+/// `home`: on which worker's thread it runs, from when there are workers; `None`: on the current one.
 pub fn open_room<R: Rules>(
     rules: R,
     document: Option<JsonText>,
@@ -115,6 +117,8 @@ pub fn open_room<R: Rules>(
     let room = Room {
         id: RoomId(NEXT.fetch_add(1, Ordering::Relaxed)),
         rules,
+        inbox,
+        questions,
         couriers: couriers.clone(),
         routes: HashMap::new(),
         deflaters: 0,
@@ -124,12 +128,7 @@ pub fn open_room<R: Rules>(
         commits: VecDeque::new(),
         shown,
     };
-    match home {
-        None => {
-            actix_rt::spawn(room.run(inbox, questions));
-        }
-        Some(n) => couriers.run(n, move || room.run(inbox, questions)),
-    }
+    actix_rt::spawn(room.live(home));
     RoomHandle {
         commands,
         requests,
@@ -137,9 +136,11 @@ pub fn open_room<R: Rules>(
     }
 }
 
-struct Room<R> {
+struct Room<R: Rules> {
     id: RoomId,
     rules: R,
+    inbox: Receiver<Command<R>>,
+    questions: Receiver<R::Request>,
     couriers: Couriers,
     /// Which worker holds a member's socket, and whether it takes compressed frames.
     routes: HashMap<ConnId, (usize, bool)>,
@@ -156,9 +157,27 @@ struct Room<R> {
 }
 
 impl<R: Rules> Room<R> {
-    async fn run(mut self, mut inbox: Receiver<Command<R>>, mut questions: Receiver<R::Request>) {
+    /// Its whole life, which begins on the current thread.
+    async fn live(mut self, home: Option<u64>) {
+        self.couriers.metrics().room_opened();
+        let Some(home) = home else {
+            self.run(pending()).await;
+            return;
+        };
+        let couriers = self.couriers.clone();
+        if self.run(couriers.first()).await {
+            let rest = move || async move {
+                self.run(pending()).await;
+            };
+            couriers.run(home, rest).await;
+        }
+    }
+
+    /// Serves its members until nobody can come any more, or until it is to `move_out`; whether that
+    /// was it.
+    async fn run(&mut self, move_out: impl Future<Output = ()>) -> bool {
         let metrics = self.couriers.metrics().clone();
-        metrics.room_opened();
+        let mut move_out = pin!(move_out);
         let mut tick = interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut round = Vec::new();
@@ -167,6 +186,7 @@ impl<R: Rules> Room<R> {
             tokio::select! {
                 // What is durable goes out before more is taken in.
                 biased;
+                () = &mut move_out => return true,
                 (outcome, took) = next_commit(&mut self.commits) => {
                     if let Ok(commit) = &outcome {
                         metrics.committed(took, commit.fsync);
@@ -181,10 +201,10 @@ impl<R: Rules> Room<R> {
                 }
                 // Both are few; members who never stop talking must not hold them up.
                 _ = tick.tick() => self.rules.tick(Now::read(), &mut out),
-                Some(request) = questions.recv() => {
+                Some(request) = self.questions.recv() => {
                     self.rules.ask(request, Now::read(), &mut out);
                 }
-                taken = inbox.recv_many(&mut round, ROUND) => {
+                taken = self.inbox.recv_many(&mut round, ROUND) => {
                     if taken == 0 {
                         break;
                     }
@@ -204,6 +224,7 @@ impl<R: Rules> Room<R> {
             self.carry_out(out).await;
         }
         metrics.room_closed();
+        false
     }
 
     async fn apply(&mut self, command: Command<R>, out: &mut Outgoing) {
@@ -363,7 +384,7 @@ async fn next_commit(
     commits: &mut VecDeque<(Instant, oneshot::Receiver<Committed>)>,
 ) -> (Committed, Duration) {
     let Some((since, next)) = commits.front_mut() else {
-        return std::future::pending().await;
+        return pending().await;
     };
     let (answer, since) = (next.await, *since);
     commits.pop_front();

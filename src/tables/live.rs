@@ -54,7 +54,8 @@ struct Member {
     #[schema(example = "player")]
     role: String,
     connections: usize,
-    /// Of its screen: width and height in CSS pixels, pixels per CSS pixel; or `null`.
+    /// Of its screen: `width` and `height` in CSS pixels, `dpr`, `rtt` in milliseconds, and `sound`
+    /// (`on`, `off`, or `blocked`: somebody has to tap it); or `null`.
     #[schema(value_type = Option<Object>)]
     device: Value,
     /// Entries of the initiative that it may move.

@@ -66,6 +66,8 @@ struct Waiting {
     client: Client,
     since: Instant,
     confirmed: Option<TableId>,
+    /// Whether its display was told that it is confirmed.
+    told: bool,
 }
 
 /// The displays that wait, oldest first.
@@ -73,18 +75,36 @@ struct Waiting {
 pub struct Pairing(Mutex<Vec<Waiting>>);
 
 impl Pairing {
-    /// A display asks; `ticket` is the one that it got before, if any.
+    /// A display asks; `ticket` is the one that it got before, if any, and `belongs` the table that it
+    /// can prove to belong to already.
     ///
     /// Errors: `Unavailable` when too many wait.
-    pub fn ask(&self, ticket: Option<Ticket>, client: Client, now: Instant) -> Result<Answer> {
+    pub fn ask(
+        &self,
+        ticket: Option<Ticket>,
+        belongs: Option<TableId>,
+        client: Client,
+        now: Instant,
+    ) -> Result<Answer> {
         let mut waiting = self.waiting(now);
-        if let Some(ticket) = ticket
-            && let Some(known) = waiting.iter().find(|w| bool::from(w.ticket.ct_eq(&ticket)))
-        {
-            // Told as often as it asks: an answer may get lost.
-            return Ok(known
-                .confirmed
-                .map_or(Answer::Waiting(known.number, ticket), Answer::Confirmed));
+        let known = ticket.and_then(|ticket| {
+            let same = |w: &Waiting| bool::from(w.ticket.ct_eq(&ticket));
+            Some((ticket, waiting.iter().position(same)?))
+        });
+        if let Some((ticket, at)) = known {
+            let known = &mut waiting[at];
+            match known.confirmed {
+                None => return Ok(Answer::Waiting(known.number, ticket)),
+                // It has got its answer, and asks anew: it was removed, or wants another table.
+                Some(table) if known.told && belongs == Some(table) => {
+                    waiting.remove(at);
+                }
+                // Told as often as it asks: an answer may get lost.
+                Some(table) => {
+                    known.told = true;
+                    return Ok(Answer::Confirmed(table));
+                }
+            }
         }
         let of_client = || waiting.iter().filter(|w| w.client == client).count();
         if of_client() >= MAX_PER_CLIENT
@@ -110,6 +130,7 @@ impl Pairing {
             client,
             since: now,
             confirmed: None,
+            told: false,
         });
         Ok(Answer::Waiting(number, ticket))
     }
@@ -132,6 +153,14 @@ impl Pairing {
         found.confirmed = Some(table);
         found.since = now;
         Ok(())
+    }
+
+    /// The numbers that displays show and nobody has confirmed yet, the newest first, and for how long.
+    pub fn list(&self, now: Instant) -> Vec<(Number, Duration)> {
+        let waiting = self.waiting(now);
+        let open = waiting.iter().rev().filter(|w| w.confirmed.is_none());
+        open.map(|w| (w.number, now.saturating_duration_since(w.since)))
+            .collect()
     }
 
     fn waiting(&self, now: Instant) -> MutexGuard<'_, Vec<Waiting>> {
@@ -157,9 +186,9 @@ mod tests {
     #[test]
     fn a_display_waits_until_the_gm_confirms_its_number() {
         let (pairing, now) = (Pairing::default(), Instant::now());
-        let (number, ticket) = number(&pairing.ask(None, TV, now).unwrap());
+        let (number, ticket) = number(&pairing.ask(None, None, TV, now).unwrap());
         assert_eq!(number.to_string().len(), 6);
-        let again = pairing.ask(Some(ticket), TV, now).unwrap();
+        let again = pairing.ask(Some(ticket), None, TV, now).unwrap();
         assert_eq!(again, Answer::Waiting(number, ticket));
         for wrong in ["", "12345", "1234567", "abcdef", "１２３４５６"] {
             assert!(
@@ -167,54 +196,76 @@ mod tests {
                 "{wrong}"
             );
         }
+        assert_eq!(pairing.list(now), [(number, Duration::ZERO)]);
         let typed = format!(" {} {}", &number.to_string()[..3], &number.to_string()[3..]);
         pairing.confirm(&typed, TableId::MAIN, now).unwrap();
         assert!(pairing.confirm(&typed, TableId::MAIN, now).is_err());
+        assert_eq!(pairing.list(now), []);
         for _ in 0..2 {
-            let told = pairing.ask(Some(ticket), TV, now).unwrap();
+            let told = pairing.ask(Some(ticket), None, TV, now).unwrap();
             assert_eq!(told, Answer::Confirmed(TableId::MAIN));
         }
         // Somebody else who has no ticket, or a wrong one, learns nothing.
         assert!(matches!(
-            pairing.ask(Some([0; 16]), TV, now).unwrap(),
+            pairing.ask(Some([0; 16]), None, TV, now).unwrap(),
             Answer::Waiting(..)
         ));
     }
 
     #[test]
+    fn a_display_that_has_its_answer_and_asks_anew_gets_another_number() {
+        let (pairing, now) = (Pairing::default(), Instant::now());
+        let (first, ticket) = number(&pairing.ask(None, None, TV, now).unwrap());
+        let main = Some(TableId::MAIN);
+        pairing
+            .confirm(&first.to_string(), TableId::MAIN, now)
+            .unwrap();
+        // It may have belonged to the table before; that is no answer to this question yet.
+        let told = pairing.ask(Some(ticket), main, TV, now).unwrap();
+        assert_eq!(told, Answer::Confirmed(TableId::MAIN));
+        // The answer got lost.
+        let told = pairing.ask(Some(ticket), None, TV, now).unwrap();
+        assert_eq!(told, Answer::Confirmed(TableId::MAIN));
+        let (_, other) = number(&pairing.ask(Some(ticket), main, TV, now).unwrap());
+        assert_ne!(ticket, other);
+    }
+
+    #[test]
     fn numbers_run_out() {
         let (pairing, now) = (Pairing::default(), Instant::now());
-        let (first, ticket) = number(&pairing.ask(None, TV, now).unwrap());
+        let (first, ticket) = number(&pairing.ask(None, None, TV, now).unwrap());
         let later = now + EXPIRES;
         assert!(
             pairing
                 .confirm(&first.to_string(), TableId::MAIN, later)
                 .is_err()
         );
-        let (second, other) = number(&pairing.ask(Some(ticket), TV, later).unwrap());
+        let (second, other) = number(&pairing.ask(Some(ticket), None, TV, later).unwrap());
         assert_ne!(ticket, other);
         pairing
             .confirm(&second.to_string(), TableId::MAIN, later)
             .unwrap();
-        let told = pairing.ask(Some(other), TV, later + EXPIRES / 2).unwrap();
+        let told = pairing
+            .ask(Some(other), None, TV, later + EXPIRES / 2)
+            .unwrap();
         assert_eq!(told, Answer::Confirmed(TableId::MAIN));
     }
 
     #[test]
     fn nobody_fills_the_list_alone_and_it_is_never_longer_than_it_may_be() {
         let (pairing, now) = (Pairing::default(), Instant::now());
-        let (_, first) = number(&pairing.ask(None, TV, now).unwrap());
+        let (_, first) = number(&pairing.ask(None, None, TV, now).unwrap());
         for _ in 0..MAX_WAITING {
-            pairing.ask(None, TV, now).unwrap();
+            pairing.ask(None, None, TV, now).unwrap();
         }
         assert_eq!(pairing.waiting(now).len(), MAX_PER_CLIENT);
-        let (_, another) = number(&pairing.ask(Some(first), TV, now).unwrap());
+        let (_, another) = number(&pairing.ask(Some(first), None, TV, now).unwrap());
         assert_ne!(first, another);
         let neighbour = |n: u8| Client::V4([192, 0, 2, n]);
         for n in 2..2 + (MAX_WAITING - MAX_PER_CLIENT) as u8 {
-            pairing.ask(None, neighbour(n), now).unwrap();
+            pairing.ask(None, None, neighbour(n), now).unwrap();
         }
-        let refused = pairing.ask(None, neighbour(200), now);
+        let refused = pairing.ask(None, None, neighbour(200), now);
         assert!(matches!(refused, Err(Error::Unavailable(_))));
         assert_eq!(pairing.waiting(now).len(), MAX_WAITING);
     }

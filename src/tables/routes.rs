@@ -3,7 +3,7 @@
 use super::pairing::{Answer, Ticket};
 use super::{MAX_NAME_CHARS, Table, Tables};
 use crate::access::{
-    Attempt, Client, Gm, OwnPage, Policy, Role, find_cookie, is_secure, set_cookie,
+    Attempt, Client, Gm, OwnPage, Policy, Role, Verdict, find_cookie, is_secure, set_cookie,
 };
 use crate::config::{Config, Players};
 use crate::error::{Error, ErrorBody, Problem, Result};
@@ -13,7 +13,7 @@ use crate::http::{
 use crate::model::TableId;
 use actix_web::http::header;
 use actix_web::web::{Data, Json, Path};
-use actix_web::{HttpRequest, HttpResponse, delete, get, post, put};
+use actix_web::{HttpMessage, HttpRequest, HttpResponse, delete, get, post, put};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant, SystemTime};
@@ -33,6 +33,7 @@ pub(super) fn routes(config: &mut impl Registrar) {
         .service(delete_table)
         .service(renew_code)
         .service(ask_to_pair)
+        .service(list_waiting)
         .service(confirm_pair);
 }
 
@@ -266,7 +267,8 @@ enum Paired {
 /// A display asks to be paired, and asks again every few seconds.
 ///
 /// It is told a number to show, and gets a cookie that says that the number is its own. Once the GM
-/// has confirmed the number, the answer is the table, with the cookie of one who has joined. Which
+/// has confirmed the number, the answer is the table, with the cookie of one who has joined; whoever
+/// has that and asks again gets another number. Which
 /// table that is the GM says: a display that knows none asks at `main`.
 #[utoipa::path(tag = "tables", params(("id" = String, Path, description = "Id of the table", example = "main")),
     responses((status = 200, body = Paired, description = "The number to show, or the table that it belongs to now"), (status = 404, body = ErrorBody), GuestErrors))]
@@ -281,10 +283,14 @@ async fn ask_to_pair(
     tables.directory.get(TableId::parse(&id)?)?;
     let ticket = find_cookie(req.headers(), TICKET_COOKIE).and_then(parse_ticket);
     let secure = is_secure(&req);
-    match tables
+    let verdict = req.extensions().get::<Verdict>().copied();
+    let grant = verdict.and_then(|verdict| verdict.grant);
+    let belongs = grant.filter(|grant| grant.role == Role::Display);
+    let belongs = belongs.map(|grant| grant.table);
+    let asked = tables
         .pairing
-        .ask(ticket, Client::of_request(&req), Instant::now())?
-    {
+        .ask(ticket, belongs, Client::of_request(&req), Instant::now());
+    match asked? {
         Answer::Waiting(number, ticket) => {
             let ticket = Uuid::from_bytes(ticket).simple().to_string();
             let cookie = set_cookie(TICKET_COOKIE, &ticket, TICKET_AGE, secure);
@@ -304,6 +310,42 @@ async fn ask_to_pair(
 
 fn parse_ticket(text: &str) -> Option<Ticket> {
     Uuid::try_parse(text).ok().map(Uuid::into_bytes)
+}
+
+/// A display that waits to be confirmed.
+#[derive(Serialize, ToSchema)]
+struct WaitingDisplay {
+    /// What it shows.
+    #[schema(example = "042137")]
+    number: String,
+    /// For how long, in seconds.
+    seconds: u64,
+}
+
+#[derive(Serialize, ToSchema)]
+struct WaitingList {
+    waiting: Vec<WaitingDisplay>,
+}
+
+/// Lists the displays that wait, the newest first, so that the GM need not type a number: whichever
+/// is the same on the screen in the room is the one to confirm.
+#[utoipa::path(tag = "tables", params(("id" = String, Path, description = "Id of the table", example = "main")),
+    responses((status = 200, body = WaitingList), (status = 404, body = ErrorBody), GmErrors))]
+#[get("/tables/{id}/pair")]
+async fn list_waiting(
+    tables: Data<Tables>,
+    id: Path<String>,
+    _gm: Gm,
+) -> Result<Json<WaitingList>> {
+    tables.directory.get(TableId::parse(&id)?)?;
+    let waiting = tables.pairing.list(Instant::now()).into_iter();
+    let waiting = waiting.map(|(number, age)| WaitingDisplay {
+        number: number.to_string(),
+        seconds: age.as_secs(),
+    });
+    Ok(Json(WaitingList {
+        waiting: waiting.collect(),
+    }))
 }
 
 #[derive(ToSchema)]

@@ -1,14 +1,20 @@
-//! `/`, `/chat`, the pages' own files, and the documents.
+//! `/`, `/display`, `/join`, `/chat`, the pages' own files, and the documents.
 
 use crate::error::{Error, Result};
 use crate::http::{FilesBelow, PublicErrors, Registrar, Tail, send_bytes, send_document};
-use actix_web::http::header;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{self, AcceptEncoding, Header};
 use actix_web::web;
 use actix_web::{HttpRequest, HttpResponse, get};
 use bytes::Bytes;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use rust_embed::{EmbeddedFile, RustEmbed};
 use serde::Serialize;
 use std::borrow::Cow;
+use std::collections::HashMap;
+use std::io::Write;
+use std::sync::{LazyLock, PoisonError, RwLock};
 use utoipa::ToSchema;
 
 /// Nothing comes from elsewhere, nobody may frame it, and no script stands in the markup.
@@ -24,6 +30,8 @@ struct Assets;
 pub(super) fn routes(config: &mut impl Registrar) {
     config
         .service(root)
+        .service(display)
+        .service(join)
         .service(chat)
         .service(FilesBelow::new("/ui", __path_asset, web::get().to(asset)))
         .service(asyncapi);
@@ -52,6 +60,24 @@ async fn root(req: HttpRequest) -> Result<HttpResponse> {
     Ok(HttpResponse::Ok()
         .insert_header((header::VARY, "Accept"))
         .json(Greeting { message }))
+}
+
+/// The page of a screen at the table. It shows a number until the GM has paired it.
+#[utoipa::path(tag = "server", responses(
+    (status = 200, description = "The page", content_type = "text/html"),
+    (status = 304, description = "The client has it already"), (status = 412, body = crate::error::ErrorBody), PublicErrors))]
+#[get("/display")]
+async fn display(req: HttpRequest) -> Result<HttpResponse> {
+    page(&req, "display.html")
+}
+
+/// The players' page. The table's code may stand in the address's fragment, which no browser sends.
+#[utoipa::path(tag = "server", responses(
+    (status = 200, description = "The page", content_type = "text/html"),
+    (status = 304, description = "The client has it already"), (status = 412, body = crate::error::ErrorBody), PublicErrors))]
+#[get("/join")]
+async fn join(req: HttpRequest) -> Result<HttpResponse> {
+    page(&req, "join.html")
 }
 
 /// The chat page. The key of the room that one is invited to stands in the address's fragment, which
@@ -83,12 +109,14 @@ fn page(req: &HttpRequest, name: &str) -> Result<HttpResponse> {
         mime_guess::mime::TEXT => format!("{media_type}; charset=utf-8"),
         _ => media_type.to_string(),
     };
-    let tag = tag(&file);
-    let bytes = match file.data {
-        Cow::Borrowed(bytes) => Bytes::from_static(bytes),
-        Cow::Owned(bytes) => Bytes::from(bytes),
+    let packed = takes_gzip(req).then(|| gzipped(name, &file)).flatten();
+    // Each encoding is a representation of its own, with its own tag.
+    let (tag, bytes) = match &packed {
+        Some(packed) => (format!("{}-gz", tag(&file)), packed.clone()),
+        None => (tag(&file), bytes_of(file.data)),
     };
     let mut answer = send_bytes(req, &media_type, &tag, bytes)?;
+    let is_packed = packed.is_some() && answer.status() == StatusCode::OK;
     let headers = answer.headers_mut();
     let mut set = |name: &'static str, value: &'static str| {
         headers.insert(
@@ -100,8 +128,51 @@ fn page(req: &HttpRequest, name: &str) -> Result<HttpResponse> {
     set("cross-origin-opener-policy", "same-origin");
     set("cross-origin-resource-policy", "same-site");
     set("referrer-policy", "no-referrer");
-    set("vary", "Accept");
+    set("vary", "Accept, Accept-Encoding");
+    if is_packed {
+        set("content-encoding", "gzip");
+    }
     Ok(answer)
+}
+
+fn bytes_of(data: Cow<'static, [u8]>) -> Bytes {
+    match data {
+        Cow::Borrowed(bytes) => Bytes::from_static(bytes),
+        Cow::Owned(bytes) => Bytes::from(bytes),
+    }
+}
+
+fn takes_gzip(req: &HttpRequest) -> bool {
+    let accepted = AcceptEncoding::parse(req).ok();
+    accepted.is_some_and(|accepted| {
+        let gzip = header::Encoding::gzip();
+        accepted.negotiate([gzip.clone(), header::Encoding::identity()].iter()) == Some(gzip)
+    })
+}
+
+/// The pages' files as they go over the network, packed when first asked for. There are only as
+/// many as the binary has.
+static PACKED: LazyLock<RwLock<HashMap<String, Bytes>>> = LazyLock::new(RwLock::default);
+
+/// `None`: it is no smaller.
+fn gzipped(name: &str, file: &EmbeddedFile) -> Option<Bytes> {
+    let packed = match known(name) {
+        Some(packed) => packed,
+        None => {
+            let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+            encoder.write_all(&file.data).ok()?;
+            let packed = Bytes::from(encoder.finish().ok()?);
+            let mut all = PACKED.write().unwrap_or_else(PoisonError::into_inner);
+            all.insert(name.to_owned(), packed.clone());
+            packed
+        }
+    };
+    (packed.len() < file.data.len()).then_some(packed)
+}
+
+fn known(name: &str) -> Option<Bytes> {
+    let all = PACKED.read().unwrap_or_else(PoisonError::into_inner);
+    all.get(name).cloned()
 }
 
 fn tag(file: &EmbeddedFile) -> String {

@@ -121,6 +121,8 @@ struct LimitsBody {
     chat: ChatLimitsBody,
     peershare: SignalingLimits,
     peerjs: PeerJsLimits,
+    /// Times that one address may ask for `/api/ice`, `/api/turn` and `/api/peerjs`.
+    ice_requests_per_minute: u32,
     sessions: SessionLimitsBody,
 }
 
@@ -274,5 +276,6 @@ async fn limits(library: Data<Library>) -> Result<Json<LimitsBody>> {
         sessions: SessionLimitsBody::of(&library.config),
         peershare: SignalingLimits::of(&library.config.peershare),
         peerjs: PeerJsLimits::of(&library.config.peerjs),
+        ice_requests_per_minute: library.config.ice.max_requests.get(),
     }))
 }

@@ -18,6 +18,8 @@ enum Who {
     Seated,
     /// Who sits at the table `main`.
     AtMain,
+    /// Who takes part in something, or has joined a table; see the tests of `ice`.
+    TakesPart,
     Gm,
     /// Who has signed in with an account.
     Account,
@@ -26,11 +28,17 @@ enum Who {
     /// Present members of a chat room, whoever they are otherwise.
     ChatMember,
 }
-use Who::{Account, AdminAccount, AllowedPage, Anyone, AtMain, ChatMember, Gm, OwnPage, Seated};
+use Who::{
+    Account, AdminAccount, AllowedPage, Anyone, AtMain, ChatMember, Gm, OwnPage, Seated, TakesPart,
+};
 
 /// Every operation of the API. A new route needs a row here.
 const TABLE: &[(&str, &str, Who)] = &[
     ("get", "/", Anyone),
+    ("get", "/api/ice", TakesPart),
+    ("get", "/api/turn", TakesPart),
+    // With TURN servers for members.
+    ("get", "/api/peerjs", Anyone),
     ("get", "/asyncapi.yaml", Anyone),
     ("get", "/files/{id}", ChatMember),
     ("get", "/chat", Anyone),
@@ -38,8 +46,10 @@ const TABLE: &[(&str, &str, Who)] = &[
     // With a login's token, whoever has it; without one see `login.rs`.
     ("post", "/api/rooms", AllowedPage),
     ("get", "/api/rooms/{id}", Anyone),
+    ("get", "/display", Anyone),
     ("get", "/health", Anyone),
     ("get", "/healthz", Anyone),
+    ("get", "/join", Anyone),
     ("get", "/limits", Anyone),
     ("get", "/peerjs", Anyone),
     ("get", "/peerjs/id", Anyone),
@@ -78,6 +88,7 @@ const TABLE: &[(&str, &str, Who)] = &[
     ("post", "/tables/join", OwnPage),
     ("delete", "/tables/{id}", Gm),
     ("post", "/tables/{id}/code", Gm),
+    ("get", "/tables/{id}/pair", Gm),
     ("post", "/tables/{id}/pair", OwnPage),
     ("put", "/tables/{id}/pair", Gm),
     ("delete", "/audio/file/{category}/{path}", Gm),
@@ -215,7 +226,7 @@ fn only_the_gm_gets_past_a_gms_row(
             AllowedPage => !by_a_foreign_page(headers),
             OwnPage => !by_a_page(headers),
             Seated | AtMain => !flags.contains(&"code"),
-            Gm | Account | AdminAccount => false,
+            TakesPart | Gm | Account | AdminAccount => false,
         };
         if !may || refused == 421 {
             assert_eq!(status, refused, "{method} {path}");
@@ -240,7 +251,7 @@ fn the_gm_gets_past_every_row(#[case] flags: &[&str], #[case] headers: &[(&str, 
             OwnPage => by_a_page(headers),
             // Whoever the GM is by place has no name.
             Account | AdminAccount => true,
-            Anyone | AllowedPage | ChatMember | Seated | AtMain | Gm => false,
+            Anyone | AllowedPage | ChatMember | Seated | AtMain | TakesPart | Gm => false,
         };
         assert_eq!(refused, status == 403, "{method} {path}: {status}");
         assert!(!matches!(status, 421 | 405), "{method} {path}: {status}");
@@ -320,7 +331,7 @@ impl Asker {
         let at_main = gm || matches!(self, Self::Player | Self::Display | Self::Viewer);
         match who {
             Anyone | OwnPage | AllowedPage => true,
-            Seated => at_main || self == Self::Stranger,
+            Seated | TakesPart => at_main || self == Self::Stranger,
             AtMain => at_main,
             Gm => gm,
             Account => matches!(self, Self::Viewer | Self::Admin),
@@ -355,8 +366,13 @@ fn every_operation_is_for_whom_its_row_says_whoever_asks() {
                 _ => (name, value.clone()),
             };
             let status = ask(&house.server, method, path, &[(name, &value)]);
-            if asker.may(*who) {
-                let refused = matches!(status, 401 | 403 | 405 | 421);
+            // Rooms of sessions are for tokens of their own login, which everybody else here gets.
+            if name == "authorization" && path.starts_with("/api/rooms") {
+                assert_eq!(status, 403, "{asker:?}: {method} {path}");
+            } else if asker.may(*who) {
+                // Ids of the broker are listed for nobody (401), unless a setting says so.
+                let unlisted = status == 401 && path.ends_with("/peers");
+                let refused = !unlisted && matches!(status, 401 | 403 | 405 | 421);
                 assert!(!refused, "{asker:?}: {method} {path}: {status}");
             } else {
                 let expected = asker.refusal(*who);

@@ -168,7 +168,7 @@ fn the_api_prefix_the_trailing_slash_and_head_work_everywhere() {
         assert_eq!(server.get(path).status, 200, "{path}");
     }
     assert_eq!(server.get("/api/maps/file/w%2Fa.png").body, PNG);
-    for path in ["/maps/list", "/maps/file/w/a.png", "/health", "/"] {
+    for path in ["/maps/list", "/maps/file/w/a.png", "/limits", "/"] {
         let (get, head) = (server.get(path), server.send("HEAD", path, &[], b""));
         assert_eq!(head.status, 200, "{path}");
         assert!(head.body.is_empty());

@@ -14,6 +14,7 @@ mod disk;
 mod files;
 mod hathora;
 mod hostile;
+mod ice;
 mod login;
 mod maps;
 mod nexus_assets;

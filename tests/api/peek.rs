@@ -333,6 +333,13 @@ fn requests(api: &Value) -> Vec<String> {
         let mut paths = vec![path.clone()];
         for parameter in operation["parameters"].as_array().into_iter().flatten() {
             let name = parameter["name"].as_str().unwrap();
+            if parameter["in"] == "query" && parameter["required"] == true {
+                let example = &parameter["example"];
+                paths
+                    .iter_mut()
+                    .for_each(|path| *path += &format!("?{name}={example}"));
+                continue;
+            }
             let hole = format!("{{{name}}}");
             let values = fill(name, parameter["example"].as_str().unwrap_or("x"));
             paths = paths
@@ -365,7 +372,13 @@ fn by_get_nobody_learns_what_is_the_gms() {
     let mut served = 0;
     for cookie in [String::new(), joined("player"), joined("display")] {
         for path in &requests {
-            for path in [path.clone(), format!("/api{path}"), format!("{path}/")] {
+            let (bare, query) = path.split_once('?').unwrap_or((path, ""));
+            let query = format!("?{query}");
+            for path in [
+                path.clone(),
+                format!("/api{path}"),
+                format!("{bare}/{}", query.trim_end_matches('?')),
+            ] {
                 let headers = [AS_PLAYER, ("cookie", cookie.as_str())];
                 let answer = server.send("GET", &path, &headers, b"");
                 served += usize::from(answer.status == 200);
@@ -377,7 +390,7 @@ fn by_get_nobody_learns_what_is_the_gms() {
                         answer.status
                     );
                     // What was asked for may be named in the answer.
-                    for part in path.replace("%20", " ").split('/') {
+                    for part in path.replace("%20", " ").split(['/', '?']) {
                         told = told
                             .replace(part, "")
                             .replace(&part.replace(' ', "%20"), "");

@@ -909,6 +909,24 @@ fn who_is_removed_is_cut_off_at_the_broker(#[values(Seed, Newest)] version: Vers
         (&json!("LEAVE"), &json!("peer-b"))
     );
     while removed.0.read().is_ok() {}
+    // Not who is registered from elsewhere under a name that a member uses.
+    let stream = connect_from("127.0.0.9", world.server.addr);
+    let url = format!(
+        "ws://{}/peerjs?key=peerjs&id=stranger&token=t",
+        world.server.addr
+    );
+    let (mut stranger, _) = websocket_on(stream, &url, &[]).unwrap();
+    stranger.hear();
+    let eve = world.join(version, &alice.group, "eve", Some("stranger"));
+    for kind in ["user-joined", "peer-joined"] {
+        alice.expect(kind);
+    }
+    alice.say("remove-user", json!({"userId": eve.id}));
+    alice.expect("user-left");
+    stranger.say(r#"{"type":"OFFER","dst":"stranger","payload":{"sdp":{}}}"#);
+    assert!(stranger.hear().contains("OFFER"));
+    at_broker.say(r#"{"type":"OFFER","dst":"peer-a","payload":{"sdp":{}}}"#);
+    assert!(at_broker.hear().contains("OFFER"));
 }
 
 // C3, C4: nobody speaks for others.

@@ -274,7 +274,8 @@ fn other_paths_have_no_websocket_and_the_api_prefix_has() {
         ("/ws", "13", "101"),
         ("/api/ws", "13", "101"),
         ("/ws/", "13", "403"),
-        ("/?token=x", "13", "403"),
+        // A session room, and no token that counts there.
+        ("/?token=x", "13", "401"),
         ("/maps/list", "13", "403"),
         ("/ws", "8", "400"),
     ] {

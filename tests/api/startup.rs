@@ -1,6 +1,7 @@
 //! What the person sees who starts it.
 
-use crate::support::{start, write_file};
+use crate::support::{start, start_with, write_file};
+use rstest::rstest;
 use std::io::Read;
 use std::net::TcpListener;
 use std::path::Path;
@@ -282,10 +283,13 @@ fn a_first_start_anywhere_has_the_demo_table() {
     assert!(said.contains("0 maps, 0 scenes, 0 sounds"), "{said}");
 }
 
-#[test]
-fn the_chat_page_is_for_everybody_and_runs_no_script_from_elsewhere() {
-    let server = start();
-    let page = server.get("/chat");
+#[rstest]
+#[case::chat("/chat")]
+#[case::a_screen("/display")]
+#[case::players("/join")]
+fn pages_are_for_everybody_and_run_no_script_from_elsewhere(#[case] path: &str) {
+    let server = start_with(&["--players", "code", "--loopback-gm", "false"]);
+    let page = server.get(path);
     assert_eq!(page.status, 200);
     assert_eq!(
         page.header("content-type"),
@@ -293,9 +297,37 @@ fn the_chat_page_is_for_everybody_and_runs_no_script_from_elsewhere() {
     );
     let policy = page.header("content-security-policy").unwrap();
     assert!(policy.starts_with("default-src 'self'; img-src 'self' data: blob:;"));
-    // The link that led here has the room's key at its end.
+    // The link that led here has a key or a code at its end.
     assert_eq!(page.header("referrer-policy"), Some("no-referrer"));
     assert!(!page.text().contains("<script>"));
+}
+
+#[test]
+fn the_pages_files_are_packed_for_those_who_can_unpack_them() {
+    let server = start();
+    let get = |headers: &[(&str, &str)]| server.send("GET", "/ui/live.js", headers, b"");
+    let plain = get(&[]);
+    assert_eq!(plain.header("content-encoding"), None);
+    for refusing in ["identity", "gzip;q=0", "br"] {
+        let answer = get(&[("accept-encoding", refusing)]);
+        assert_eq!(answer.header("content-encoding"), None, "{refusing}");
+        assert_eq!(answer.body, plain.body);
+    }
+    for _ in 0..2 {
+        let packed = get(&[("accept-encoding", "gzip, deflate, br")]);
+        assert_eq!(packed.header("content-encoding"), Some("gzip"));
+        assert!(packed.header("vary").unwrap().contains("Accept-Encoding"));
+        assert!(packed.body.len() < plain.body.len() / 2);
+        let mut text = Vec::new();
+        let mut unpacked = flate2::read::GzDecoder::new(&packed.body[..]);
+        unpacked.read_to_end(&mut text).unwrap();
+        assert_eq!(text, plain.body);
+        // Another representation is another entity, and each is known again.
+        let tag = packed.header("etag").unwrap();
+        assert_ne!(Some(tag), plain.header("etag"));
+        let again = get(&[("accept-encoding", "gzip"), ("if-none-match", tag)]);
+        assert_eq!((again.status, again.body.len()), (304, 0));
+    }
 }
 
 #[test]

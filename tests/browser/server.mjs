@@ -53,18 +53,20 @@ export function later(t, undo) {
  * The real binary on a free port, with its own data folder; both go when the test `t` ends.
  *
  * @param {import("node:test").TestContext} t
- * @returns {Promise<{ base: string, origin: string, data: string, restart: (signal: NodeJS.Signals) => Promise<void> }>}
+ * @param {string[]} [more] further flags
+ * @returns {Promise<{ base: string, origin: string, data: string, restart: (signal: NodeJS.Signals) => Promise<void>, listener: (name: string) => Promise<string> }>}
  *   `base` by address, for the server's own pages; `origin` by name, as SpellTable's frontends call it;
- *   `restart` stops it with a signal and starts it again at the same address
+ *   `restart` stops it with a signal and starts it again at the same address; `listener` where it listens
+ *   for one system's clients (`--speak`)
  */
-export async function startServer(t) {
+export async function startServer(t, more = []) {
   const home = await mkdtemp(path.join(tmpdir(), "tablekeep-test-"));
   later(t, () => rm(home, { recursive: true, force: true }));
   const data = path.join(home, "data");
   for (const folder of ["maps", "scenes", "sounds/loop", "sounds/oneshot"]) {
     await mkdir(path.join(data, folder), { recursive: true });
   }
-  let run = launch(home, data, "127.0.0.1:0");
+  let run = launch(home, data, "127.0.0.1:0", more);
   later(t, async () => {
     run.child.kill();
     // A server that does not stop when asked is a fault, but it must not outlive the test.
@@ -76,19 +78,21 @@ export async function startServer(t) {
   const restart = async (/** @type {NodeJS.Signals} */ signal) => {
     run.child.kill(signal);
     await run.gone;
-    run = launch(home, data, new URL(base).host);
+    run = launch(home, data, new URL(base).host, more);
     await run.base;
   };
-  return { base, origin: `http://localhost:${new URL(base).port}`, data, restart };
+  return { base, origin: `http://localhost:${new URL(base).port}`, data, restart, listener: (name) => run.listener(name) };
 }
 
 /**
  * @param {string} home
  * @param {string} data
  * @param {string} address
+ * @param {string[]} more
  */
-function launch(home, data, address) {
-  const flags = ["--listen", address, "--data-dir", data, "--loopback-gm", "true"];
+function launch(home, data, address, more) {
+  const place = more.includes("--loopback-gm") ? [] : ["--loopback-gm", "true"];
+  const flags = ["--listen", address, "--data-dir", data, ...place, ...more];
   const child = spawn(BINARY, flags, { cwd: home, stdio: ["ignore", "pipe", "pipe"] });
   const gone = new Promise((resolve) => {
     child.once("exit", resolve);
@@ -97,16 +101,27 @@ function launch(home, data, address) {
   // A full pipe would stop the server at its next log line.
   let log = "";
   child.stderr.on("data", (text) => { log = (log + text).slice(-4000); });
+  /** @type {string[]} */
+  const printed = [];
   /** @type {Promise<string>} */
   const base = new Promise((resolve, reject) => {
     const lines = createInterface({ input: child.stdout });
     lines.on("line", (line) => {
+      printed.push(line);
       const said = /^listening on (http:\/\/\S+)/.exec(line);
       if (said) resolve(said[1]);
     });
     gone.then(() => reject(new Error(`the server did not start (${BINARY}): ${log}`)));
   });
-  return { child, gone, base };
+  const listener = async (/** @type {string} */ name) => {
+    await base;
+    for (;;) {
+      const found = printed.find((line) => line.startsWith(`listening (${name}) on `));
+      if (found) return found.slice(found.lastIndexOf(" ") + 1);
+      await once(child.stdout, "data");
+    }
+  };
+  return { child, gone, base, listener };
 }
 
 /**

@@ -1,7 +1,8 @@
 //! All keys together, and the ways in.
 
-use super::Ask;
+use super::ask::Ask;
 use super::census::Census;
+use super::queues::Owner;
 use super::rules::{BrokerRules, Caller, Request, Surroundings};
 use super::switchboard::Switchboard;
 use super::wire::{self, Wire};
@@ -15,7 +16,7 @@ use std::time::Duration;
 
 /// What connections are held to.
 pub const BOUNDS: Bounds = Bounds {
-    control_bytes: 4 << 20,
+    control_bytes: 512 << 10,
     slow: CloseCode::TryLater,
     silent: Some(CloseCode::NoStatus),
 };
@@ -103,7 +104,7 @@ impl Broker {
         &self,
         ask: Ask,
         client: Client,
-    ) -> Result<(RoomHandle<BrokerRules>, super::queues::Owner), &'static str> {
+    ) -> Result<(RoomHandle<BrokerRules>, Owner), &'static str> {
         let room = self.realm(&ask.key).ok_or("the key is not known here")?;
         let taken = self.connects.take(Attempt::PeerJs, client);
         taken.map_err(|_| "too many connections from this address: try again later")?;
@@ -123,6 +124,19 @@ impl Broker {
     /// Errors: `NotFound` when this is none of the keys.
     pub fn check_key(&self, key: &str) -> Result<()> {
         self.realm(key).map(drop).ok_or_else(no_such_key)
+    }
+
+    /// Whether somebody with this token is registered under this id.
+    pub async fn holds(&self, key: &str, id: &str, token: &str) -> bool {
+        let Some(room) = self.realm(key) else {
+            return false;
+        };
+        let owner = Owner {
+            id: id.into(),
+            token: token.into(),
+        };
+        let held = room.ask(|reply| Request::Holds { owner, reply }).await;
+        held.unwrap_or(false)
     }
 
     /// The ids that are registered under a key, sorted.

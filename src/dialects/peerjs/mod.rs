@@ -19,5 +19,5 @@ pub use ask::{Ask, ID_CHARS, TOKEN_BYTES};
 pub use broker::{BOUNDS, Broker, is_mounted};
 pub use routes::{root_routes, routes};
 pub use rules::{BrokerRules, Caller, Request};
-pub use switchboard::Switchboard;
+pub use switchboard::{Party, Switchboard};
 pub use wire::Message;

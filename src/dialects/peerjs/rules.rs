@@ -2,7 +2,7 @@
 
 use super::census::{Census, Counted};
 use super::queues::{Expired, Owner, Queues, Waiting};
-use super::switchboard::{HangUp, Switchboard};
+use super::switchboard::{HangUp, Party, Switchboard};
 use super::wire::{self, Message, Relay};
 use crate::access::{Client, Presence, Present};
 use crate::config::PeerJs;
@@ -34,6 +34,13 @@ pub enum Request {
         /// Takes them.
         reply: oneshot::Sender<Vec<String>>,
     },
+    /// Whether this id is registered with this token.
+    Holds {
+        /// Both.
+        owner: Owner,
+        /// Takes the answer.
+        reply: oneshot::Sender<bool>,
+    },
     /// Somebody is cut off.
     HangUp(Arc<HangUp>, oneshot::Sender<()>),
 }
@@ -63,6 +70,8 @@ struct Registration {
     take_overs: VecDeque<Instant>,
     /// Keeps it counted.
     _counted: Counted,
+    /// Where it is.
+    client: Client,
     /// Keeps its address present.
     present: Present,
 }
@@ -94,16 +103,17 @@ impl BrokerRules {
                 owner: Arc::new(owner),
                 take_overs: VecDeque::new(),
                 _counted: counted,
+                client,
                 present: self.around.presence.enter(client),
             });
         };
         let mut taken = self.registered.remove(&former).ok_or_else(wire::id_taken)?;
-        let is_own = taken.owner.token.as_bytes().ct_eq(owner.token.as_bytes());
-        if !bool::from(is_own) || !taken.may_be_taken_over(now) {
+        if !taken.is_held_by(&owner) || !taken.may_be_taken_over(now) {
             self.registered.insert(former, taken);
             return Err(wire::id_taken());
         }
         taken.take_overs.push_back(now);
+        taken.client = client;
         taken.present = self.around.presence.enter(client);
         out.close(former, CloseCode::NoStatus, "");
         Ok(taken)
@@ -161,19 +171,26 @@ impl BrokerRules {
     }
 
     fn hang_up(&mut self, HangUp { target, mates }: &HangUp, out: &mut Outgoing) {
-        let conn = self.by_id.get(target.as_str()).copied();
-        if conn.is_none() && self.around.switchboard.is_registered(target) {
-            // Under another key, whose ids are other people.
+        let conn = self.by_party(target);
+        if conn.is_none() && self.around.switchboard.is_registered(&target.0) {
+            // Somebody else has this id, from elsewhere or under another key.
             return;
         }
         for mate in mates {
-            if let Some(mate_conn) = self.by_id.get(mate.as_str()) {
-                tell(*mate_conn, wire::leave(target, mate), out);
+            if let Some(mate_conn) = self.by_party(mate) {
+                tell(mate_conn, wire::leave(&target.0, &mate.0), out);
             }
         }
         if let Some(conn) = conn {
             self.close(conn, out);
         }
+    }
+
+    /// Where somebody is registered who is at this address.
+    fn by_party(&self, (id, client): &Party) -> Option<ConnId> {
+        let conn = *self.by_id.get(id.as_str())?;
+        let found = self.registered.get(&conn)?;
+        (found.client == *client).then_some(conn)
     }
 
     fn close(&mut self, conn: ConnId, out: &mut Outgoing) {
@@ -183,6 +200,12 @@ impl BrokerRules {
 }
 
 impl Registration {
+    /// Whether this is its token; takes as long whatever differs.
+    fn is_held_by(&self, owner: &Owner) -> bool {
+        let (token, given) = (self.owner.token.as_bytes(), owner.token.as_bytes());
+        token.ct_eq(given).into()
+    }
+
     /// Whether nobody fights for it.
     fn may_be_taken_over(&mut self, now: Instant) -> bool {
         let is_old = |at: &Instant| now.saturating_duration_since(*at) >= FIGHT_WINDOW;
@@ -239,6 +262,14 @@ impl Rules for BrokerRules {
                 let mut ids: Vec<_> = self.by_id.keys().map(|id| String::from(&**id)).collect();
                 ids.sort_unstable();
                 out.answers.push(Box::new(move || drop(reply.send(ids))));
+            }
+            Request::Holds { owner, reply } => {
+                let held = self.by_id.get(&owner.id);
+                let held = held.and_then(|conn| self.registered.get(conn));
+                let is_held = held.is_some_and(|held| held.is_held_by(&owner));
+                out.answers.push(Box::new(move || {
+                    let _ = reply.send(is_held);
+                }));
             }
             Request::HangUp(hang_up, reply) => {
                 self.hang_up(&hang_up, out);

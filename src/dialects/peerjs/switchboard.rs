@@ -1,6 +1,7 @@
 //! What others may know of the broker's calls, and do about them: PeerShare rings on one socket
 //! while the offer travels on another.
 
+use crate::access::Client;
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
@@ -38,11 +39,15 @@ struct State {
 /// Somebody who is to be cut off, and from whom.
 #[derive(Debug, PartialEq, Eq)]
 pub struct HangUp {
-    /// Its id.
-    pub target: String,
-    /// Their ids.
-    pub mates: Vec<String>,
+    /// Who.
+    pub target: Party,
+    /// From whom.
+    pub mates: Vec<Party>,
 }
+
+/// An id, and from where whoever says that it is theirs has come: ids are known to others, and nobody is
+/// to be cut off because somebody elsewhere uses their name.
+pub type Party = (String, Client);
 
 /// Two ids, whoever calls.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -91,13 +96,10 @@ impl Switchboard {
 
     /// Ends what `target` has with `mates`: its registration is dropped, and each of them hears
     /// LEAVE from it, upon which clients close their connections to it. The target may register
-    /// again.
-    pub fn hang_up(&self, target: &str, mates: &[String]) {
+    /// again. Only for who is registered from the address that is given.
+    pub fn hang_up(&self, target: Party, mates: Vec<Party>) {
         if let Some(hang_up) = self.0.hang_up.get() {
-            hang_up(HangUp {
-                target: target.to_owned(),
-                mates: mates.to_vec(),
-            });
+            hang_up(HangUp { target, mates });
         }
     }
 
@@ -282,14 +284,15 @@ mod tests {
     #[test]
     fn hanging_up_is_the_brokers() {
         let switchboard = switchboard(&["a"]);
-        switchboard.hang_up("a", &[]);
+        let party = |id: &str| (id.to_owned(), Client::Others);
+        switchboard.hang_up(party("a"), Vec::new());
         let (told, heard) = std::sync::mpsc::channel();
         let told = Mutex::new(told);
         switchboard.on_hang_up(move |hang_up| told.lock().unwrap().send(hang_up).unwrap());
-        switchboard.hang_up("a", &["b".to_owned()]);
+        switchboard.hang_up(party("a"), vec![party("b")]);
         let expected = HangUp {
-            target: "a".into(),
-            mates: vec!["b".into()],
+            target: party("a"),
+            mates: vec![party("b")],
         };
         assert_eq!(heard.try_recv().unwrap(), expected);
     }

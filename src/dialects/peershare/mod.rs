@@ -35,7 +35,7 @@ use self::rules::Surroundings;
 use self::say::Say;
 use self::speaker::{Outcome, Speaker, TOO_MUCH};
 use super::peerjs::Switchboard;
-use crate::access::{Attempts, Client, Presence};
+use crate::access::{Attempt, Attempts, Client, Presence};
 use crate::config::{self, MayCreate};
 use crate::live::{Bounds, CloseCode, Couriers, Manners, Now, RoomHandle, Said, Socket, open_room};
 use bytes::Bytes;
@@ -165,6 +165,7 @@ impl Signaling {
         let open = |name| self.open(&group, name);
         let (room, seat) = self.directory.seat(&group, Some(founding), open)?;
         let guest = Guest {
+            client: visitor.client,
             present: self.presence.enter(visitor.client),
             seat,
             owner,
@@ -197,6 +198,7 @@ impl Signaling {
         let (room, seat) = self.directory.seat(group, founding, open)?;
         let claim = peer.map(|peer| self.directory.claim(peer, owner));
         let guest = Guest {
+            client: visitor.client,
             present: self.presence.enter(visitor.client),
             seat,
             owner,
@@ -214,7 +216,7 @@ impl Signaling {
     }
 
     fn founding(&self, name: Arc<str>, visitor: Visitor) -> Result<Founding, Refusal> {
-        let taken = self.creations.take(Refusal::CREATION, visitor.client);
+        let taken = self.creations.take(Attempt::OpenRoom, visitor.client);
         taken.map_err(|error| Refusal::of(&error))?;
         Ok(Founding {
             name,

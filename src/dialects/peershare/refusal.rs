@@ -1,7 +1,6 @@
 //! Why something is refused, with the codes that clients know.
 
 use super::issue::Issue;
-use crate::access::Attempt;
 use crate::error::Error;
 use serde::Serialize;
 
@@ -53,9 +52,6 @@ impl Refusal {
             _ => Self::ServerBusy,
         }
     }
-
-    /// What is counted when groups are created.
-    pub const CREATION: Attempt = Attempt::OpenRoom;
 
     /// The code for programs and the words for people.
     pub fn words(&self) -> (&'static str, &'static str) {

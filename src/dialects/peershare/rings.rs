@@ -3,7 +3,7 @@
 
 use super::directory::Directory;
 use super::rules::{Calls, Request, Ring};
-use crate::dialects::peerjs::Switchboard;
+use crate::dialects::peerjs::{Party, Switchboard};
 use futures_util::FutureExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -62,7 +62,7 @@ impl Calls for Rings {
         None
     }
 
-    fn hang_up(&self, target: &str, mates: &[String]) {
+    fn hang_up(&self, target: Party, mates: Vec<Party>) {
         self.switchboard.hang_up(target, mates);
     }
 }

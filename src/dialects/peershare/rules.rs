@@ -8,7 +8,7 @@ use super::ids::{GroupId, Version, user_text};
 use super::names::free_name;
 use super::refusal::Refusal;
 use super::say::{Peer, Person, Say};
-use crate::access::Present;
+use crate::access::{Client, Present};
 use crate::live::{CloseCode, ConnId, Frame, Groups, Lane, Now, Outgoing, Rules, To};
 use crate::metrics::{Dialect, Metrics};
 use std::sync::Arc;
@@ -46,8 +46,8 @@ pub trait Calls: Send + Sync {
     /// need not.
     fn hold(&self, ring: Ring) -> Option<Ring>;
 
-    /// Ends what `target` has with `mates` there.
-    fn hang_up(&self, target: &str, mates: &[String]);
+    /// Ends what `target` has with `mates` there. Each with where it is.
+    fn hang_up(&self, target: (String, Client), mates: Vec<(String, Client)>);
 }
 
 /// A call on its way to who is called.
@@ -69,7 +69,9 @@ pub struct Ring {
 pub struct Guest {
     /// Its place.
     pub seat: Seat,
-    /// That somebody takes part from where it is.
+    /// Where it is.
+    pub client: Client,
+    /// That somebody takes part from there.
     pub present: Present,
     /// Who claims ids for it.
     pub owner: Owner,
@@ -153,6 +155,7 @@ struct Member {
     version: Version,
     /// Has asked who moderates, so it knows our messages.
     watches: bool,
+    client: Client,
     /// Keeps the group alive.
     _seat: Seat,
     _present: Present,
@@ -451,14 +454,14 @@ impl GroupRules {
             return Err(Refusal::Forbidden);
         }
         let conn = self.members[target].conn;
-        let peer = self.members[target].peer_id().map(str::to_owned);
+        let reached = |member: &Member| Some((member.peer_id()?.to_owned(), member.client));
+        let peer = reached(&self.members[target]);
         self.go(conn, now, out);
         let reason = reason.unwrap_or_else(|| REMOVED.to_owned());
         out.close(conn, CloseCode::Kicked, reason);
         if let Some(peer) = peer {
-            let mates = self.members.iter().filter_map(Member::peer_id);
-            let mates: Vec<_> = mates.map(str::to_owned).collect();
-            self.around.calls.hang_up(&peer, &mates);
+            let mates = self.members.iter().filter_map(reached);
+            self.around.calls.hang_up(peer, mates.collect());
         }
         Ok(())
     }
@@ -539,6 +542,7 @@ impl Rules for GroupRules {
             peer: guest.peer,
             version: guest.version,
             watches: false,
+            client: guest.client,
             _seat: guest.seat,
             _present: guest.present,
         });

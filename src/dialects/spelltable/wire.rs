@@ -1,8 +1,9 @@
 //! JSON to types: what SpellTable's pages send.
 
-use crate::json::{JsonText, Node, NodeKind};
+use crate::json::{JsonText, NodeKind, Noted};
 use crate::live::Frame;
 use bytes::Bytes;
+use std::ops::Range;
 
 /// What a SpellTable page says.
 #[derive(Debug)]
@@ -55,8 +56,9 @@ pub struct Wire {
 impl Wire {
     /// Reads one message. `None`: nothing that anybody needs to know.
     pub fn parse(&mut self, text: Bytes) -> Option<ClientMessage> {
-        let fault = match JsonText::parse(text) {
-            Ok(message) => match parse(&message, &mut self.newest) {
+        let mut outline = Outline::default();
+        let fault = match JsonText::parse_noting(text, |member| outline.note(&member)) {
+            Ok(message) => match parse(&message, outline, &mut self.newest) {
                 Ok(meaning) => return meaning,
                 Err(fault) => fault.to_owned(),
             },
@@ -75,20 +77,51 @@ impl Wire {
     }
 }
 
+/// What the scan of a message has come past: a scene is large, so it is not walked again for these.
+#[derive(Default)]
+struct Outline {
+    kind: Option<Range<usize>>,
+    scene: Option<Range<usize>>,
+    /// The scene has members that the seed's frontend never sends.
+    newest: bool,
+    /// The same of the member that is being scanned.
+    newest_here: bool,
+}
+
+impl Outline {
+    fn note(&mut self, member: &Noted<'_>) {
+        if member.depth > 1 {
+            self.newest_here |= matches!(member.name, "fogOfWar" | "encounterHistory");
+            return;
+        }
+        let newest = std::mem::take(&mut self.newest_here);
+        match member.name {
+            "type" => self.kind = Some(member.value.clone()),
+            "scene" => (self.scene, self.newest) = (Some(member.value.clone()), newest),
+            _ => {}
+        }
+    }
+}
+
 /// The meaning of a message: `Ok(None)` when there is none for us, `Err` when it is broken.
-fn parse(message: &JsonText, newest: &mut bool) -> Result<Option<ClientMessage>, &'static str> {
+fn parse(
+    message: &JsonText,
+    outline: Outline,
+    newest: &mut bool,
+) -> Result<Option<ClientMessage>, &'static str> {
     let root = message.root();
     if root.kind() != NodeKind::Object {
         return Err("a message must be a JSON object");
     }
-    let Some(kind) = root.get("type").and_then(|kind| kind.as_str()) else {
+    let kind = outline.kind.map(|kind| message.noted(kind));
+    let Some(kind) = kind.and_then(|kind| kind.as_str()) else {
         return Ok(None);
     };
     let text = |text: &str| Frame::text(&[text.as_bytes()]);
     Ok(match kind.as_ref() {
-        "scene_update" => match root.get("scene") {
+        "scene_update" => match outline.scene.map(|scene| message.noted(scene)) {
             Some(scene) if scene.kind() == NodeKind::Object => {
-                *newest = *newest || is_newest(scene);
+                *newest |= outline.newest;
                 Some(ClientMessage::SceneUpdate {
                     newest: *newest,
                     scene: message.part(scene),
@@ -132,13 +165,6 @@ fn parse(message: &JsonText, newest: &mut bool) -> Result<Option<ClientMessage>,
             }),
         _ => None,
     })
-}
-
-/// The seed's frontend never sends these members.
-fn is_newest(scene: Node<'_>) -> bool {
-    scene
-        .members()
-        .any(|(name, _)| name == "fogOfWar" || name == "encounterHistory")
 }
 
 impl ClientMessage {

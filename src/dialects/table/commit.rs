@@ -1014,7 +1014,10 @@ fn id_of(message: &ClientMessage) -> Option<&str> {
         | ClientMessage::Display { id, .. }
         | ClientMessage::Broken { id, .. } => Some(id),
         ClientMessage::Assign { id, .. } | ClientMessage::Kick { id, .. } => id.as_deref(),
-        ClientMessage::Hint { .. } | ClientMessage::Resync | ClientMessage::Signal { .. } => None,
+        ClientMessage::Hint { .. }
+        | ClientMessage::Resync
+        | ClientMessage::Device { .. }
+        | ClientMessage::Signal { .. } => None,
     }
 }
 

@@ -517,6 +517,7 @@ impl TableRules {
         match message {
             ClientMessage::Hint { kind, key, data } => self.hint(from, &kind, &key, &data, out),
             ClientMessage::Resync => self.asked_for_scene(from, now, out),
+            ClientMessage::Device { device } => self.turned_to(from, device, out),
             ClientMessage::Signal { to, data } => self.signal(from, &to, &data, out),
             ClientMessage::Kick { id, member } => {
                 let id = id.map(|id| wire::member_id(&self.id_of(from), &id));

@@ -173,10 +173,13 @@ impl OpenTables {
             committer: committer.clone(),
             keeper: keeper.clone(),
         };
-        // The main table has a thread that serves no sockets.
-        let home = keeper.is_none().then(|| u64::from_le_bytes(id.to_bytes()));
+        // A message crosses fewer threads when its room has that of some of its sockets.
+        let home = match keeper {
+            Some(_) => 0,
+            None => u64::from_le_bytes(id.to_bytes()),
+        };
         let table = OpenTable {
-            room: open_room(rules, scene, &self.couriers, Some(disk), home),
+            room: open_room(rules, scene, &self.couriers, Some(disk), Some(home)),
             committer,
             keeper,
             seen: Arc::default(),

@@ -57,6 +57,19 @@ impl TableRules {
         out.send(To::But(groups, from), Lane::Passing(topic), frame);
     }
 
+    /// A member's screen was turned, or may be heard now; the others are told when that is news.
+    pub(super) fn turned_to(&mut self, from: ConnId, device: Value, out: &mut Outgoing) {
+        let Some(person) = self.people.of_mut(from) else {
+            return;
+        };
+        if person.device == device {
+            return;
+        }
+        person.device = device;
+        let id = person.id.clone();
+        self.tell_person("member_updated", &id, Some(from), out);
+    }
+
     pub(super) fn signal(&mut self, from: ConnId, to: &str, data: &JsonText, out: &mut Outgoing) {
         let fault = if self.role_of(from) == Role::Display {
             Some("signal: a display may not send this".to_owned())
@@ -220,6 +233,7 @@ impl TableRules {
             ClientMessage::Change(_)
             | ClientMessage::Hint { .. }
             | ClientMessage::Resync
+            | ClientMessage::Device { .. }
             | ClientMessage::Kick { .. }
             | ClientMessage::Signal { .. }
             | ClientMessage::Broken { .. } => Ok(()),

@@ -33,7 +33,7 @@ pub struct Hello {
     pub resume_token: Option<String>,
     /// Where it was: epoch and number.
     pub position: Option<(Epoch, u64)>,
-    /// The screen: width, height in CSS pixels, pixels per CSS pixel.
+    /// What is known of the screen: see [`device`].
     pub device: Value,
 }
 
@@ -53,6 +53,8 @@ pub enum ClientMessage {
     },
     /// "I have lost the thread at this number."
     Resync,
+    /// The member's screen is another now, as in hello.
+    Device { device: Value },
     /// A line of chat.
     Chat {
         id: String,
@@ -97,7 +99,11 @@ impl ClientMessage {
             | Self::Audio { id, .. }
             | Self::Display { id, .. } => Some(id),
             Self::Assign { id, .. } | Self::Kick { id, .. } => id.as_mut(),
-            Self::Broken { .. } | Self::Hint { .. } | Self::Resync | Self::Signal { .. } => None,
+            Self::Broken { .. }
+            | Self::Hint { .. }
+            | Self::Resync
+            | Self::Device { .. }
+            | Self::Signal { .. } => None,
         }
     }
 }
@@ -211,15 +217,21 @@ fn clean_name(name: &str) -> String {
     visible.trim().chars().take(NAME_CHARS).collect()
 }
 
+/// What a member tells of its screen: width and height in CSS pixels, pixels per CSS pixel, the round
+/// trip in milliseconds, and whether it can be heard (`blocked`: somebody has to tap it first).
 fn device(node: Option<Node<'_>>) -> Value {
     let Some(node) = node.filter(|node| node.kind() == NodeKind::Object) else {
         return Value::Null;
     };
     let mut device = serde_json::Map::new();
-    for name in ["width", "height", "dpr"] {
+    for name in ["width", "height", "dpr", "rtt"] {
         if let Some(number) = node.get(name).and_then(float) {
             device.insert(name.into(), json!(number));
         }
+    }
+    let sound = node.get("sound").and_then(|sound| sound.as_str());
+    if let Some(sound) = sound.filter(|sound| matches!(sound.as_ref(), "on" | "blocked" | "off")) {
+        device.insert("sound".into(), json!(sound));
     }
     Value::Object(device)
 }
@@ -329,6 +341,10 @@ fn meaning(kind: &str, fields: &Fields<'_>) -> Result<Option<ClientMessage>, Str
             data: fields.data(HINT_BYTES)?,
         },
         "resync" => ClientMessage::Resync,
+        "device" => match device(fields.get("device")) {
+            Value::Null => return Err("device must be an object".into()),
+            device => ClientMessage::Device { device },
+        },
         "chat" => ClientMessage::Chat {
             id: fields.word("id")?,
             text: chat_text(fields)?,

@@ -108,9 +108,14 @@ impl World {
     }
 
     fn hang_up(&mut self, target: &str, mates: &[&str]) -> &mut Self {
+        self.hang_up_from(HOME, target, mates)
+    }
+
+    fn hang_up_from(&mut self, client: Client, target: &str, mates: &[&str]) -> &mut Self {
+        let party = |id: &str| (id.to_owned(), client);
         let hang_up = HangUp {
-            target: target.into(),
-            mates: mates.iter().map(|mate| (*mate).into()).collect(),
+            target: party(target),
+            mates: mates.iter().map(|mate| party(mate)).collect(),
         };
         let (reply, _) = oneshot::channel();
         self.act(|rules, now, out| rules.ask(Request::HangUp(Arc::new(hang_up), reply), now, out))
@@ -284,6 +289,20 @@ fn who_knows_the_token_takes_over() {
 }
 
 #[test]
+fn a_token_proves_whose_id_it_is() {
+    let mut world = World::with(&[], &["a"]);
+    for (id, token, is_held) in [("a", "t", true), ("a", "u", false), ("b", "t", false)] {
+        let owner = Owner {
+            id: id.into(),
+            token: token.into(),
+        };
+        let (reply, mut held) = oneshot::channel();
+        world.act(|rules, now, out| rules.ask(Request::Holds { owner, reply }, now, out));
+        assert_eq!(held.try_recv().unwrap(), is_held, "{id} {token}");
+    }
+}
+
+#[test]
 fn two_pages_with_one_token_do_not_fight_for_ever() {
     let mut world = World::with(&[], &["a"]);
     for conn in 1..=3 {
@@ -419,6 +438,12 @@ fn who_is_cut_off_is_gone_for_its_mates() {
     // Of another key it is somebody else.
     world.rules.around.switchboard.registered("z");
     world.hang_up("z", &["b"]).nobody_hears();
+    // Nor by somebody elsewhere who only uses their names.
+    let elsewhere = Client::V4([203, 0, 113, 99]);
+    world.hang_up_from(elsewhere, "b", &["c"]).nobody_hears();
+    world
+        .hang_up_from(elsewhere, "absent", &["c"])
+        .nobody_hears();
 }
 
 /// What a client may do, by a number.

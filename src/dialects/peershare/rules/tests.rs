@@ -26,9 +26,9 @@ impl Calls for Broker {
         None
     }
 
-    fn hang_up(&self, target: &str, mates: &[String]) {
-        let mut hung_up = self.hung_up.lock().unwrap();
-        hung_up.push((target.to_owned(), mates.to_vec()));
+    fn hang_up(&self, target: (String, Client), mates: Vec<(String, Client)>) {
+        let mates = mates.into_iter().map(|(id, _)| id).collect();
+        self.hung_up.lock().unwrap().push((target.0, mates));
     }
 }
 
@@ -113,6 +113,7 @@ impl World {
         let directory = &self.rules.around.directory;
         let guest = Guest {
             seat: directory.spare_seat(),
+            client: Client::Others,
             present: self.presence.enter(Client::Others),
             owner,
             user,

@@ -370,6 +370,30 @@ fn a_screens_state_is_its_own_and_survives_its_reload() {
 }
 
 #[test]
+fn a_screen_that_cannot_be_heard_says_so_to_all() {
+    let mut t = table();
+    let say = |t: &mut Table, device: Value| {
+        let message = json!({ "type": "device", "device": device });
+        let conn = t.tv.conn();
+        t.world.say(conn, &message.to_string());
+    };
+    let silent = json!({ "width": 1920, "height": 1080, "rtt": 3.5, "sound": "blocked", "x": [] });
+    say(&mut t, silent.clone());
+    let told = t.ada.told(&mut t.world, "member_updated").remove(0);
+    let device = json!({ "width": 1920.0, "height": 1080.0, "rtt": 3.5, "sound": "blocked" });
+    assert_eq!(told["member"]["device"], device);
+    assert_eq!(t.heard("member_updated"), [0, 1, 1, 0]);
+    // The same again is no news, and a word that is none says nothing.
+    say(&mut t, silent);
+    assert_eq!(t.heard("member_updated"), [0; 4]);
+    say(&mut t, json!({ "sound": "loud" }));
+    let told = t.ada.told(&mut t.world, "member_updated").remove(0);
+    assert_eq!(told["member"]["device"], json!({}));
+    say(&mut t, json!("large"));
+    assert_eq!(t.tv.told(&mut t.world, "error").len(), 1);
+}
+
+#[test]
 fn a_screen_that_reloads_while_it_is_told_something_hears_it() {
     let mut t = table();
     t.world.prompt = false;

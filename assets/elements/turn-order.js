@@ -1,0 +1,73 @@
+import { Nodes, fill, h, iconButton } from "../dom.js";
+import { prompt } from "../dialogs.js";
+import { entriesOf, healthOf } from "../stage/model.js";
+
+const WORDS = { unhurt: "Unhurt", hurt: "Hurt", bloodied: "Bloodied", down: "Down" };
+
+/** The initiative order as players see it. Set `live` before inserting it. Event: `find` with an entry's id. */
+export class TurnOrder extends HTMLElement {
+  /** @type {import("../live.js").Live} */ live;
+  #gone = new AbortController();
+  #list = h("ol", { class: "turns" });
+  #nodes = new Nodes();
+
+  connectedCallback() {
+    this.#gone = new AbortController();
+    for (const type of ["scene", "members"]) this.live.addEventListener(type, () => this.#show(), { signal: this.#gone.signal });
+    this.#show();
+  }
+
+  disconnectedCallback() {
+    this.#gone.abort();
+  }
+
+  #show() {
+    const { scene, you, members } = this.live.state;
+    const entries = entriesOf(scene);
+    if (entries.length === 0) {
+      fill(this, h("p", { class: "empty-words" }, h("strong", {}, "No turns yet"), "When the GM starts a fight, you see here whose turn it is."));
+      return;
+    }
+    const own = /** @type {any} */ (members.find(({ id }) => id === you?.id))?.entries ?? [];
+    const showsTurn = scene?.showCurrentPlayer !== false;
+    if (this.#list.parentNode !== this) fill(this, this.#list);
+    this.#nodes.show(this.#list, entries.map((entry, i) => {
+      const isMine = own.includes(entry.id);
+      const isCurrent = showsTurn && entry.isCurrentTurn === true;
+      const value = [entry, isMine, isCurrent];
+      return this.#nodes.get(`${entry.id} ${i}`, value, () => this.#entry(entry, isMine, isCurrent));
+    }));
+  }
+
+  /** @param {Record<string, any>} entry @param {boolean} isMine @param {boolean} isCurrent */
+  #entry(entry, isMine, isCurrent) {
+    const health = healthOf(entry);
+    const hasPoints = Number.isFinite(entry.hp) && Number.isFinite(entry.initialHP);
+    const words = [health && WORDS[health], hasPoints && `${entry.hp} of ${entry.initialHP} hp`].filter(Boolean).join(", ");
+    const name = String(entry.name ?? "");
+    const place = typeof entry.mapPosition === "object" && entry.mapPosition !== null;
+    return h("li", { class: `turn${isCurrent ? " current" : ""}${isMine ? " mine" : ""}${health === "down" ? " down" : ""}`, "aria-current": isCurrent ? "true" : null },
+      h("span", { class: "turn-number" }, Number.isFinite(entry.initiative) ? String(entry.initiative) : "–"),
+      h("span", { class: "turn-words" },
+        h("strong", {}, name),
+        h("span", { class: "turn-state", "data-health": health ?? "unknown" },
+          [isCurrent && "Their turn", isMine && "Yours", words].filter(Boolean).join(" · ").replace("Their turn · Yours", "Your turn"))),
+      isMine && iconButton("rename", `Set the initiative of ${name}`, () => this.#setInitiative(entry)),
+      place && iconButton("find", `Show ${name} on the map`, () => this.dispatchEvent(new CustomEvent("find", { detail: entry.id }))));
+  }
+
+  /** @param {Record<string, any>} entry */
+  async #setInitiative(entry) {
+    const said = await prompt({ title: `Initiative of ${entry.name}`, text: "What did you roll, everything added?", label: "Initiative", yes: "Set", value: String(entry.initiative ?? "") });
+    if (said === null) return;
+    const value = Number(said.replace(",", "."));
+    if (!Number.isFinite(value) || said === "") return this.#say("An initiative is a number.");
+    this.live.change([{ op: "set", path: ["initiativeOrder", { id: entry.id }, "initiative"], value }])
+      .catch((/** @type {Error} */ error) => this.#say(error.message));
+  }
+
+  /** @param {string} text */
+  #say(text) {
+    this.dispatchEvent(new CustomEvent("say", { bubbles: true, detail: { text, kind: "error" } }));
+  }
+}

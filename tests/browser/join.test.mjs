@@ -1,0 +1,282 @@
+// The players' page, on a phone.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { assertNothingSecret, COLORS, faultsOf, openGuest, SCENE, startTable, weigh } from "./tables.mjs";
+
+const PHONE = { width: 360, height: 740, deviceScaleFactor: 2, isMobile: true, hasTouch: true };
+const { red, blue, brenna } = COLORS;
+
+/** A phone whose owner has sat down. */
+async function sitDown({ server, browser }, name, address) {
+  const phone = await openGuest(browser, PHONE);
+  await phone.page.goto(`${server.base}/join${address}`);
+  await phone.page.waitForSelector('input[name="name"]');
+  await phone.page.type('input[name="name"]', name);
+  await phone.until(() => !document.querySelector("join-door fieldset").disabled);
+  await phone.page.tap('join-door button[type="submit"]');
+  await phone.until(() => document.querySelector("player-seat")?.dataset.is === "well");
+  return phone;
+}
+
+/** Fingers on the glass, each `[x, y]`. */
+async function touch(page, type, ...fingers) {
+  const network = (page.fingers ??= await page.createCDPSession());
+  await network.send("Input.dispatchTouchEvent", { type, touchPoints: fingers.map(([x, y], id) => ({ x, y, id })) });
+}
+
+const tab = (phone, name) => phone.page.tap(`#tab-${name}`);
+
+test("a phone joins by the code, sees the map, and moves what the GM has given it", async (t) => {
+  const table = await startTable(t, ["--players", "code"]);
+  const { gm } = table;
+  const code = await gm.code();
+  const phone = await sitDown(table, "Ada", `#${code.toLowerCase()}`);
+  assert.equal(new URL(phone.page.url()).hash, "", "the code stands in the address no longer");
+  await phone.says(".seat-waiting", "Waiting for the GM");
+  await gm.show({ ...SCENE, aoeMarkers: SCENE.aoeMarkers.slice(1) });
+  const [left, right] = [await phone.placeOf(200, 450), await phone.placeOf(1400, 450)];
+  await phone.shows([left.x, left.y, red], [right.x, right.y, blue]);
+
+  // Nobody has given it a token: a drag moves the view, and nothing else.
+  const before = await phone.placeOf(425, 425);
+  await touch(phone.page, "touchStart", [before.x, before.y]);
+  for (const step of [10, 30, 50]) await touch(phone.page, "touchMove", [before.x + step, before.y]);
+  await touch(phone.page, "touchEnd");
+  await phone.until((x) => document.querySelector("table-stage").camera.toScreen({ x: 425, y: 425 }).x > x + 30, before.x);
+
+  const { id } = await gm.member("Ada");
+  await gm.act((id) => live.assign("i1", id), id);
+  await phone.until(() => document.querySelector("table-stage").mine.has("i1"));
+  await phone.page.focus('.map-button[title="Show my token"]');
+  await phone.page.keyboard.press("Enter");
+  await phone.until(() => Math.abs(document.querySelector("table-stage").camera.x - 425) < 1);
+  const [from, to] = [await phone.placeOf(425, 425), await phone.placeOf(535, 420)];
+  await phone.shows([from.x - 12, from.y - 4, brenna]);
+  await touch(phone.page, "touchStart", [from.x, from.y]);
+  for (let step = 1; step <= 8; step++) {
+    await touch(phone.page, "touchMove", [from.x + (to.x - from.x) * step / 8, from.y + (to.y - from.y) * step / 8]);
+    await phone.page.evaluate(() => new Promise((resolve) => setTimeout(resolve, 30)));
+  }
+  await gm.until(() => hints.some(({ kind, key, data }) => kind === "drag" && key === "i1" && data.position.x > 9));
+  await touch(phone.page, "touchEnd");
+  // It snaps to the cell in which it was let go.
+  const stands = (x, y) => gm.until((x, y) => {
+    const { mapPosition } = live.state.scene.initiativeOrder[0];
+    return mapPosition.x === x && mapPosition.y === y && mapPosition.useGridCoordinates === true;
+  }, x, y);
+  await stands(10.5, 8.5);
+
+  // The same by keys.
+  await phone.page.focus("table-stage");
+  await phone.page.keyboard.press("ArrowDown");
+  await phone.page.keyboard.press("ArrowDown");
+  await phone.page.keyboard.press("ArrowLeft");
+  await stands(9.5, 10.5);
+  assert.deepEqual(phone.problems, []);
+  assertNothingSecret(phone.received);
+});
+
+test("two fingers zoom where they are, and one taps, holds and finds", async (t) => {
+  const table = await startTable(t);
+  await table.gm.show(SCENE);
+  const phone = await sitDown(table, "Ada", "");
+  await phone.until(() => document.querySelector("table-stage").isComplete);
+  const middle = await phone.placeOf(1000, 450);
+  await touch(phone.page, "touchStart", [middle.x - 20, middle.y], [middle.x + 20, middle.y]);
+  for (const apart of [30, 50, 80]) await touch(phone.page, "touchMove", [middle.x - apart, middle.y], [middle.x + apart, middle.y]);
+  await touch(phone.page, "touchEnd");
+  const zoomed = await phone.placeOf(1000, 450);
+  assert.ok(Math.abs(zoomed.x - middle.x) < 2 && Math.abs(zoomed.y - middle.y) < 2, JSON.stringify([middle, zoomed]));
+  const zoom = await phone.page.$eval("table-stage", (stage) => stage.camera.zoom);
+  assert.ok(zoom > 0.225 * 3.5, String(zoom));
+
+  await touch(phone.page, "touchStart", [middle.x, middle.y]);
+  await table.gm.until(() => hints.some(({ kind, data }) => kind === "ping" && Math.abs(data.x - 1000) < 5 && Math.abs(data.y - 450) < 5));
+  await touch(phone.page, "touchEnd");
+  await phone.page.tap('.map-button[title="Ping the middle of the map"]');
+  await table.gm.until(() => hints.filter(({ kind }) => kind === "ping").length === 2);
+  await phone.page.tap('.map-button[title="Show the whole map"]');
+  await phone.until(() => document.querySelector("table-stage").camera.zoom < 0.23);
+
+  await tab(phone, "turns");
+  await phone.says(".turn", "Brenna");
+  const turns = await phone.page.$$eval(".turn", (turns) => turns.map((turn) => turn.textContent));
+  assert.match(turns[0], /Their turn.*Hurt, 31 of 38 hp/);
+  assert.match(turns[1], /Gnoll.*Bloodied$/);
+  assert.ok(!turns[2].includes("20"), turns[2]);
+  // Who lurks in the fog has no place to be shown.
+  assert.deepEqual(await phone.page.$$eval('.turn [aria-label^="Show"]', (buttons) => buttons.map((button) => button.ariaLabel)), ["Show Brenna on the map", "Show Gnoll on the map"]);
+  await phone.page.tap('[aria-label="Show Gnoll on the map"]');
+  await phone.until(() => Math.abs(document.querySelector("table-stage").camera.x - 1025) < 1);
+  assert.deepEqual(phone.problems, []);
+});
+
+test("dice are rolled by the server, for all or for the GM alone", async (t) => {
+  const table = await startTable(t);
+  const [ada, bo] = [await sitDown(table, "Ada", ""), await sitDown(table, "Bo", "")];
+  await tab(ada, "dice");
+  await ada.page.tap('[aria-label="Dice: one more"]');
+  await ada.page.tap('[aria-label="Bonus: one more"]');
+  await ada.page.tap(".die:nth-child(2)");
+  const [roll] = await (await table.gm.until(() => live.state.chat.length === 1 && live.state.chat)).jsonValue();
+  assert.equal(roll.expr, "2d6+1");
+  await ada.says(".roll-total", String(roll.total));
+  await tab(bo, "chat");
+  await bo.says(".table-line", "2d6+1");
+
+  await ada.page.tap('[aria-label="Dice: one less"]');
+  await ada.page.tap(".choice:nth-of-type(2) input");
+  await ada.page.tap("dice-tray .check input");
+  await ada.page.tap(".die.main");
+  await table.gm.until(() => live.state.chat.length === 2);
+  const secret = await table.gm.act(() => live.state.chat[1]);
+  assert.deepEqual([secret.expr, secret.to], ["2d20kh1+1", "gm"]);
+  await ada.says(".roll-result", "GM only");
+  await ada.page.type(".roll-typed input", "99d1000000");
+  await ada.page.tap(".roll-typed button");
+  await ada.says("status-line", "99d1000000");
+  await table.gm.act(() => live.chat("done"));
+  await bo.says(".table-line", "done");
+  assert.ok(!bo.received.some((text) => text.includes("2d20kh1")), "a roll for the GM reached somebody else");
+});
+
+test("people talk, and whisper to those who are meant", async (t) => {
+  const table = await startTable(t);
+  const [ada, bo, cleo] = [await sitDown(table, "Ada", ""), await sitDown(table, "Bo", ""), await sitDown(table, "Cleo", "")];
+  for (const phone of [ada, bo]) await tab(phone, "chat");
+  await ada.says("table-chat", "Nothing said yet");
+  const say = async (phone, to, words) => {
+    await phone.until((to) => [...document.querySelectorAll("table-chat option")].some((option) => option.textContent === to), to);
+    await phone.page.evaluate((to) => {
+      const select = document.querySelector("table-chat select");
+      select.value = [...select.options].find((option) => option.textContent === to).value;
+    }, to);
+    await phone.page.type("table-chat textarea", words);
+    await phone.page.tap("table-chat .button");
+  };
+  await say(ada, "Everybody", "Hello all");
+  await bo.says(".table-line", "Hello all");
+  // Whoever looks at the map is told that there is something to read.
+  await cleo.says("#tab-chat .count", "1");
+  await say(ada, "Bo only", "psst <b>Bo</b>");
+  await bo.says(".table-line.whisper", "psst <b>Bo</b>");
+  await bo.says(".table-line.whisper", "to you only");
+  await say(bo, "The GM only", "I steal it");
+  await table.gm.until(() => live.state.chat.some(({ text }) => text === "I steal it"));
+  await table.gm.act(() => live.chat("later"));
+  await cleo.says("#tab-chat .count", "2");
+  await ada.says(".table-line", "later");
+  assert.ok(!cleo.received.some((text) => text.includes("psst")) && !ada.received.some((text) => text.includes("I steal it")));
+  for (const { problems } of [ada, bo, cleo]) assert.deepEqual(problems, []);
+});
+
+test("a wrong code, a seat that is gone and a removal are said in words", async (t) => {
+  const table = await startTable(t, ["--players", "code"]);
+  const phone = await openGuest(table.browser, PHONE);
+  await phone.page.goto(`${table.server.base}/join#XXXX`);
+  await phone.page.type('input[name="name"]', "Ada");
+  await phone.page.tap('join-door button[type="submit"]');
+  await phone.says(".trouble", "No table has this code");
+  const code = await table.gm.code();
+  await phone.page.$eval('input[name="code"]', (input) => { input.value = ""; });
+  await phone.page.type('input[name="code"]', code);
+  await phone.page.keyboard.press("Enter");
+  await phone.until(() => document.querySelector("player-seat")?.dataset.is === "well");
+  await phone.page.reload();
+  await phone.until(() => document.querySelector("player-seat")?.dataset.is === "well");
+
+  const { id } = await table.gm.member("Ada");
+  await table.gm.act((id) => live.kick(id), id);
+  await phone.says("join-door h1", "You were removed from the table");
+  assert.equal(await phone.page.$eval('input[name="name"]', (input) => input.value), "Ada");
+  await phone.page.reload();
+  // It may come back as long as the code is the same; with another it may not.
+  await table.gm.rest("POST", "/tables/main/code");
+  await phone.page.waitForSelector('input[name="code"]', { visible: true });
+  await phone.page.type('input[name="code"]', code);
+  await phone.page.keyboard.press("Enter");
+  await phone.says(".trouble", "No table has this code");
+  await phone.page.$eval('input[name="code"]', (input) => { input.value = ""; });
+  await phone.page.type('input[name="code"]', await table.gm.code());
+  await phone.page.keyboard.press("Enter");
+  await phone.until(() => document.querySelector("player-seat")?.dataset.is === "well");
+  await table.gm.rest("POST", "/tables/main/code");
+  await phone.page.reload();
+  await phone.says(".trouble", "ask your GM for the table's code");
+});
+
+test("a server that was killed in the middle of a drag is back within 3 s, and the token is where it was let go", async (t) => {
+  const table = await startTable(t);
+  const { gm } = table;
+  await gm.show(SCENE);
+  const phone = await sitDown(table, "Ada", "");
+  const { id } = await gm.member("Ada");
+  await gm.act((id) => live.assign("i1", id), id);
+  await phone.until(() => document.querySelector("table-stage").mine.has("i1") && document.querySelector("table-stage").isComplete);
+  await phone.until(() => Math.abs(document.querySelector("table-stage").camera.x - 425) < 1);
+  const [from, to] = [await phone.placeOf(425, 425), await phone.placeOf(525, 525)];
+  await touch(phone.page, "touchStart", [from.x, from.y]);
+  await touch(phone.page, "touchMove", [from.x + 20, from.y + 20]);
+  const restarted = table.server.restart("SIGKILL");
+  await phone.until(() => document.querySelector("player-seat").dataset.is !== "well");
+  await touch(phone.page, "touchMove", [to.x, to.y]);
+  await touch(phone.page, "touchEnd");
+  // It stands where it was let go at once, and stays there.
+  await phone.until(() => document.querySelector("table-stage").scene.initiativeOrder[0].mapPosition.x === 10.5);
+  await restarted;
+  const start = performance.now();
+  await phone.until(() => document.querySelector("player-seat").dataset.is === "well");
+  await gm.until(() => live.state.status === "live" && live.state.scene.initiativeOrder[0].mapPosition.x === 10.5 && live.state.scene.initiativeOrder[0].mapPosition.y === 10.5);
+  assert.ok(performance.now() - start < 3000, `${performance.now() - start} ms`);
+  assert.equal(await phone.page.$eval("table-stage", (stage) => stage.scene.initiativeOrder[0].mapPosition.y), 10.5);
+});
+
+test("a lost connection is said, and forgotten when it is back", async (t) => {
+  const table = await startTable(t);
+  const phone = await sitDown(table, "Ada", "");
+  await phone.page.setOfflineMode(true);
+  const network = await phone.page.createCDPSession();
+  await network.send("Network.enable");
+  // Being offline does not break what is open.
+  const restarted = table.server.restart("SIGTERM");
+  await phone.says(".seat-state", "The connection is lost");
+  await restarted;
+  await phone.page.setOfflineMode(false);
+  await phone.until(() => document.querySelector("player-seat").dataset.is === "well" && document.querySelector(".seat-state").textContent === "");
+});
+
+for (const scheme of ["dark", "light"]) {
+  test(`the players' page is light to load and without barriers, ${scheme}`, async (t) => {
+    const table = await startTable(t);
+    const phone = await openGuest(table.browser, PHONE);
+    await phone.page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: scheme }]);
+    const bytes = await weigh(phone.page, `${table.server.base}/join`);
+    assert.ok(bytes < 200_000, `${bytes} bytes`);
+    await phone.until(() => document.querySelector("join-door input[name=name]") !== null);
+    assert.equal(await phone.page.$eval('input[name="code"]', (input) => input.checkVisibility()), false, "an open table needs no code");
+    assert.deepEqual(await faultsOf(phone.page), []);
+    await phone.page.type('input[name="name"]', "Ada");
+    await phone.page.keyboard.press("Enter");
+    await phone.says(".seat-waiting", "Waiting for the GM");
+    assert.deepEqual(await faultsOf(phone.page), []);
+    await table.gm.show(SCENE);
+    const { id } = await table.gm.member("Ada");
+    await table.gm.act((id) => live.assign("i1", id), id);
+    await table.gm.act(() => live.chat("Hello"));
+    await phone.until(() => document.querySelector("table-stage").mine.has("i1"));
+    for (const name of ["turns", "dice", "chat", "map"]) {
+      await tab(phone, name);
+      if (name === "dice") {
+        await phone.page.tap(".die.main");
+        await phone.page.waitForSelector(".roll-total");
+      }
+      assert.deepEqual(await faultsOf(phone.page), [], name);
+      // Nothing is cut off on a narrow phone.
+      assert.ok(await phone.page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), name);
+    }
+    await phone.page.tap(".seat-head .button");
+    await phone.page.waitForSelector("dialog[open]");
+    assert.deepEqual(await faultsOf(phone.page), []);
+  });
+}
