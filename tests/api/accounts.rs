@@ -182,6 +182,9 @@ fn the_first_admin_comes_from_the_command_line_and_is_the_gm() {
     let token = value["access_token"].as_str().unwrap();
     let me = get(&server, token, "/auth/me");
     assert_eq!(me.whole(), (200, value["user"].clone()));
+    // As its page asks when one address serves both.
+    let me = get(&server, token, "/api/auth/me");
+    assert_eq!(me.whole(), (200, value["user"].clone()));
     // It is the GM's sign-in, over REST and for sockets.
     assert_eq!(server.get("/maps/list").status, 403);
     assert_eq!(get(&server, token, "/maps/list").status, 200);
