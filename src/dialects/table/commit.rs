@@ -773,6 +773,7 @@ impl TableRules {
     /// The next waiting step counts: everybody is told in their own way.
     pub(super) fn settle(&mut self, settling: Settling, now: Now, out: &mut Outgoing) {
         let mut is_first = !self.doc.is_shown();
+        let first = out.deliveries.len();
         let Some(settled) = self.doc.settle(now) else {
             return;
         };
@@ -826,8 +827,10 @@ impl TableRules {
         let prev = own_prev.unwrap_or_else(|| self.prev_of(member));
         let receipt = Receipt::Change(settled.seq, prev, settling.rebased);
         if let Some(conn) = member {
+            let (to, lane) = (To::One(conn), Lane::Control);
             let frame = self.ack_frame(&id, &receipt, own_edits.as_deref());
-            out.send(To::One(conn), Lane::Control, frame);
+            // In front: its sender waits for it, and telling everybody else takes a while.
+            out.deliveries.insert(first, Delivery { to, lane, frame });
         }
         self.receipts.add(id, receipt, now.unix_ms);
     }
