@@ -1,4 +1,5 @@
-//! Somebody guesses codes, keys and passwords all the time: what the table notices of it.
+//! Somebody guesses codes, keys and passwords all the time, or hundreds log in at once: what the table
+//! notices of it.
 
 use super::scene::Scene;
 use super::swarm::{Pace, Speech, Swarm};
@@ -16,6 +17,8 @@ use std::time::{Duration, Instant};
 const GUESSES: u32 = 10_000;
 /// Of each kind.
 const SHARE: u32 = GUESSES / 4;
+/// Logins at once, again and again.
+const LOGINS: usize = 200;
 const LISTENERS: u64 = 50;
 const BYTES: usize = 2 << 10;
 const RATE: f64 = 30.0;
@@ -24,25 +27,44 @@ const ROUNDS: usize = 3;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 pub fn run(wanted: &Wanted, _: bool, report: &mut Report) -> Result<()> {
-    if !wanted.has("guessing") {
-        return Ok(());
+    let rows = [
+        (
+            "guessing",
+            Noise::Guesses,
+            "p99 of 50 at 30/s, 10,000 guesses, ms; beside: none",
+        ),
+        (
+            "logins",
+            Noise::Logins,
+            "p99 of 50 at 30/s, 200 logins at once, ms; beside: none",
+        ),
+    ];
+    for (_, noise, name) in rows.into_iter().filter(|(key, ..)| wanted.has(key)) {
+        let (mut calm, mut beset) = (Vec::new(), Vec::new());
+        for _ in 0..ROUNDS {
+            calm.push(broadcast(Noise::None)?);
+            beset.push(broadcast(noise)?);
+        }
+        report.add(Row {
+            name,
+            ours: median(beset),
+            beside: Some(median(calm)),
+            goal: Goal::Times(1.10),
+        });
     }
-    let (mut calm, mut beset) = (Vec::new(), Vec::new());
-    for _ in 0..ROUNDS {
-        calm.push(broadcast(false)?);
-        beset.push(broadcast(true)?);
-    }
-    report.add(Row {
-        name: "p99 of 50 at 30/s, 10,000 guesses, ms; beside: none",
-        ours: median(beset),
-        beside: Some(median(calm)),
-        goal: Goal::Times(1.10),
-    });
     Ok(())
 }
 
-/// The p99 of a table while somebody guesses, or nobody does.
-fn broadcast(guessed: bool) -> Result<f64> {
+/// What goes on beside the table.
+#[derive(Clone, Copy, PartialEq)]
+enum Noise {
+    None,
+    Guesses,
+    Logins,
+}
+
+/// The p99 of a table while something goes on beside it, or nothing.
+fn broadcast(noise: Noise) -> Result<f64> {
     let data = folders::empty()?;
     let server = Tablekeep::start_with(data.path(), &["--gm-password", "open sesame"])?;
     let addr = server.addr();
@@ -57,7 +79,8 @@ fn broadcast(guessed: bool) -> Result<f64> {
     let scene = Scene::of(BYTES);
     let mut message = |number, _| scene.update(number);
     scope(|threads| {
-        let guessing = guessed.then(|| {
+        let logging_in = (noise == Noise::Logins).then(|| threads.spawn(move || log_in(addr)));
+        let guessing = (noise == Noise::Guesses).then(|| {
             [
                 threads.spawn(move || ask(addr, "/tables/join", "code")),
                 threads.spawn(move || ask(addr, "/signin", "password")),
@@ -66,8 +89,9 @@ fn broadcast(guessed: bool) -> Result<f64> {
             ]
         });
         let tally = swarm.run(Pace::Rate(RATE), SPAN, &mut message);
-        for guesser in guessing.into_iter().flatten() {
-            guesser.join().map_err(|_| "a guesser failed")??;
+        let others = guessing.into_iter().flatten().chain(logging_in);
+        for other in others {
+            other.join().map_err(|_| "a guesser failed")??;
         }
         Ok(tally?.percentile(99.0))
     })
@@ -89,6 +113,33 @@ fn ask(addr: SocketAddr, path: &str, field: &str) -> Result<()> {
         let status = talk.ask("POST", path, &guess)?.head.status;
         if status < 400 {
             return Err(format!("{path} let a guesser in: {status}").into());
+        }
+    }
+    Ok(())
+}
+
+/// Logs in from many connections at once, until the span is over.
+fn log_in(addr: SocketAddr) -> Result<()> {
+    let start = Instant::now();
+    let login = json!({"username": "anna", "password": "open sesame"}).to_string();
+    // The first one makes the account, with the GM's password.
+    let first = Talk::to(addr)?.ask("POST", "/auth/login", &login)?;
+    if first.head.status != 200 {
+        return Err(format!("nobody can log in: {}", first.head.status).into());
+    }
+    let kind = "Content-Type: application/json\r\n";
+    while start.elapsed() < SPAN {
+        let talks: Result<Vec<_>> = (0..LOGINS).map(|_| Talk::to(addr)).collect();
+        let mut talks = talks?;
+        for talk in &mut talks {
+            talk.send_head("POST", "/auth/login", kind, login.len())?;
+            talk.send(login.as_bytes())?;
+        }
+        for talk in &mut talks {
+            let status = talk.answer()?.head.status;
+            if !matches!(status, 200 | 429 | 503) {
+                return Err(format!("a login was answered {status}").into());
+            }
         }
     }
     Ok(())

@@ -53,5 +53,6 @@ pub const KEYS: &[&str] = &[
     "idle",
     "slow",
     "guessing",
+    "logins",
     "rooms",
 ];
