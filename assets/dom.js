@@ -130,16 +130,25 @@ export class Nodes {
    * @param {Node[]} children
    */
   show(parent, children) {
+    const before = this.#kept;
     this.#kept = this.#fresh;
     this.#fresh = new Map();
     const old = parent.childNodes;
     if (old.length === children.length && children.every((child, at) => child === old[at])) return;
     const focused = /** @type {HTMLElement | null} */ (document.activeElement);
-    const inside = focused !== null && parent.contains(focused);
+    if (focused === null || !parent.contains(focused)) return parent.replaceChildren(...children);
+    const [key, entry] = [...before].find(([, { node }]) => node.contains(focused)) ?? [];
+    const at = entry ? controlsOf(entry.node).indexOf(focused) : -1;
     parent.replaceChildren(...children);
-    if (inside && focused.isConnected) focused.focus({ preventScroll: true });
+    // What was built anew has the same controls in the same order, or nearly.
+    const node = this.#kept.get(key ?? "")?.node;
+    const next = focused.isConnected ? focused : node && at >= 0 ? controlsOf(node)[at] : null;
+    next?.focus({ preventScroll: true });
   }
 }
+
+/** @param {HTMLElement} node */
+const controlsOf = (node) => /** @type {HTMLElement[]} */ ([...node.querySelectorAll("button, input, select, a[href]")]);
 
 /**
  * Tells the page's status line.

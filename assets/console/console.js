@@ -62,7 +62,7 @@ export class GmConsole extends HTMLElement {
     this.#showTools();
     this.#showSide(live);
     const stage = h("div", { class: "console-stage" }, this.#stage, this.#waiting, this.#chosen);
-    fill(this, h("h2", { class: "unseen" }, "The table"), h("div", { class: "console-main" }, h("div", { class: "console-top" }, this.#bar, this.#options, this.#status), stage), this.#side);
+    fill(this, h("h2", { class: "unseen" }, "The table"), h("div", { class: "console-main" }, h("div", { class: "console-top" }, this.#bar, this.#options), stage), this.#side);
     this.#take("move");
 
     const on = (/** @type {string} */ type, /** @type {(detail: any) => void} */ listener) =>
@@ -101,12 +101,13 @@ export class GmConsole extends HTMLElement {
     const tools = [["move", "move", "Choose and move", "V"], ["fog", "fog", "Fog", "F"], ["area", "area", "Area", "A"], ["measure", "measure", "Measure", "M"], ["ping", "ping", "Point and ping", "P"]];
     const buttons = tools.map(([name, picture, words, key]) => h("button", { type: "button", class: "tool", "data-tool": name, "aria-pressed": "false", title: `${words} (${key})`, on: { click: () => this.#take(name) } },
       icon(picture), h("span", {}, words)));
-    fill(this.#bar, ...buttons, h("span", { class: "bar-gap" }), this.#undo, this.#redo,
+    fill(this.#bar, ...buttons, h("span", { class: "bar-gap" }), this.#status, this.#undo, this.#redo,
       iconButton("all", "Show everything", () => this.#stage.fit()));
   }
 
   /** @param {ToolName} name */
   #take(name) {
+    if (name !== "move") this.#table.choose(null);
     this.#stage.tool = this.#tools[name];
     for (const button of /** @type {NodeListOf<HTMLElement>} */ (this.#bar.querySelectorAll("[data-tool]"))) button.setAttribute("aria-pressed", String(button.dataset.tool === name));
     if (name === "fog") this.#fogOptions();
@@ -340,11 +341,11 @@ export class GmConsole extends HTMLElement {
       if (!isOurs(event)) return;
       event.preventDefault();
       if (event.dataTransfer) event.dataTransfer.dropEffect = "copy";
-      area.classList.add("dragged-over");
+      area.classList.add("takes-drop");
     }, { signal });
-    area.addEventListener("dragleave", () => area.classList.remove("dragged-over"), { signal });
+    area.addEventListener("dragleave", () => area.classList.remove("takes-drop"), { signal });
     area.addEventListener("drop", (event) => {
-      area.classList.remove("dragged-over");
+      area.classList.remove("takes-drop");
       if (!isOurs(event)) return;
       event.preventDefault();
       const { left, top } = this.#stage.getBoundingClientRect();

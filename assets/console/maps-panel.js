@@ -83,11 +83,7 @@ export class MapsPanel extends HTMLElement {
       return h("label", { class: "field tiny" }, h("span", {}, label + words), input);
     };
     return h("li", { class: `map-row${isChosen ? " chosen" : ""}${map.isHidden ? " is-hidden" : ""}` },
-      h("button", { type: "button", class: "map-name", "aria-pressed": String(isChosen), on: { click: () => {
-        table.choose(isChosen ? null : { kind: "map", key: keyOf("map", map.key), id: name, thing: map });
-        // What was in hand is made anew.
-        /** @type {HTMLElement | undefined} */ ([...this.#lying.querySelectorAll("button")].find((one) => one.dataset.key === map.key))?.focus();
-      } }, "data-key": map.key },
+      h("button", { type: "button", class: "map-name", "aria-pressed": String(isChosen), on: { click: () => table.choose(isChosen ? null : { kind: "map", key: keyOf("map", map.key), id: name, thing: map }) } },
         h("img", { src: thumbUrl(map, THUMB), alt: "", width: 72, height: 48, loading: "lazy", on: { error: (/** @type {any} */ e) => { e.target.style.visibility = "hidden"; } } }), h("span", {}, name, map.isHidden && h("small", {}, " hidden"))),
       h("div", { class: "map-row-tools" },
         iconButton(map.isHidden ? "hidden" : "shown", map.isHidden ? `Show ${name} to all` : `Hide ${name}`, () => set(map.isHidden ? `Showed ${name}` : `Hid ${name}`, { isHidden: !map.isHidden })),

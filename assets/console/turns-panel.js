@@ -129,14 +129,14 @@ export class TurnsPanel extends HTMLElement {
       h("option", { value: "" }, "Nobody's"), ...this.#players().map((member) => h("option", { value: member.id }, member.name)));
     holder.value = this.#holder(id);
     const points = h("input", { type: "number", class: "points", value: String(hp), "aria-label": `Hit points of ${name}`, on: { change: () => Number.isFinite(points.valueAsNumber) && by(points.valueAsNumber - hp) } });
-    const row = h("div", { class: "turn-tools", "data-entry": id },
+    const row = h("div", { class: "turn-tools", role: "group", "aria-label": `For ${name}`, "data-entry": id },
       hasPoints && h("button", { type: "button", class: "step", "aria-label": `One hit point less for ${name}`, on: { click: () => by(-1) } }, "−"),
       hasPoints && points,
       hasPoints && h("button", { type: "button", class: "step", "aria-label": `One hit point more for ${name}`, on: { click: () => by(1) } }, "+"),
-      holder,
       h("button", { type: "button", class: "button quiet small", "aria-label": down ? `Revive ${name}` : `${name} is down`, on: { click: () => table.change(down ? `Revived ${name}` : `${name} is down`, setEntry(id, { isKilled: !down })) } }, down ? "Revive" : "Down"),
       !entry.mapPosition && h("button", { type: "button", class: "button quiet small", "aria-label": `Put ${name} on the map`, on: { click: () => this.place(id) } }, "Place"),
-      iconButton("delete", `Remove ${name} from the order`, () => table.change(`Removed ${name}`, [{ op: "delete", path: ["initiativeOrder", { id }] }])));
+      iconButton("delete", `Remove ${name} from the order`, () => table.change(`Removed ${name}`, [{ op: "delete", path: ["initiativeOrder", { id }] }])),
+      this.#players().length > 0 && holder);
     queueMicrotask(() => row.closest(".turn")?.setAttribute("draggable", "true"));
     return [row];
   }

@@ -52,6 +52,8 @@ test("a map dragged from the library lies on the table and on the screen in the 
   const { server, browser, gm } = await startTable(t);
   const screen = await openScreen(browser, server, gm);
   await screen.says(".display-card", "Waiting for the GM");
+  // A line of the grid must not lie where colours are looked at.
+  await gm.change({ op: "set", path: ["gridSettings", "showGrid"], value: false });
   const console = await openConsole(gm);
   const card = await console.page.waitForSelector('[aria-label="Put hall.png on the table"]');
   const from = await card.boundingBox();
@@ -160,14 +162,18 @@ test("turns: many are added with dice, go round, lose hit points, and are placed
   await gm.until(() => live.state.scene.initiativeOrder[1].isCurrentTurn && !live.state.scene.initiativeOrder[0].isCurrentTurn);
   await console.press("Previous");
   await gm.until(() => live.state.scene.initiativeOrder[0].isCurrentTurn);
-  await console.press(`One hit point less for ${order[0].name}`);
+  // By keyboard, twice: what is pressed stays in hand.
+  await console.page.focus(`[aria-label="One hit point less for ${order[0].name}"]`);
+  await console.page.keyboard.press("Enter");
   await gm.until(() => live.state.scene.initiativeOrder[0].hp === 6);
+  await console.page.keyboard.press("Enter");
+  await gm.until(() => live.state.scene.initiativeOrder[0].hp === 5);
   await console.press("Put Brenna on the map");
   await gm.until(() => live.state.scene.initiativeOrder[2].mapPosition?.useGridCoordinates === true);
   assert.deepEqual(console.problems, []);
 });
 
-test("a screen is let in by one click, blanked and shown again; a player is given a token and removed", async (t) => {
+test("a screen is let in by one click, blanked, shown again and removed", async (t) => {
   const { server, browser, gm } = await startTable(t);
   await gm.show(SCENE);
   const screen = await openGuest(browser, { width: 1600, height: 900 });
@@ -186,6 +192,9 @@ test("a screen is let in by one click, blanked and shown again; a player is give
   await screen.shows([200, 450, red]);
   const code = await gm.code();
   await console.until((code) => document.querySelector(".table-code").textContent === code, code);
+  await console.press("Remove: Screen");
+  await (await console.page.waitForSelector("dialog[open] .danger")).click();
+  await numberOf(screen);
   assert.deepEqual(console.problems, []);
 });
 
