@@ -94,7 +94,8 @@ export class PeoplePanel extends HTMLElement {
   /** @param {any} member @param {any} state */
   #member(member, state) {
     const { table } = this;
-    const { id, role, device = {} } = member;
+    const { id, role } = member;
+    const device = member.device ?? {};
     const isScreen = role === "display";
     const name = isScreen ? state.name ?? member.name : member.name;
     const tell = (/** @type {any} */ action) => table.live.display({ target: id, ...action }).catch((/** @type {Error} */ error) => table.trouble(error));

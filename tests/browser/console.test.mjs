@@ -86,6 +86,10 @@ test("a token that is dragged is seen to move by others; undo and redo take it b
   const console = await openConsole(gm);
   await console.until(() => document.querySelector("table-stage").tokens.length === 3);
   await console.press("Lock hall.png");
+  await console.page.click(".grid-fields .check input");
+  await gm.until(() => live.state.scene.gridSettings.showGrid === true);
+  await console.press("Undo: Changed the grid");
+  await gm.until(() => live.state.scene.gridSettings.showGrid === false);
   const at = () => gm.act(() => live.state.scene.initiativeOrder[0].mapPosition.x);
   await console.drag([425, 425], [625, 425]);
   await gm.until(() => live.state.scene.initiativeOrder[0].mapPosition.x === 12.5);
@@ -168,6 +172,18 @@ test("turns: many are added with dice, go round, lose hit points, and are placed
   await gm.until(() => live.state.scene.initiativeOrder[0].hp === 6);
   await console.page.keyboard.press("Enter");
   await gm.until(() => live.state.scene.initiativeOrder[0].hp === 5);
+  // Ada comes, and is given Brenna.
+  const ada = await gm.act(async () => {
+    const { Live } = await import("/ui/live.js");
+    globalThis.player = new Live({ name: "Ada", role: "player", storage: null });
+    return new Promise((resolve) => {
+      player.addEventListener("status", ({ detail }) => detail === "live" && resolve(player.state.you.id));
+      player.connect();
+    });
+  });
+  await console.until((ada) => document.querySelector('[aria-label="Who plays Brenna"]')?.querySelector(`option[value="${ada}"]`), ada);
+  await console.page.select('[aria-label="Who plays Brenna"]', ada);
+  await gm.until(() => player.state.you.entries?.length === 1);
   await console.press("Put Brenna on the map");
   await gm.until(() => live.state.scene.initiativeOrder[2].mapPosition?.useGridCoordinates === true);
   assert.deepEqual(console.problems, []);
