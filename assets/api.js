@@ -109,6 +109,29 @@ export const joinTable = (request) => call("POST", "/tables/join", request);
  */
 export const askToPair = () => call("POST", "/tables/main/pair");
 
+/** The tables with their codes, for the GM. @returns {Promise<(Table & { code: string })[]>} */
+export const tables = async () => (await call("GET", "/tables")).tables;
+
+/** Screens that wait to be let in, the newest first. @returns {Promise<{ number: string, seconds: number }[]>} */
+export const waitingScreens = async () => (await call("GET", "/tables/main/pair")).waiting;
+
+/** Lets the screen in that shows this number. @param {string} number */
+export const confirmScreen = (number) => call("PUT", "/tables/main/pair", { number });
+
+/** Gives the table another code. @returns {Promise<{ code: string }>} */
+export const renewCode = () => call("POST", "/tables/main/code");
+
+/** Signs the GM in; a cookie remembers it. @param {string} password */
+export const signIn = (password) => call("POST", "/signin", { password });
+
+/**
+ * Where a map's picture is, made small.
+ *
+ * @param {{ name: string, folder?: string | null }} map
+ * @param {number} width in pixels
+ */
+export const thumbUrl = ({ name, folder }, width) => `/maps/thumb/${encodePath(folder ?? "", name)}?w=${width}`;
+
 /**
  * Sends a file. `fetch` cannot say how much of a body has gone out, hence the older interface.
  *

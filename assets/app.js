@@ -1,6 +1,11 @@
 // Registers the elements and wires them: data flows down as properties, events flow up.
 
 import * as api from "./api.js";
+import { GmConsole } from "./console/console.js";
+import { MapsPanel } from "./console/maps-panel.js";
+import { PeoplePanel } from "./console/people-panel.js";
+import { TurnsPanel } from "./console/turns-panel.js";
+import { DiceTray } from "./elements/dice-tray.js";
 import { FolderChoice } from "./elements/folder-choice.js";
 import { MapLibrary } from "./elements/map-library.js";
 import { SceneLibrary } from "./elements/scene-library.js";
@@ -9,7 +14,10 @@ import { SoundLibrary } from "./elements/sound-library.js";
 import { SoundPlayer } from "./elements/sound-player.js";
 import { StatusLine } from "./elements/status-line.js";
 import { TabBar } from "./elements/tab-bar.js";
+import { TableChat } from "./elements/table-chat.js";
+import { TurnOrder } from "./elements/turn-order.js";
 import { UploadDock } from "./elements/upload-dock.js";
+import { TableStage } from "./stage/stage.js";
 import { State } from "./state.js";
 import { Uploads } from "./uploads.js";
 
@@ -20,8 +28,15 @@ customElements.define("server-status", ServerStatus);
 customElements.define("sound-library", SoundLibrary);
 customElements.define("sound-player", SoundPlayer);
 customElements.define("status-line", StatusLine);
-customElements.define("tab-bar", TabBar);
 customElements.define("upload-dock", UploadDock);
+customElements.define("dice-tray", DiceTray);
+customElements.define("gm-console", GmConsole);
+customElements.define("maps-panel", MapsPanel);
+customElements.define("people-panel", PeoplePanel);
+customElements.define("table-chat", TableChat);
+customElements.define("table-stage", TableStage);
+customElements.define("turn-order", TurnOrder);
+customElements.define("turns-panel", TurnsPanel);
 
 const state = new State(api);
 const uploads = new Uploads(api);
@@ -66,10 +81,26 @@ state.addEventListener("change", () => {
   }
 });
 
-// Players see sounds only, so that is where they start.
+const tabs = /** @type {TabBar} */ (document.querySelector("tab-bar"));
+/** The panel that is shown; the table has the whole window. @param {string} panel */
+const chosen = (panel) => {
+  document.body.classList.toggle("at-table", panel === "table" && state.isGm);
+};
+tabs.addEventListener("choose", (e) => chosen(/** @type {CustomEvent} */ (e).detail));
+customElements.define("tab-bar", TabBar);
+
+// The table is the GM's. Players see sounds only, so that is where they start.
 state.addEventListener("change", () => {
-  const tabs = document.querySelector("tab-bar");
-  if (state.refusal !== "" && location.hash === "" && tabs instanceof TabBar) tabs.show("sounds");
+  if (!state.asked) return;
+  const place = /** @type {HTMLElement} */ (document.getElementById("table"));
+  const tab = /** @type {HTMLElement} */ (document.getElementById("tab-table"));
+  tab.hidden = !state.isGm;
+  if (state.isGm && !place.hasChildNodes()) mount("table", new GmConsole(), { state, api });
+  if (!state.isGm) {
+    place.replaceChildren();
+    if (!place.hidden) tabs.show("sounds");
+  }
+  chosen(place.hidden ? "" : "table");
 });
 
 state.watch(new AbortController().signal);

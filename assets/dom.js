@@ -56,6 +56,19 @@ const SHAPES = {
   ping: "M12 9.5a2.5 2.5 0 1 1 0 5 2.5 2.5 0 0 1 0-5zm0-3.7a6.2 6.2 0 1 1 0 12.4 6.2 6.2 0 0 1 0-12.4zm0 1.7a4.5 4.5 0 1 0 0 9 4.5 4.5 0 0 0 0-9zM12 2a10 10 0 1 1 0 20 10 10 0 0 1 0-20zm0 1.7a8.3 8.3 0 1 0 0 16.6 8.3 8.3 0 0 0 0-16.6z",
   settings: "M4 6h9.2a3 3 0 0 1 5.6 0H20v2h-1.2a3 3 0 0 1-5.6 0H4zm0 10h1.2a3 3 0 0 1 5.6 0H20v2h-9.2a3 3 0 0 1-5.6 0H4z",
   silent: "M4 9h4l5-4.5v15L8 15H4zm11.6.4L17 8l2 2 2-2 1.4 1.4-2 2 2 2L21 14.8l-2-2-2 2-1.4-1.4 2-2z",
+  move: "M12 2l3.5 3.5h-2.6v5.6h5.6V8.5L22 12l-3.5 3.5v-2.6h-5.6v5.6h2.6L12 22l-3.5-3.5h2.6v-5.6H5.5v2.6L2 12l3.5-3.5v2.6h5.6V5.5H8.5z",
+  fog: "M7 18a4 4 0 0 1-.6-7.95 6 6 0 0 1 11.4-1.2A4.6 4.6 0 0 1 17.4 18zM4 20h16v1.8H4z",
+  area: "M12 3 22 20H2zm0 4L5.5 18h13z",
+  measure: "m3 16.5 13.5-13.5L21 7.500 7.500 21zm3 0L7.500 18 18 7.500 16.500 6l-1.600 1.600 1.500 1.500-1.100 1.100-1.500-1.500-1.500 1.500 2.200 2.200-1.100 1.100-2.200-2.200-1.500 1.500 1.500 1.500-1.100 1.100-1.500-1.500z",
+  undo: "M8 4v4h6a6 6 0 0 1 0 12H7v-2h7a4 4 0 0 0 0-8H8v4L2.500 9z",
+  redo: "M16 4v4h-6a6 6 0 0 0 0 12h7v-2h-7a4 4 0 0 1 0-8h6v4l5.500-5z",
+  shown: "M12 5c5 0 8.600 4.400 10 7-1.400 2.600-5 7-10 7s-8.600-4.400-10-7c1.400-2.600 5-7 10-7zm0 2c-3.500 0-6.200 2.800-7.600 5 1.400 2.200 4.100 5 7.600 5s6.200-2.800 7.600-5c-1.400-2.200-4.100-5-7.600-5zm0 2a3 3 0 1 1 0 6 3 3 0 0 1 0-6z",
+  hidden: "m4.400 3 16.600 16.600-1.400 1.400-3.300-3.300c-1.300.5-2.700.8-4.300.8-5 0-8.600-4-10-6.500.8-1.500 2.300-3.500 4.500-4.900L3 4.400zM7.900 8.500C6.200 9.600 5 11 4.400 12c1.400 2.200 4.100 4.500 7.600 4.500.9 0 1.800-.2 2.600-.4zm3.800-3h.3c5 0 8.600 4 10 6.500-.6 1.100-1.500 2.400-2.800 3.500l-1.400-1.400c.8-.7 1.500-1.500 1.800-2.100-1.400-2.200-4.100-4.500-7.600-4.500z",
+  lock: "M7 10V7a5 5 0 0 1 10 0v3h2v11H5V10zm2 0h6V7a3 3 0 0 0-6 0zm-2 2v7h10v-7z",
+  unlock: "M7 10V7a5 5 0 0 1 9.600-2l-1.900.8A3 3 0 0 0 9 7v3h10v11H5V10zm0 2v7h10v-7z",
+  up: "m12 6 7 7-1.500 1.500L13 10v9h-2v-9l-4.500 4.500L5 13z",
+  down: "m12 18-7-7 1.500-1.500L11 14V5h2v9l4.500-4.500L19 11z",
+  screen: "M3 4h18v13h-8v2h4v2H7v-2h4v-2H3zm2 2v9h14V6z",
   repeat: "M7 7h9V4l5 4.5L16 13v-3H9v2H6V8a1 1 0 0 1 1-1zm10 10H8v3l-5-4.5L8 11v3h7v-2h3v4a1 1 0 0 1-1 1z",
 };
 
@@ -117,16 +130,25 @@ export class Nodes {
    * @param {Node[]} children
    */
   show(parent, children) {
+    const before = this.#kept;
     this.#kept = this.#fresh;
     this.#fresh = new Map();
     const old = parent.childNodes;
     if (old.length === children.length && children.every((child, at) => child === old[at])) return;
     const focused = /** @type {HTMLElement | null} */ (document.activeElement);
-    const inside = focused !== null && parent.contains(focused);
+    if (focused === null || !parent.contains(focused)) return parent.replaceChildren(...children);
+    const [key, entry] = [...before].find(([, { node }]) => node.contains(focused)) ?? [];
+    const at = entry ? controlsOf(entry.node).indexOf(focused) : -1;
     parent.replaceChildren(...children);
-    if (inside && focused.isConnected) focused.focus({ preventScroll: true });
+    // What was built anew has the same controls in the same order, or nearly.
+    const node = this.#kept.get(key ?? "")?.node;
+    const next = focused.isConnected ? focused : node && at >= 0 ? controlsOf(node)[at] : null;
+    next?.focus({ preventScroll: true });
   }
 }
+
+/** @param {HTMLElement} node */
+const controlsOf = (node) => /** @type {HTMLElement[]} */ ([...node.querySelectorAll("button, input, select, a[href]")]);
 
 /**
  * Tells the page's status line.

@@ -1,4 +1,6 @@
-import { h } from "../dom.js";
+import { signIn } from "../api.js";
+import { prompt } from "../dialogs.js";
+import { h, say } from "../dom.js";
 import { count } from "../format.js";
 
 /** What state the server is in, and whether the visitor is the GM. Set `state` before inserting it. */
@@ -19,6 +21,17 @@ export class ServerStatus extends HTMLElement {
 
   disconnectedCallback() {
     this.#gone.abort();
+  }
+
+  async #signIn() {
+    const password = await prompt({ title: "Sign in as the GM", text: "The server printed the password when it was started first.", label: "Password", yes: "Sign in", secret: true });
+    if (password === null) return;
+    try {
+      await signIn(password);
+      location.reload();
+    } catch (error) {
+      say(this, /** @type {Error} */ (error).message, "error");
+    }
   }
 
   #show() {
@@ -48,6 +61,10 @@ export class ServerStatus extends HTMLElement {
         h("h2", {}, "You are visiting as a player"),
         h("p", { class: "refusal" }, refusal),
         h("p", {}, "The sounds below are open to everybody at the table."),
+        h("p", { class: "ways" },
+          h("a", { class: "button", href: "/join" }, "Join the table"),
+          h("a", { class: "button quiet", href: "/display" }, "Use this as a screen"),
+          h("button", { type: "button", class: "button quiet", on: { click: () => this.#signIn() } }, "Sign in as the GM")),
       );
     }
   }

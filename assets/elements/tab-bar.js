@@ -1,4 +1,7 @@
-/** Switches between panels; the markup inside is the tabs. The choice is kept in the address. */
+/**
+ * Switches between panels; the markup inside is the tabs, hidden ones are out of reach. The choice is
+ * kept in the address. Event: `choose` with the panel's id.
+ */
 export class TabBar extends HTMLElement {
   #gone = new AbortController();
 
@@ -22,7 +25,7 @@ export class TabBar extends HTMLElement {
   }
 
   get #tabs() {
-    return /** @type {HTMLElement[]} */ ([...this.querySelectorAll('[role="tab"]')]);
+    return /** @type {HTMLElement[]} */ ([...this.querySelectorAll('[role="tab"]:not([hidden])')]);
   }
 
   #follow() {
@@ -40,6 +43,7 @@ export class TabBar extends HTMLElement {
       // Not by assignment: that would scroll the panel's top to the window's.
       if (selected && location.hash !== `#${panel}`) history.replaceState(null, "", `#${panel}`);
     }
+    this.dispatchEvent(new CustomEvent("choose", { detail: chosen.getAttribute("aria-controls") }));
   }
 
   /** @param {KeyboardEvent} event */

@@ -4,9 +4,19 @@ import { entriesOf, healthOf } from "../stage/model.js";
 
 const WORDS = { unhurt: "Unhurt", hurt: "Hurt", bloodied: "Bloodied", down: "Down" };
 
-/** The initiative order as players see it. Set `live` before inserting it. Event: `find` with an entry's id. */
+/**
+ * @typedef {object} Controls what the GM can do to an entry
+ * @property {(entry: Record<string, any>) => Node[]} of
+ * @property {(entry: Record<string, any>) => unknown} print what they show beside the entry itself
+ */
+
+/**
+ * The initiative order, as players see it unless it has `controls`. Set `live` before inserting it.
+ * Event: `find` with an entry's id.
+ */
 export class TurnOrder extends HTMLElement {
   /** @type {import("../live.js").Live} */ live;
+  /** @type {Controls | null} */ controls = null;
   #gone = new AbortController();
   #list = h("ol", { class: "turns" });
   #nodes = new Nodes();
@@ -25,7 +35,7 @@ export class TurnOrder extends HTMLElement {
     const { scene, you, members } = this.live.state;
     const entries = entriesOf(scene);
     if (entries.length === 0) {
-      fill(this, h("p", { class: "empty-words" }, h("strong", {}, "No turns yet"), "When the GM starts a fight, you see here whose turn it is."));
+      fill(this, h("p", { class: "empty-words" }, h("strong", {}, "No turns yet"), this.controls ? "Add who fights below: what they rolled decides their place." : "When the GM starts a fight, you see here whose turn it is."));
       return;
     }
     const own = /** @type {any} */ (members.find(({ id }) => id === you?.id))?.entries ?? [];
@@ -34,7 +44,7 @@ export class TurnOrder extends HTMLElement {
     this.#nodes.show(this.#list, entries.map((entry, i) => {
       const isMine = own.includes(entry.id);
       const isCurrent = showsTurn && entry.isCurrentTurn === true;
-      const value = [entry, isMine, isCurrent];
+      const value = [entry, isMine, isCurrent, this.controls?.print(entry)];
       return this.#nodes.get(`${entry.id} ${i}`, value, () => this.#entry(entry, isMine, isCurrent));
     }));
   }
@@ -52,8 +62,9 @@ export class TurnOrder extends HTMLElement {
         h("strong", {}, name),
         h("span", { class: "turn-state", "data-health": health ?? "unknown" },
           [isCurrent && "Their turn", isMine && "Yours", words].filter(Boolean).join(" · ").replace("Their turn · Yours", "Your turn"))),
-      isMine && iconButton("rename", `Set the initiative of ${name}`, () => this.#setInitiative(entry)),
-      place && iconButton("find", `Show ${name} on the map`, () => this.dispatchEvent(new CustomEvent("find", { detail: entry.id }))));
+      (isMine || this.controls) && iconButton("rename", `Set the initiative of ${name}`, () => this.#setInitiative(entry)),
+      place && iconButton("find", `Show ${name} on the map`, () => this.dispatchEvent(new CustomEvent("find", { detail: entry.id }))),
+      ...(this.controls?.of(entry) ?? []));
   }
 
   /** @param {Record<string, any>} entry */

@@ -57,7 +57,7 @@ async function waitForText(page, selector, text) {
 test("dropped maps show their progress, are listed, and can be renamed and deleted", async (t) => {
   const server = await startServer(t);
   const { page, problems } = await openPage(await startBrowser(t));
-  await page.goto(server.base);
+  await page.goto(`${server.base}/#maps`);
   await waitForText(page, "map-library .empty", "No maps yet");
 
   await page.evaluate(() => {
@@ -108,7 +108,7 @@ test("dropped maps show their progress, are listed, and can be renamed and delet
 test("a bad file shows the server's sentence, and the good one beside it is stored", async (t) => {
   const server = await startServer(t);
   const { page, problems } = await openPage(await startBrowser(t));
-  await page.goto(server.base);
+  await page.goto(`${server.base}/#maps`);
   await drop(page, "map-library", [
     { name: "notes.png", type: "image/png", text: "milk, bread, 3 torches" },
     { name: "good.png", type: "image/png" },
@@ -131,7 +131,7 @@ test("a bad file shows the server's sentence, and the good one beside it is stor
 test("a map goes into the folder that was made for it, and is shown large", async (t) => {
   const server = await startServer(t);
   const { page, problems } = await openPage(await startBrowser(t));
-  await page.goto(server.base);
+  await page.goto(`${server.base}/#maps`);
   await page.waitForSelector("map-library .tools:not([hidden])");
   await page.select("map-library folder-choice select", "\n");
   await page.waitForSelector("dialog[open] input");
@@ -154,7 +154,7 @@ test("a map goes into the folder that was made for it, and is shown large", asyn
 test("an upload that is cancelled leaves nothing behind", async (t) => {
   const server = await startServer(t);
   const { page, problems } = await openPage(await startBrowser(t));
-  await page.goto(server.base);
+  await page.goto(`${server.base}/#maps`);
   const throttle = await page.createCDPSession();
   await throttle.send("Network.emulateNetworkConditions", { offline: false, latency: 0, downloadThroughput: -1, uploadThroughput: 200_000 });
   await drop(page, "map-library", [{ name: "crypt.jpg", type: "image/jpeg", base64: await readFile(path.join(DEMO, "maps/crypt.jpg"), "base64") }]);
@@ -203,7 +203,7 @@ test("sounds are uploaded, play, pause, seek, and are deleted", async (t) => {
 test("a map that is put into the folder by hand is there after a reload", async (t) => {
   const server = await startServer(t);
   const { page, problems } = await openPage(await startBrowser(t));
-  await page.goto(server.base);
+  await page.goto(`${server.base}/#maps`);
   await waitForText(page, "map-library .empty", "No maps yet");
   await mkdir(path.join(server.data, "maps/wilds"));
   await copyFile(path.join(DEMO, "maps/wilds/forest-road.jpg"), path.join(server.data, "maps/wilds/forest-road.jpg"));
@@ -264,7 +264,7 @@ test("who is not the GM reads why, and still gets the sounds", async (t) => {
 test("the libraries are reached and changed by keyboard alone", async (t) => {
   const server = await startServer(t);
   const { page, problems } = await openPage(await startBrowser(t));
-  await page.goto(server.base);
+  await page.goto(`${server.base}/#maps`);
   await page.focus("#tab-maps");
   await page.keyboard.press("ArrowRight");
   await page.waitForSelector("#scenes:not([hidden])");

@@ -1,0 +1,180 @@
+import { Nodes, fill, h, iconButton } from "../dom.js";
+import { thumbUrl } from "../api.js";
+import { keyOf } from "../stage/hit.js";
+import { mapsOf, gridOf } from "../stage/model.js";
+import { addMap, isLocked, mapStep, removeMap, setMap } from "./scene.js";
+
+/** What a dragged map of the library is called on its way. */
+export const MAP_TYPE = "application/x-tablekeep-map";
+/** Maps of the library that are shown at once; the search finds the others. */
+const SHOWN = 60;
+const THUMB = 256;
+
+/** The maps on the table, and those that could be. Set `table` and `state` before inserting it. */
+export class MapsPanel extends HTMLElement {
+  /** @type {import("./table.js").GmTable} */ table;
+  /** @type {import("../state.js").State} */ state;
+  #gone = new AbortController();
+  #lying = h("ul", { class: "map-rows" });
+  #none = h("p", { class: "empty-words" }, h("strong", {}, "No map on the table"), "Click one below, or drag it onto the table.");
+  #shelf = h("ul", { class: "map-shelf" });
+  #shelfNote = h("p", { class: "soft" });
+  #search = h("input", { type: "search", placeholder: "Name or folder", spellcheck: false });
+  #grid = h("div", { class: "grid-fields" });
+  #rows = new Nodes();
+  #cards = new Nodes();
+
+  connectedCallback() {
+    this.#gone = new AbortController();
+    const { signal } = this.#gone;
+    this.#search.addEventListener("input", () => this.#showShelf(), { signal });
+    fill(this,
+      h("section", { "aria-labelledby": "lying-title" }, h("h3", { id: "lying-title" }, "On the table"), this.#none, this.#lying),
+      h("section", { "aria-labelledby": "shelf-title" }, h("h3", { id: "shelf-title" }, "Add from the library"),
+        h("label", { class: "field" }, h("span", { class: "unseen" }, "Search maps"), this.#search), this.#shelfNote, this.#shelf),
+      h("section", { "aria-labelledby": "grid-title" }, h("h3", { id: "grid-title" }, "Grid"), this.#grid));
+    this.table.live.addEventListener("scene", () => {
+      this.#showLying();
+      this.#showGrid();
+    }, { signal });
+    this.#showGrid();
+    this.table.addEventListener("chosen", () => this.#showLying(), { signal });
+    this.state.addEventListener("change", () => this.#showShelf(), { signal });
+    this.#showLying();
+    this.#showShelf();
+  }
+
+  disconnectedCallback() {
+    this.#gone.abort();
+  }
+
+  /**
+   * @param {{ name: string, folder: string | null }} map
+   * @param {import("../stage/geometry.js").Point} [at]
+   */
+  add(map, at) {
+    const { live } = this.table;
+    if (live.state.scene === null) return this.table.say("The table is not here yet.", "error");
+    const isFirst = (live.state.scene.maps ?? []).length === 0;
+    const grid = gridOf(live.state.scene);
+    // The first one fills a table that has a number of cells.
+    const place = at ?? (isFirst && grid.isFixed ? { x: grid.columns * grid.cell / 2, y: grid.rows * grid.cell / 2 } : this.table.middle);
+    const edits = addMap(live.state.scene, map, place);
+    if (edits.length === 0) return this.table.say(`${map.name} is on the table already.`);
+    this.table.change(`Put ${map.name} on the table`, edits);
+    this.table.say(`${map.name} is on the table.`, "spoken");
+    if (isFirst) this.table.stage.fit();
+  }
+
+  #showLying() {
+    const { scene } = this.table.live.state;
+    const maps = mapsOf(scene, gridOf(scene)).reverse();
+    this.#none.hidden = maps.length > 0;
+    this.#rows.show(this.#lying, maps.map((map, i) => {
+      const isChosen = this.table.chosen?.key === keyOf("map", map.key);
+      const locked = isLocked(scene, map);
+      const { key, name, folder, scale, rotation, isHidden } = map;
+      return this.#rows.get(key, [name, folder, scale, rotation, isHidden, isChosen, locked, i, maps.length], () => this.#row(map, { isChosen, locked, isTop: i === 0, isLowest: i === maps.length - 1 }));
+    }));
+  }
+
+  /** @param {import("../stage/model.js").MapThing} map @param {{ isChosen: boolean, locked: boolean, isTop: boolean, isLowest: boolean }} is */
+  #row(map, { isChosen, locked, isTop, isLowest }) {
+    const { table } = this;
+    const { name } = map;
+    const scene = () => table.live.state.scene;
+    const set = (/** @type {string} */ words, /** @type {Record<string, unknown>} */ values) => table.change(words, setMap(scene(), map, values));
+    const number = (/** @type {string} */ label, /** @type {string} */ words, /** @type {number} */ value, /** @type {Record<string, any>} */ props, /** @type {(value: number) => void} */ change) => {
+      const input = h("input", { type: "number", value: String(value), ...props, "aria-label": `${label} of ${name}${words}`, on: { change: () => Number.isFinite(input.valueAsNumber) && change(input.valueAsNumber) } });
+      return h("label", { class: "field tiny" }, h("span", {}, label + words), input);
+    };
+    return h("li", { class: `map-row${isChosen ? " chosen" : ""}${map.isHidden ? " is-hidden" : ""}` },
+      h("button", { type: "button", class: "map-name", "aria-pressed": String(isChosen), on: { click: () => table.choose(isChosen ? null : { kind: "map", key: keyOf("map", map.key), id: name, thing: map }) } },
+        h("img", { src: thumbUrl(map, THUMB), alt: "", width: 72, height: 48, loading: "lazy", on: { error: (/** @type {any} */ e) => { e.target.style.visibility = "hidden"; } } }), h("span", {}, name, map.isHidden && h("small", {}, " hidden"))),
+      h("div", { class: "map-row-tools" },
+        iconButton(map.isHidden ? "hidden" : "shown", map.isHidden ? `Show ${name} to all` : `Hide ${name}`, () => set(map.isHidden ? `Showed ${name}` : `Hid ${name}`, { isHidden: !map.isHidden })),
+        iconButton(locked ? "lock" : "unlock", locked ? `Unlock ${name}` : `Lock ${name}`, () => this.#lock(map, locked)),
+        disabled(iconButton("up", `Bring ${name} forward`, () => this.#stack(map, 1)), isTop),
+        disabled(iconButton("down", `Send ${name} back`, () => this.#stack(map, -1)), isLowest),
+        iconButton("delete", `Take ${name} off the table`, () => {
+          table.choose(null);
+          table.change(`Took ${name} off`, removeMap(scene(), map));
+        })),
+      isChosen && h("div", { class: "map-row-more" },
+        number("Size", ", %", Math.round(map.scale * 1000) / 10, { min: "1", max: "2000", step: "5" }, (value) => value > 0 && set(`Scaled ${name}`, { scale: value / 100 })),
+        number("Turned", ", degrees", Math.round(map.rotation * 10) / 10, { step: "15" }, (value) => set(`Turned ${name}`, { rotation: value })),
+        h("button", { type: "button", class: "button quiet small", on: { click: () => set(`Turned ${name}`, { rotation: (map.rotation + 90) % 360 }) } }, "Turn 90°")));
+  }
+
+  #showGrid() {
+    const settings = this.table.live.state.scene?.gridSettings ?? {};
+    const print = JSON.stringify(settings);
+    // Nobody loses what they are typing to somebody else's change.
+    if (this.#grid.dataset.print === print || (document.activeElement instanceof HTMLInputElement && document.activeElement.type === "number" && this.#grid.contains(document.activeElement))) return;
+    this.#grid.dataset.print = print;
+    const set = (/** @type {string} */ key, /** @type {unknown} */ value) => this.table.change("Changed the grid", [{ op: "set", path: ["gridSettings", key], value }]);
+    const check = (/** @type {string} */ words, /** @type {string} */ key, /** @type {boolean} */ is) => {
+      const box = h("input", { type: "checkbox", checked: is, on: { change: () => set(key, box.checked) } });
+      return h("label", { class: "check" }, box, h("span", {}, words));
+    };
+    const number = (/** @type {string} */ words, /** @type {string} */ key, /** @type {number} */ value, /** @type {number} */ least, /** @type {number} */ most) => {
+      const input = h("input", { type: "number", min: String(least), max: String(most), value: String(value), on: { change: () => {
+        if (input.valueAsNumber >= least && input.valueAsNumber <= most) set(key, input.valueAsNumber);
+      } } });
+      return h("label", { class: "field tiny" }, h("span", {}, words), input);
+    };
+    const { cell, columns, rows, isFixed, isShown } = gridOf(this.table.live.state.scene);
+    fill(this.#grid,
+      check("Show the grid", "showGrid", isShown), check("Tokens stand on whole cells", "tokenSnapToGrid", settings.tokenSnapToGrid !== false),
+      check("A fixed number of cells", "useFixedGrid", isFixed),
+      isFixed && number("Columns", "gridCellsX", columns, 1, 1000), isFixed && number("Rows", "gridCellsY", rows, 1, 1000),
+      !isFixed && number("Cell, pixels", "gridSize", cell, 5, 1000));
+  }
+
+  /** @param {import("../stage/model.js").MapThing} map @param {boolean} locked */
+  #lock(map, locked) {
+    const { scene } = this.table.live.state;
+    const edits = setMap(scene, map, { isLocked: !locked });
+    // What all maps had in common is said of each of the others.
+    if (scene.gridSettings?.mapsLocked === true) {
+      edits.push({ op: "set", path: ["gridSettings", "mapsLocked"], value: false });
+      for (const other of mapsOf(scene, gridOf(scene))) if (other.key !== map.key) edits.push(...setMap(scene, other, { isLocked: true }));
+    }
+    this.table.change(locked ? `Unlocked ${map.name}` : `Locked ${map.name}`, edits);
+  }
+
+  /** @param {import("../stage/model.js").MapThing} map @param {1 | -1} step */
+  #stack(map, step) {
+    const { scene } = this.table.live.state;
+    const maps = mapsOf(scene, gridOf(scene));
+    const at = maps.findIndex(({ key }) => key === map.key);
+    const before = step > 0 ? maps[at + 2] : maps[at - 1];
+    this.table.change(`Moved ${map.name} ${step > 0 ? "forward" : "back"}`, [{ op: "move", path: ["maps", mapStep(map)], before: before ? mapStep(before) : null }]);
+  }
+
+  #showShelf() {
+    const { maps, errors } = this.state;
+    const words = this.#search.value.trim().toLowerCase();
+    const found = (maps ?? []).filter(({ name, folder }) => `${folder ?? ""}/${name}`.toLowerCase().includes(words));
+    const none = (maps ?? []).length === 0;
+    const note = errors.maps ?? (maps === null ? "Reading the maps" : none ? "The library is empty. Open “Maps” above and drop pictures there."
+      : found.length === 0 ? "No map has that in its name." : found.length > SHOWN ? `The first ${SHOWN} of ${found.length}; search for the others.` : "");
+    if (this.#shelfNote.textContent !== note) this.#shelfNote.textContent = note;
+    this.#search.parentElement?.toggleAttribute("hidden", none);
+    this.#cards.show(this.#shelf, found.slice(0, SHOWN).map((map) => this.#cards.get(`${map.folder ?? ""}/${map.name}`, map, () => this.#card(map))));
+  }
+
+  /** @param {{ name: string, folder: string | null }} map */
+  #card(map) {
+    return h("li", {}, h("button", { type: "button", class: "shelf-card", draggable: true, title: `${map.folder ? `${map.folder}/` : ""}${map.name}`, "aria-label": `Put ${map.name} on the table`, on: {
+      click: () => this.add(map),
+      dragstart: (/** @type {DragEvent} */ event) => event.dataTransfer?.setData(MAP_TYPE, JSON.stringify(map)),
+    } }, h("img", { src: thumbUrl(map, THUMB), alt: "", loading: "lazy", width: 128, height: 80, draggable: false }), h("span", {}, map.name)));
+  }
+}
+
+/** @param {HTMLButtonElement} button @param {boolean} is */
+function disabled(button, is) {
+  button.disabled = is;
+  return button;
+}

@@ -1,0 +1,77 @@
+import { say } from "../dom.js";
+import { colorOf } from "../stage/follow.js";
+import { History } from "./history.js";
+
+/**
+ * What the parts of the console share: the connection, the stage, what is chosen, and the way to
+ * change something. Event: `chosen`.
+ */
+export class GmTable extends EventTarget {
+  live;
+  stage;
+  history;
+  /** @type {import("../stage/hit.js").Hit | null} */ chosen = null;
+  #page;
+
+  /**
+   * @param {import("../live.js").Live} live
+   * @param {import("../stage/stage.js").TableStage} stage
+   * @param {Element} page hears what there is to say
+   */
+  constructor(live, stage, page) {
+    super();
+    this.live = live;
+    this.stage = stage;
+    this.#page = page;
+    this.history = new History(live);
+  }
+
+  /**
+   * @param {string} words what it does, as the GM reads it in “Undo”
+   * @param {import("../live/edits.js").Edit[]} edits
+   */
+  change(words, edits) {
+    if (edits.length === 0) return;
+    this.history.change(words, edits).catch((error) => this.trouble(error));
+  }
+
+  /** @param {unknown} error */
+  trouble(error) {
+    const { message } = /** @type {Error} */ (error);
+    this.say(message, "error");
+  }
+
+  /** @param {string} text @param {"note" | "error" | "spoken"} [kind] */
+  say(text, kind = "note") {
+    say(this.#page, text, kind);
+  }
+
+  /** @param {import("../stage/hit.js").Hit | null} hit */
+  choose(hit) {
+    this.chosen = hit;
+    this.stage.chosen = new Set(hit ? [hit.key] : []);
+    this.stage.invalidate("things", "overlay");
+    this.dispatchEvent(new Event("chosen"));
+  }
+
+  /** @param {import("../stage/geometry.js").Point} point */
+  ping({ x, y }) {
+    const color = colorOf(this.live.state.you?.id ?? "");
+    this.live.hint("ping", "", { x: Math.round(x * 10) / 10, y: Math.round(y * 10) / 10 });
+    this.stage.passing.ping({ x, y, at: performance.now(), name: "", color });
+    this.stage.invalidate("overlay");
+  }
+
+  /** The middle of what the GM sees. @returns {import("../stage/geometry.js").Point} */
+  get middle() {
+    const { x, y } = this.stage.camera;
+    return { x, y };
+  }
+
+  /** Shows a thing in the middle. @param {import("../stage/geometry.js").Point} point */
+  lookAt(point) {
+    this.stage.camera.lookAt(point);
+    this.stage.moved();
+    this.ping(point);
+  }
+}

@@ -1,0 +1,152 @@
+import { fill, h, iconButton } from "../dom.js";
+import { TurnOrder } from "../elements/turn-order.js";
+import { keyOf } from "../stage/hit.js";
+import { entriesOf, gridOf } from "../stage/model.js";
+import { addEntries, place, rolled, setEntry, turn } from "./scene.js";
+
+export const ENTRY_TYPE = "application/x-tablekeep-entry";
+/** As many are added at once. */
+const MOST = 30;
+
+/** The initiative order in the GM's hands. Set `table` before inserting it. */
+export class TurnsPanel extends HTMLElement {
+  /** @type {import("./table.js").GmTable} */ table;
+  #gone = new AbortController();
+  #turns = new TurnOrder();
+  #name = h("input", { type: "text", required: true, maxLength: 80, autocomplete: "off", spellcheck: false });
+  #initiative = h("input", { type: "text", value: "1d20", maxLength: 20, autocomplete: "off", spellcheck: false });
+  #hp = h("input", { type: "text", maxLength: 20, autocomplete: "off", spellcheck: false, placeholder: "none" });
+  #count = h("input", { type: "number", min: "1", max: String(MOST), value: "1" });
+  #isPlayer = h("input", { type: "checkbox" });
+  #steps = h("div", { class: "turn-steps" });
+  #shows = h("input", { type: "checkbox" });
+
+  connectedCallback() {
+    this.#gone = new AbortController();
+    const { signal } = this.#gone;
+    const { live } = this.table;
+    Object.assign(this.#turns, { live, controls: {
+      of: (/** @type {Record<string, any>} */ entry) => this.#controls(entry),
+      print: (/** @type {Record<string, any>} */ entry) => [this.#holder(entry.id), this.#players().map(({ id, name }) => [id, name])],
+    } });
+    this.#turns.addEventListener("find", (e) => this.#find(/** @type {CustomEvent} */ (e).detail), { signal });
+    this.#turns.addEventListener("dragstart", (event) => {
+      const row = /** @type {HTMLElement} */ (event.target).closest?.(".turn");
+      const id = row?.querySelector("[data-entry]")?.getAttribute("data-entry");
+      if (id) event.dataTransfer?.setData(ENTRY_TYPE, id);
+    }, { signal });
+    this.#shows.addEventListener("change", () => this.table.change("Showed whose turn it is", [{ op: "set", path: ["showCurrentPlayer"], value: this.#shows.checked }]), { signal });
+    fill(this.#steps,
+      h("button", { type: "button", class: "button quiet small", on: { click: () => this.#turn(-1) } }, "Previous"),
+      h("button", { type: "button", class: "button small", on: { click: () => this.#turn(1) } }, "Next turn"));
+    const form = h("form", { class: "entry-form", on: { submit: (/** @type {Event} */ event) => {
+      event.preventDefault();
+      this.#add();
+    } } },
+      h("h3", {}, "Add to the order"),
+      h("label", { class: "field wide-field" }, h("span", {}, "Name"), this.#name),
+      h("label", { class: "field" }, h("span", {}, "Initiative or dice"), this.#initiative),
+      h("label", { class: "field" }, h("span", {}, "Hit points"), this.#hp),
+      h("label", { class: "field" }, h("span", {}, "How many"), this.#count),
+      h("label", { class: "check" }, this.#isPlayer, h("span", {}, "A player's")),
+      h("button", { type: "submit", class: "button wide-field" }, "Add"));
+    fill(this, this.#steps, this.#turns, h("label", { class: "check" }, this.#shows, h("span", {}, "Show everybody whose turn it is")), form);
+    live.addEventListener("scene", () => this.#show(), { signal });
+    this.#show();
+  }
+
+  disconnectedCallback() {
+    this.#gone.abort();
+  }
+
+  /** Puts an entry on the map. @param {string} id @param {import("../stage/geometry.js").Point} [at] */
+  place(id, at = this.table.middle) {
+    const { scene } = this.table.live.state;
+    const entry = entriesOf(scene).find((one) => one.id === id);
+    if (!entry) return;
+    const cell = gridOf(scene).cell;
+    this.table.change(`Placed ${entry.name}`, place(scene, { kind: "token", key: keyOf("token", id), id, thing: { size: (entry.tokenFootprint ?? 1) * cell } }, at));
+  }
+
+  #show() {
+    const { scene } = this.table.live.state;
+    const none = entriesOf(scene).length === 0;
+    this.#steps.hidden = none;
+    /** @type {HTMLElement} */ (this.#shows.parentElement).hidden = none;
+    this.#shows.checked = scene?.showCurrentPlayer !== false;
+  }
+
+  /** @param {1 | -1} step */
+  #turn(step) {
+    this.table.change(step > 0 ? "Next turn" : "Previous turn", turn(this.table.live.state.scene, step));
+  }
+
+  #add() {
+    const name = this.#name.value.trim();
+    const count = Math.min(MOST, Math.max(1, Math.round(this.#count.valueAsNumber) || 1));
+    if (name === "") return;
+    const some = [];
+    for (let i = 1; i <= count; i++) {
+      const initiative = rolled(this.#initiative.value || "1d20");
+      const hp = this.#hp.value.trim() === "" ? null : rolled(this.#hp.value);
+      if (initiative === null) return this.#wrong(this.#initiative, "Initiative is a number, or dice such as 1d20+3.");
+      if (hp === null && this.#hp.value.trim() !== "") return this.#wrong(this.#hp, "Hit points are a number, or dice such as 2d8+4.");
+      some.push({ name: count > 1 ? `${name} ${i}` : name, initiative, hp, isPlayer: this.#isPlayer.checked });
+    }
+    // Who comes together stands in the order of what was rolled.
+    some.sort((a, b) => b.initiative - a.initiative);
+    this.table.change(`Added ${name}`, addEntries(this.table.live.state.scene, some));
+    this.#name.value = "";
+    this.#count.value = "1";
+    this.#name.focus();
+  }
+
+  /** @param {HTMLInputElement} input @param {string} words */
+  #wrong(input, words) {
+    this.table.say(words, "error");
+    input.focus();
+  }
+
+  #players() {
+    return this.table.live.state.members.filter(({ role }) => role === "player");
+  }
+
+  /** @param {string} entry */
+  #holder(entry) {
+    return this.#players().find((member) => /** @type {any} */ (member).entries?.includes(entry))?.id ?? "";
+  }
+
+  /** @param {Record<string, any>} entry */
+  #controls(entry) {
+    const { table } = this;
+    const { id } = entry;
+    const name = String(entry.name ?? "");
+    const hp = Number(entry.hp);
+    const hasPoints = entry.hp !== undefined && entry.hp !== null && Number.isFinite(hp);
+    const down = entry.isKilled === true;
+    const by = (/** @type {number} */ points) => table.change(`Hit points of ${name}`, setEntry(id, { hp: hp + points }));
+    const holder = h("select", { "aria-label": `Who plays ${name}`, on: { change: () => table.live.assign(id, holder.value || null).catch((/** @type {Error} */ e) => table.trouble(e)) } },
+      h("option", { value: "" }, "Nobody's"), ...this.#players().map((member) => h("option", { value: member.id }, member.name)));
+    holder.value = this.#holder(id);
+    const points = h("input", { type: "number", class: "points", value: String(hp), "aria-label": `Hit points of ${name}`, on: { change: () => Number.isFinite(points.valueAsNumber) && by(points.valueAsNumber - hp) } });
+    const row = h("div", { class: "turn-tools", role: "group", "aria-label": `For ${name}`, "data-entry": id },
+      hasPoints && h("button", { type: "button", class: "step", "aria-label": `One hit point less for ${name}`, on: { click: () => by(-1) } }, "−"),
+      hasPoints && points,
+      hasPoints && h("button", { type: "button", class: "step", "aria-label": `One hit point more for ${name}`, on: { click: () => by(1) } }, "+"),
+      h("button", { type: "button", class: "button quiet small", "aria-label": down ? `Revive ${name}` : `${name} is down`, on: { click: () => table.change(down ? `Revived ${name}` : `${name} is down`, setEntry(id, { isKilled: !down })) } }, down ? "Revive" : "Down"),
+      !entry.mapPosition && h("button", { type: "button", class: "button quiet small", "aria-label": `Put ${name} on the map`, on: { click: () => this.place(id) } }, "Place"),
+      iconButton("delete", `Remove ${name} from the order`, () => table.change(`Removed ${name}`, [{ op: "delete", path: ["initiativeOrder", { id }] }])),
+      this.#players().length > 0 && holder);
+    queueMicrotask(() => row.closest(".turn")?.setAttribute("draggable", "true"));
+    return [row];
+  }
+
+  /** @param {string} id */
+  #find(id) {
+    const { stage } = this.table;
+    const thing = stage.tokens.find((token) => token.id === id);
+    if (!thing) return;
+    this.table.choose({ kind: "token", key: keyOf("token", id), id, thing });
+    this.table.lookAt(thing);
+  }
+}
