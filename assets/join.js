@@ -48,7 +48,12 @@ function keep(me) {
 
 /** The code of an invitation, taken out of the address so that it stands in no screenshot. */
 function codeFromAddress() {
-  const code = decodeURIComponent(location.hash.slice(1));
+  let code = location.hash.slice(1);
+  try {
+    code = decodeURIComponent(code);
+  } catch {
+    // No code has a percent sign: the door says that it is none.
+  }
   if (code !== "") history.replaceState(null, "", location.pathname);
   return code;
 }

@@ -73,7 +73,11 @@ impl Ledger {
         }
         let book = match self.file.read() {
             Ok(book) => book,
-            Err(error) => return Err(self.broken(mark, error)),
+            Err(error) => {
+                // What is wrong with the file stays until it is another one; all else may pass.
+                let lasts = matches!(error, FileError::Broken(_));
+                return Err(self.broken(mark.filter(|_| lasts), error));
+            }
         };
         let settled = mark.is_none_or(|mark| mark.is_settled(SystemTime::now()));
         let mut state = self.write();
@@ -120,8 +124,10 @@ impl Ledger {
     /// Remembers that the file cannot be read, and says so once.
     fn broken(&self, mark: Option<Mark>, error: FileError) -> Error {
         let file = self.file.path().display();
-        tracing::error!(%error, "the accounts in {file} cannot be read: {error}; {ADVICE}");
         let mut state = self.write();
+        if !matches!(&*state, State::Broken(..)) {
+            tracing::error!(%error, "the accounts in {file} cannot be read: {error}; {ADVICE}");
+        }
         let known = match &*state {
             State::Read(book, _) => Some(book.clone()),
             State::Broken(known, _) => known.clone(),

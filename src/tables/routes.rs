@@ -119,11 +119,22 @@ async fn create(tables: Data<Tables>, body: ShortBody, _gm: Gm) -> Result<Json<T
 #[utoipa::path(tag = "tables", params(("id" = String, Path, description = "Id of the table", example = "k3v9x2qa")),
     responses((status = 200, body = Message), (status = 404, body = ErrorBody), (status = 409, description = "`main` stays", body = ErrorBody), (status = 507, body = ErrorBody), GmErrors))]
 #[delete("/tables/{id}")]
-async fn delete_table(tables: Data<Tables>, id: Path<String>, _gm: Gm) -> Result<Json<Message>> {
+async fn delete_table(
+    tables: Data<Tables>,
+    policy: Data<Policy>,
+    id: Path<String>,
+    _gm: Gm,
+) -> Result<Json<Message>> {
     let id = TableId::parse(&id)?;
-    let directory = tables.directory.clone();
-    let table = blocking(move || directory.delete(id)).await?;
-    tables.open.remove(id).await?;
+    // Not half of it, when whoever asked has hung up.
+    let deleted = to_the_end(async move {
+        let directory = tables.directory.clone();
+        let table = blocking(move || directory.delete(id)).await?;
+        tables.open.remove(id).await?;
+        policy.close_ended();
+        Ok(table)
+    });
+    let table = deleted.await?;
     tracing::info!(table = %id, "table {id} deleted");
     Ok(Json(Message::new(format!(
         "Table '{}' deleted",

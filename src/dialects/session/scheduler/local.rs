@@ -58,11 +58,17 @@ impl Directory {
     pub fn open(file: Option<PathBuf>, limits: &SessionLimits) -> Self {
         let mut rooms = HashMap::new();
         if let Some(file) = &file {
-            match std::fs::read_to_string(file) {
-                Ok(text) => rooms.extend(text.lines().filter_map(parse)),
+            match std::fs::read(file) {
+                Ok(bytes) => {
+                    let text = String::from_utf8_lossy(&bytes);
+                    rooms.extend(text.lines().filter_map(parse));
+                }
                 Err(error) if error.kind() == ErrorKind::NotFound => {}
                 Err(error) => {
-                    tracing::error!(%error, "the list of session rooms cannot be read: {error}");
+                    // Kept: the next room would be written over it.
+                    let aside = file.with_extension("unreadable");
+                    let kept = std::fs::rename(file, &aside).is_ok();
+                    tracing::error!(%error, kept, "the list of session rooms cannot be read: {error}; it is moved to {}", aside.display());
                 }
             }
         }
