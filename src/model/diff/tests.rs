@@ -216,7 +216,9 @@ proptest! {
 fn undisturbed(base: &JsonText, edits: &[Edit]) -> Vec<(String, Vec<String>)> {
     let lists = base.root().members().filter_map(|(key, list)| {
         let whole = Path(vec![Step::Key(key.clone().into_owned())]);
-        if things(&key, list, &[]).is_none() || edits.iter().any(|edit| edit.place() == whole) {
+        // An object of things is no list of them.
+        let is_list = list.kind() == NodeKind::Array && things(&key, list, &[]).is_some();
+        if !is_list || edits.iter().any(|edit| edit.place() == whole) {
             return None;
         }
         let mut order = idents(base, &key);
