@@ -87,7 +87,7 @@ test("an uploaded SVG with script is shown, but runs nothing and belongs to no o
   assert.deepEqual([seen.storage, seen.cookies], [false, false]);
 
   const { page, problems } = await openPage(browser);
-  await page.goto(server.base);
+  await page.goto(`${server.base}/#maps`);
   await page.waitForFunction(() => document.querySelector("map-library .card img")?.naturalWidth === 40);
   assert.deepEqual(problems, [], "as a picture it is fine");
 });

@@ -235,14 +235,7 @@ test("a server that was killed in the middle of a drag is back within 3 s, and t
 test("a lost connection is said, and forgotten when it is back", async (t) => {
   const table = await startTable(t);
   const phone = await sitDown(table, "Ada", "");
-  await phone.page.setOfflineMode(true);
-  const network = await phone.page.createCDPSession();
-  await network.send("Network.enable");
-  // Being offline does not break what is open.
-  const restarted = table.server.restart("SIGTERM");
-  await phone.says(".seat-state", "The connection is lost");
-  await restarted;
-  await phone.page.setOfflineMode(false);
+  await table.server.restart("SIGTERM", () => phone.says(".seat-state", "The connection is lost"));
   await phone.until(() => document.querySelector("player-seat").dataset.is === "well" && document.querySelector(".seat-state").textContent === "");
 });
 

@@ -54,9 +54,9 @@ export function later(t, undo) {
  *
  * @param {import("node:test").TestContext} t
  * @param {string[]} [more] further flags
- * @returns {Promise<{ base: string, origin: string, data: string, restart: (signal: NodeJS.Signals) => Promise<void>, listener: (name: string) => Promise<string> }>}
+ * @returns {Promise<{ base: string, origin: string, data: string, restart: (signal: NodeJS.Signals, meanwhile?: () => Promise<unknown>) => Promise<void>, listener: (name: string) => Promise<string> }>}
  *   `base` by address, for the server's own pages; `origin` by name, as SpellTable's frontends call it;
- *   `restart` stops it with a signal and starts it again at the same address; `listener` where it listens
+ *   `restart` stops it with a signal and, after `meanwhile`, starts it again at the same address; `listener` where it listens
  *   for one system's clients (`--speak`)
  */
 export async function startServer(t, more = []) {
@@ -75,9 +75,10 @@ export async function startServer(t, more = []) {
     clearTimeout(hard);
   });
   const base = await run.base;
-  const restart = async (/** @type {NodeJS.Signals} */ signal) => {
+  const restart = async (/** @type {NodeJS.Signals} */ signal, /** @type {() => Promise<unknown>} */ meanwhile = async () => {}) => {
     run.child.kill(signal);
     await run.gone;
+    await meanwhile();
     run = launch(home, data, new URL(base).host, more);
     await run.base;
   };
