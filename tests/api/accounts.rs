@@ -147,8 +147,10 @@ fn detail(text: &str) -> Value {
 
 #[test]
 fn the_first_admin_comes_from_the_command_line_and_is_the_gm() {
-    let House { server, .. } = House::open(&[]);
-    let answer = login(&server, "anna", "open sesame");
+    // The folder stays as long as the house does.
+    let house = House::open(&[]);
+    let server = &house.server;
+    let answer = login(server, "anna", "open sesame");
     assert_eq!(answer.status, 200, "{}", answer.text());
     assert_eq!(answer.header("cache-control"), Some("no-store"));
     let value = answer.value();
@@ -180,17 +182,17 @@ fn the_first_admin_comes_from_the_command_line_and_is_the_gm() {
     assert_eq!(created.len(), "2026-11-20T09:23:46.216488".len());
     assert_eq!(&created[10..11], "T");
     let token = value["access_token"].as_str().unwrap();
-    let me = get(&server, token, "/auth/me");
+    let me = get(server, token, "/auth/me");
     assert_eq!(me.whole(), (200, value["user"].clone()));
     // As its page asks when one address serves both.
-    let me = get(&server, token, "/api/auth/me");
+    let me = get(server, token, "/api/auth/me");
     assert_eq!(me.whole(), (200, value["user"].clone()));
     // It is the GM's sign-in, over REST and for sockets.
     assert_eq!(server.get("/maps/list").status, 403);
-    assert_eq!(get(&server, token, "/maps/list").status, 200);
+    assert_eq!(get(server, token, "/maps/list").status, 200);
     let folder = json!({"folder_name": "a"});
     assert_eq!(
-        with(&server, token, "POST", "/maps/folder", &folder).status,
+        with(server, token, "POST", "/maps/folder", &folder).status,
         200
     );
     let bearer = format!("Bearer {token}");
