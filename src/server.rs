@@ -26,6 +26,7 @@ use crate::ice::{self, Ice};
 use crate::library::Library;
 use crate::live::{CloseCode, Couriers, Keeper, Stage, start_courier};
 use crate::maps::{self, MAPS, Thumbs};
+use crate::memory;
 use crate::metrics::Metrics;
 use crate::model::MapMove;
 use crate::scenes::{self, Aliases, SCENES, read_current, write_current};
@@ -460,6 +461,7 @@ impl Server {
         follow_accounts(shared.ledger.clone(), shared.policy.clone());
         let handle = server.handle();
         let serving = actix_rt::spawn(server);
+        memory::started();
         stop.await;
         shared.nexus.stop();
         shared.signaling.stop();

@@ -7,6 +7,7 @@ use crate::dialects::session;
 use crate::error::{Error, Result};
 use crate::http::{ClientBuilds, gate};
 use crate::live::{Couriers, start_courier};
+use crate::memory;
 use crate::metrics::Metrics;
 use crate::sockets::{SessionSockets, open_sockets, upgrade_alone};
 use crate::ui;
@@ -125,6 +126,7 @@ impl Alone {
         super::announce(shared.speaker, addr);
         let handle = server.handle();
         let serving = actix_rt::spawn(server);
+        memory::started();
         stop.await;
         tracing::info!("stopping");
         shared.stopping.0.store(true, Ordering::Relaxed);
