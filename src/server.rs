@@ -4,7 +4,7 @@ mod alone;
 mod sessions;
 
 use crate::access::{
-    AccountPasses, Keys, Passes, Passwords, Policy, Presence, SocketAddrs, own_password,
+    AccountPasses, Farewell, Keys, Passes, Passwords, Policy, Presence, SocketAddrs, own_password,
 };
 use crate::accounts::{self, AccountFile, Accounts, Ledger};
 use crate::audio::{self, SOUNDS, TagReader};
@@ -16,7 +16,7 @@ use crate::dialects::nexus::{Rooms, assets, assets::AssetBook};
 use crate::dialects::peerjs::{self, Broker, Switchboard};
 use crate::dialects::peershare::{self, Card, Signaling, Version};
 use crate::dialects::session::{self, Login, Sessions};
-use crate::dialects::table::{OpenTables, Settings};
+use crate::dialects::table::{OpenTables, REMOVED, Settings};
 use crate::error::{Error, ErrorBody, Result, ValidationBody};
 use crate::http::{
     self, AtOnce, ClientBuilds, Guesthouse, Guesthouses, Registrar, RouteList, at_once, fallback,
@@ -54,7 +54,7 @@ use std::convert::Infallible;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -77,8 +77,9 @@ const GOODBYE: Duration = Duration::from_millis(1200);
 const LOOK: Duration = Duration::from_millis(10);
 /// How long the tables may take to be saved.
 const SAVE: Duration = Duration::from_millis(1500);
-/// How often the file of the accounts is looked at, which the command line changes, too.
-const ACCOUNTS_PAUSE: Duration = Duration::from_secs(1);
+/// How often the file of the accounts is looked at, which the command line changes, too, and whether
+/// a sign-in has run out.
+const PROOFS_PAUSE: Duration = Duration::from_secs(1);
 /// How often the trash is looked through.
 const TRASH_PAUSE: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -320,6 +321,10 @@ impl Server {
             aside: store.private(),
             has_file: false,
             metrics: metrics.clone().into_inner(),
+            removed: {
+                let policy = policy.clone();
+                Arc::new(move |conns| policy.close_further(conns))
+            },
         };
         let known = directory.clone();
         let open = OpenTables::new(
@@ -457,7 +462,7 @@ impl Server {
         }
         let server = server.run();
         empty_trash(self.store.clone(), config.limits.trash_days);
-        follow_accounts(shared.ledger.clone(), shared.policy.clone());
+        follow_proofs(shared.ledger.clone(), shared.policy.clone());
         let handle = server.handle();
         let serving = actix_rt::spawn(server);
         stop.await;
@@ -572,8 +577,8 @@ fn empty_trash(store: Arc<Store>, days: u32) {
     });
 }
 
-/// Notices what the command line does to the accounts.
-fn follow_accounts(ledger: Arc<Ledger>, policy: Data<Policy>) {
+/// Notices what the command line does to the accounts, and what runs out: sockets end with it.
+fn follow_proofs(ledger: Arc<Ledger>, policy: Data<Policy>) {
     actix_rt::spawn(async move {
         loop {
             if ledger.is_behind() {
@@ -582,7 +587,8 @@ fn follow_accounts(ledger: Arc<Ledger>, policy: Data<Policy>) {
                 let _ = web::block(move || ledger.refresh()).await;
                 policy.close_ended();
             }
-            tokio::time::sleep(ACCOUNTS_PAUSE).await;
+            policy.close_expired(SystemTime::now());
+            tokio::time::sleep(PROOFS_PAUSE).await;
         }
     });
 }
@@ -648,9 +654,12 @@ fn open_access(
         (config.gm_password.is_none() && !config.has_gm()).then(|| own_password(keys));
     let password = config.gm_password.as_ref().or(own_password.as_ref());
     let passes = Passes::new(keys, password, directory.clone(), private);
-    let hang_up = move |lines| {
-        let why = "what you signed in or joined with has ended";
-        couriers.hang_up(lines, CloseCode::NotSignedIn, why);
+    let hang_up = move |lines, farewell| match farewell {
+        Farewell::Ended => {
+            let why = "what you signed in or joined with has ended";
+            couriers.hang_up(lines, CloseCode::NotSignedIn, why);
+        }
+        Farewell::Removed => couriers.hang_up(lines, CloseCode::Removed, REMOVED),
     };
     let policy = Policy::new(config, passes)
         .with_accounts(AccountPasses::new(keys, ledger))
