@@ -188,7 +188,7 @@ pub async fn upgrade(
             let socket = Socket::new(io, already, max_frame, true, false, session::BOUNDS);
             actix_rt::spawn(async move {
                 let _place = place;
-                sessions.serve(socket, session).await;
+                sessions.serve(socket, session, client).await;
             });
         }
         Way::Chat => {

@@ -31,6 +31,7 @@ mod presence;
 mod role;
 mod seats;
 mod signed_out;
+mod tally;
 mod tokens;
 
 pub use account::{
@@ -47,4 +48,5 @@ pub use policy::{Farewell, Policy, SocketAddrs, Verdict};
 pub use presence::{Presence, Present};
 pub use role::{Admin, Gm, OwnPage, Role, Seat, Visitor};
 pub use seats::{Basis, Line, SeatTaken, SignIn};
+pub use tally::Tally;
 pub use tokens::{LEEWAY, MAX_TOKEN_BYTES, Stamp, TokenError, Tokens, Verified};
