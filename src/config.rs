@@ -24,6 +24,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+/// What is logged when nobody says otherwise.
+const LOG: &str = "info,actix_server=warn";
 /// Where the server listens when nobody says otherwise.
 const LISTEN: &str = "0.0.0.0:8010";
 
@@ -95,7 +97,8 @@ pub struct Config {
     /// by default there: everybody who can reach that port sees all maps), chat (9001), login
     /// (8080), session (8000), peerjs (the broker, 9000), peershare (groups for calls as its first
     /// version has them; peershare@3000,3001 has the sockets on the second port as there) and
-    /// peershare-new (the newest version, 3000).
+    /// peershare-new (the newest version, 3000). Without a port, the last two take those of their own
+    /// server's variables `PORT` and `WS_PORT`, else 3000 and 3001.
     #[arg(long, env = "TABLEKEEP_SPEAK", value_name = "DIALECT@PORT", value_parser = speak::speak)]
     pub speak: Vec<SpeakList>,
 
@@ -128,7 +131,7 @@ pub struct Config {
         long,
         env = "TABLEKEEP_LOG",
         value_name = "FILTER",
-        default_value = "info,actix_server=warn"
+        default_value = LOG
     )]
     pub log: String,
 
@@ -312,6 +315,10 @@ impl Config {
     pub fn adopt(&mut self, var: impl Fn(&str) -> Option<String>) -> Result<(), String> {
         if self.speakers().any(|speak| speak.speaker.is_peershare()) {
             self.peershare.adopt(&var)?;
+            peershare::adopt_ports(&mut self.speak, &var)?;
+            if let (LOG, Some(level)) = (self.log.as_str(), var("LOG_LEVEL")) {
+                self.log = peershare::log_filter(&level)?.into();
+            }
         }
         let speaks = self
             .speakers()

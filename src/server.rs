@@ -1,208 +1,65 @@
 //! The composition root: the only module that knows all the others.
 
 mod alone;
+mod apps;
+mod documents;
+mod folder;
+mod listeners;
 mod sessions;
+mod tasks;
 
+pub use documents::{ASSETS_OPENAPI, OPENAPI, api_document, assets_document};
+pub use folder::chosen_folder;
+pub use tasks::stop_signal;
+
+use self::apps::{AT_ONCE, Foundation, app, further_app};
+use self::folder::data_folder;
+use self::listeners::{Further, announce, cards, connections, listen, listen_further, ports};
+use self::tasks::{drain, empty_trash, follow_moves, follow_proofs};
 use crate::access::{
-    AccountPasses, Keys, Passes, Passwords, Policy, Presence, SocketAddrs, own_password,
+    AccountPasses, Farewell, Keys, Passes, Passwords, Policy, Presence, own_password,
 };
-use crate::accounts::{self, AccountFile, Accounts, Ledger};
-use crate::audio::{self, SOUNDS, TagReader};
+use crate::accounts::{AccountFile, Accounts, Ledger};
+use crate::audio::{SOUNDS, TagReader};
 use crate::banner::banner;
-use crate::config::{Config, Environment, Secret, ServerRole, Speaker};
-use crate::demo;
-use crate::dialects::chat::{self, Chat};
-use crate::dialects::nexus::{Rooms, assets, assets::AssetBook};
-use crate::dialects::peerjs::{self, Broker, Switchboard};
-use crate::dialects::peershare::{self, Card, Signaling, Version};
-use crate::dialects::session::{self, Login, Sessions};
-use crate::dialects::table::{OpenTables, Settings};
-use crate::error::{Error, ErrorBody, Result, ValidationBody};
-use crate::http::{
-    self, AtOnce, ClientBuilds, Guesthouse, Guesthouses, Registrar, RouteList, at_once, fallback,
-    gate, send_document,
-};
-use crate::ice::{self, Ice};
+use crate::config::{Config, Secret, ServerRole, Speaker};
+use crate::dialects::chat::Chat;
+use crate::dialects::nexus::{Rooms, assets::AssetBook};
+use crate::dialects::peerjs::{Broker, Switchboard};
+use crate::dialects::peershare::{self, Signaling};
+use crate::dialects::session::Sessions;
+use crate::dialects::table::{OpenTables, REMOVED, Settings};
+use crate::error::{Error, Result};
+use crate::http::{ClientBuilds, RouteList, at_once};
+use crate::ice::Ice;
 use crate::library::Library;
-use crate::live::{CloseCode, Couriers, Keeper, Stage, start_courier};
-use crate::maps::{self, MAPS, Thumbs};
+use crate::live::{CloseCode, Couriers, Keeper, start_courier};
+use crate::maps::{MAPS, Thumbs};
 use crate::memory;
 use crate::metrics::Metrics;
-use crate::model::MapMove;
-use crate::scenes::{self, Aliases, SCENES, read_current, write_current};
-use crate::sockets::{Sockets, open_sockets, upgrade};
+use crate::scenes::{Aliases, SCENES, read_current, write_current};
+use crate::sockets::Sockets;
 use crate::store::{PendingIntent, Store, Watcher};
-use crate::tables::{self, Directory, Tables};
-use crate::ui::{self, Readiness};
-use actix_codec::Framed;
-use actix_http::error::DispatchError;
-use actix_http::{HttpService, Request, Response, h1};
-use actix_server::ServerHandle;
-use actix_service::{
-    Service, ServiceFactory, ServiceFactoryExt, apply_fn_factory, fn_service, map_config,
-};
-use actix_web::body::BoxBody;
-use actix_web::dev::{AppConfig, ServiceRequest, ServiceResponse};
-use actix_web::http::header;
-use actix_web::middleware::from_fn;
-use actix_web::web::{self, Data};
-use actix_web::{App, HttpRequest, HttpResponse};
-use etcetera::AppStrategy;
+use crate::tables::{Directory, Tables};
+use crate::ui::Readiness;
+use actix_http::{Request, Response};
+use actix_service::{Service, apply_fn_factory, map_config};
+use actix_web::dev::AppConfig;
+use actix_web::web::Data;
 use futures_util::TryFutureExt;
 use futures_util::future::{Either, ready};
-use socket2::{Domain, Protocol, Socket, Type};
-use std::convert::Infallible;
 use std::net::{SocketAddr, TcpListener};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::TcpStream;
 use tokio::sync::watch;
-use tokio::time::timeout;
-use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::{Modify, OpenApi};
-use utoipa_actix_web::AppExt;
-use utoipa_actix_web::service_config::ServiceConfig;
-use utoipa_swagger_ui::SwaggerUi;
 
-/// Connections that may wait to be accepted.
-const BACKLOG: i32 = 4096;
-/// A peer that leaves bytes unacknowledged, or its window closed, for this long has gone.
-#[cfg(target_os = "linux")]
-const STALLED: Duration = Duration::from_secs(120);
 /// How long running requests may take when the server stops.
 const DRAIN: Duration = Duration::from_secs(2);
 /// How long all sockets together have to hear that the server stops, and how often that is looked
 /// at.
 const GOODBYE: Duration = Duration::from_millis(1200);
 const LOOK: Duration = Duration::from_millis(10);
-/// How long the tables may take to be saved.
-const SAVE: Duration = Duration::from_millis(1500);
-/// How often the file of the accounts is looked at, which the command line changes, too.
-const ACCOUNTS_PAUSE: Duration = Duration::from_secs(1);
-/// How often the trash is looked through.
-const TRASH_PAUSE: Duration = Duration::from_secs(24 * 60 * 60);
-
-/// The API's description, as committed and as served.
-pub const OPENAPI: &str = include_str!("../openapi/openapi.json");
-
-/// The same of the listener for Nexus' library of pictures.
-pub const ASSETS_OPENAPI: &str = include_str!("../openapi/nexus-assets.json");
-
-/// What does not come from routes.
-#[derive(OpenApi)]
-#[openapi(
-    info(
-        title = "Tablekeep",
-        description = "Maps, scenes and sounds of a game table. Who may do what: see the README. \
-            Every path (but those that begin so) also answers under `/api`, every path with a trailing slash, and every GET to HEAD.",
-        license(name = "MIT OR Apache-2.0")
-    ),
-    tags(
-        (name = "maps", description = "Pictures and films for the table"),
-        (name = "scenes", description = "Saved tables"),
-        (name = "audio", description = "Loops and effects"),
-        (name = "tables", description = "Tables, joining them, pairing displays"),
-        (name = "access", description = "Signing in"),
-        (name = "accounts", description = "Signing in with a name, and the accounts"),
-        (name = "sessions", description = "Scalable Chat: login by name, rooms, and where they are"),
-        (name = "chat", description = "Files of chat rooms; everything else of them goes over WebSocket"),
-        (name = "calls", description = "What browsers need to call each other; the rest goes over WebSocket"),
-        (name = "server", description = "The server itself, its pages and documents")
-    ),
-    components(schemas(ErrorBody, ValidationBody)),
-    modifiers(&LoginToken)
-)]
-struct ApiInfo;
-
-/// How the token of `POST /api/login` is sent.
-struct LoginToken;
-
-impl Modify for LoginToken {
-    fn modify(&self, api: &mut utoipa::openapi::OpenApi) {
-        let scheme = HttpBuilder::new()
-            .scheme(HttpAuthScheme::Bearer)
-            .bearer_format("JWT")
-            .description(Some("The token of `POST /api/login`"));
-        let components = api.components.get_or_insert_default();
-        components.add_security_scheme("login", SecurityScheme::Http(scheme.build()));
-    }
-}
-
-/// The same of the listener for Nexus' library.
-#[derive(OpenApi)]
-#[openapi(info(
-    title = "Tablekeep as Nexus' asset server",
-    description = "What `--speak nexus-assets@PORT` serves: the pictures of the map library, for everybody.",
-    license(name = "MIT OR Apache-2.0")
-))]
-struct AssetsInfo;
-
-/// The API's description, made from the routes: what `openapi/openapi.json` must be.
-pub fn api_document() -> Result<String> {
-    describe(ApiInfo::openapi(), |config| routes(config))
-}
-
-/// The same for `openapi/nexus-assets.json`.
-pub fn assets_document() -> Result<String> {
-    describe(AssetsInfo::openapi(), |config| assets::routes(config))
-}
-
-fn describe(
-    info: utoipa::openapi::OpenApi,
-    routes: impl FnOnce(&mut ServiceConfig<'_>),
-) -> Result<String> {
-    let (_, api) = App::new()
-        .into_utoipa_app()
-        .openapi(info)
-        .configure(routes)
-        .split_for_parts();
-    let mut text = api.to_pretty_json().map_err(std::io::Error::other)?;
-    text.push('\n');
-    Ok(text)
-}
-
-fn routes(config: &mut impl Registrar) {
-    // In the order in which the router looks: what is asked for most comes first.
-    ui::routes(config);
-    tables::routes(config);
-    maps::routes(config);
-    audio::routes(config);
-    scenes::routes(config);
-    chat::routes(config);
-    accounts::routes(config);
-    session::routes(config);
-    peershare::routes(config);
-    peerjs::routes(config);
-    ice::routes(config);
-}
-
-/// Other systems' addresses on the main listener.
-const GUESTS: Guesthouses = Guesthouses(&[PEERJS]);
-const PEERJS: Guesthouse = Guesthouse {
-    prefix: "/peerjs",
-    credentials: false,
-};
-/// On the broker's own listener all addresses are the broker's.
-const ALL_PEERJS: Guesthouses = Guesthouses(&[Guesthouse {
-    prefix: "",
-    ..PEERJS
-}]);
-
-/// On PeerShare's listeners all but the broker's are PeerShare's.
-const ALL_PEERSHARE: Guesthouses = Guesthouses(&[
-    PEERJS,
-    Guesthouse {
-        prefix: "",
-        credentials: true,
-    },
-]);
-
-/// What need not go through the routes when it is in memory.
-const AT_ONCE: [(&str, AtOnce<Data<Library>>); 2] = [
-    ("/maps/file/", maps::read_at_once),
-    ("/audio/file/", audio::read_at_once),
-];
 
 /// What every worker shares.
 #[derive(Clone)]
@@ -214,18 +71,14 @@ struct Shared {
     tables: Data<Tables>,
     accounts: Data<Accounts>,
     ledger: Arc<Ledger>,
-    policy: Data<Policy>,
-    config: Data<Config>,
+    base: Foundation,
     routes: Data<RouteList>,
-    metrics: Data<Metrics>,
     readiness: Data<Readiness>,
     couriers: Couriers,
     open: Arc<OpenTables>,
     nexus: Arc<Rooms>,
-    builds: Data<ClientBuilds>,
     assets: Data<AssetBook>,
     chat: Data<Arc<Chat>>,
-    login: Data<Arc<Login>>,
     sessions: Arc<Sessions>,
     signaling: Data<Arc<Signaling>>,
     /// The rules on PeerShare's listeners.
@@ -239,14 +92,14 @@ impl Shared {
     fn policy(&self, speaker: Option<Speaker>) -> Data<Policy> {
         match speaker {
             Some(speaker) if speaker.is_peershare() => self.peershare_policy.clone(),
-            _ => self.policy.clone(),
+            _ => self.base.policy.clone(),
         }
     }
 
     fn sockets(&self, speaker: Option<Speaker>) -> Sockets {
         Sockets {
             policy: self.policy(speaker),
-            config: self.config.clone(),
+            config: self.base.config.clone(),
             open: self.open.clone(),
             nexus: self.nexus.clone(),
             speaker,
@@ -257,12 +110,6 @@ impl Shared {
             presence: self.presence.clone(),
         }
     }
-}
-
-/// A listener of one system's clients.
-struct Further {
-    speaker: Speaker,
-    listener: TcpListener,
 }
 
 /// Serves what the settings make of this process, until `stop` is done.
@@ -321,6 +168,10 @@ impl Server {
             aside: store.private(),
             has_file: false,
             metrics: metrics.clone().into_inner(),
+            removed: {
+                let policy = policy.clone();
+                Arc::new(move |conns| policy.close_further(conns))
+            },
         };
         let known = directory.clone();
         let open = OpenTables::new(
@@ -379,18 +230,20 @@ impl Server {
             tables: Data::new(Tables::new(directory, open.clone())),
             accounts: Data::new(accounts),
             ledger,
-            policy: Data::new(policy),
-            config: Data::new(config),
+            base: Foundation {
+                policy: Data::new(policy),
+                config: Data::new(config),
+                metrics,
+                builds,
+                login: Data::new(parts.login),
+            },
             routes: Data::new(RouteList::of(OPENAPI)),
-            metrics,
             readiness: Data::new(readiness),
             couriers,
             open,
             nexus,
-            builds,
             assets: Data::new(AssetBook::new(&MAPS)),
             chat: Data::new(chat),
-            login: Data::new(parts.login),
             sessions: parts.sessions,
             signaling: Data::new(Arc::new(signaling)),
             peershare_policy: Data::new(peershare_policy),
@@ -420,7 +273,7 @@ impl Server {
     pub async fn run(self, stop: impl Future<Output = ()>) -> Result<()> {
         let watcher = self.watch()?;
         let shared = self.shared.clone();
-        let config = shared.config.clone();
+        let config = shared.base.config.clone();
         let worker = shared.clone();
         follow_moves(shared.open.clone(), self.moved).await;
         let mut server = actix_server::Server::build()
@@ -433,7 +286,7 @@ impl Server {
                 let files = worker.clone();
                 let routes = map_config(app(&worker), |()| AppConfig::default());
                 let routes = apply_fn_factory(routes, move |req: Request, routes| {
-                    match at_once(&req, &files.policy, &files.library, &AT_ONCE) {
+                    match at_once(&req, &files.base.policy, &files.library, &AT_ONCE) {
                         Some(answer) => Either::Left(ready(Ok(answer))),
                         None => Either::Right(routes.call(req).map_ok(Response::from)),
                     }
@@ -458,7 +311,7 @@ impl Server {
         }
         let server = server.run();
         empty_trash(self.store.clone(), config.limits.trash_days);
-        follow_accounts(shared.ledger.clone(), shared.policy.clone());
+        follow_proofs(shared.ledger.clone(), shared.base.policy.clone());
         let handle = server.handle();
         let serving = actix_rt::spawn(server);
         memory::started();
@@ -473,7 +326,7 @@ impl Server {
 
     fn watch(&self) -> Result<Watcher> {
         let (store, addr) = (self.store.clone(), self.addr);
-        let (config, policy) = (self.shared.config.clone(), self.shared.policy.clone());
+        let Foundation { config, policy, .. } = self.shared.base.clone();
         let (scanned, own_password) = (self.scanned.clone(), self.own_password.clone());
         let further = self.further.iter().map(|further| {
             let addr = further.listener.local_addr()?;
@@ -497,145 +350,6 @@ impl Server {
     }
 }
 
-/// The line that operators of Scalable Chat's own backend wait for.
-fn announce(speaker: Speaker, addr: SocketAddr) {
-    if speaker == Speaker::Login {
-        println!("Listening on *:{}", addr.port());
-    }
-}
-
-/// actix waits for ever for a peer that stops taking a download; the system need not.
-fn give_up_stalled(io: &TcpStream) {
-    #[cfg(target_os = "linux")]
-    let _ = socket2::SockRef::from(io).set_tcp_user_timeout(Some(STALLED));
-    #[cfg(not(target_os = "linux"))]
-    let _ = io;
-}
-
-/// Lets the tables follow maps that were renamed or moved just before a crash.
-async fn follow_moves(open: Arc<OpenTables>, moved: Vec<PendingIntent>) {
-    for intent in moved {
-        let map_move: Option<MapMove> =
-            serde_json::from_value(intent.note["map_moved"].clone()).ok();
-        if let Some(map_move) = map_move
-            && let Err(error) = open.map_moved(&map_move, &intent.id()).await
-        {
-            tracing::error!(%error, "a table could not follow a moved map; it is tried again at the next start: {error}");
-            return;
-        }
-        if let Ok(Err(error)) = web::block(move || intent.finish()).await {
-            tracing::warn!(%error, "an operation that is done could not be forgotten: {error}");
-        }
-    }
-}
-
-/// Says goodbye, saves, and only then stops the threads on which rooms and sockets live.
-async fn drain(couriers: &Couriers, handle: &ServerHandle, open: &OpenTables) {
-    tracing::info!("stopping");
-    let gone = async {
-        couriers.close_all().await;
-        while open_sockets() > 0 {
-            tokio::time::sleep(LOOK).await;
-        }
-    };
-    let _ = timeout(GOODBYE, gone).await;
-    match timeout(SAVE, open.stop()).await {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::error!(%error, "a table could not be saved: {error}"),
-        Err(_) => tracing::error!("the tables could not be saved in time"),
-    }
-    handle.stop(true).await;
-}
-
-/// Done when the process is told to stop: Ctrl-C, or SIGTERM.
-pub async fn stop_signal() {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut term) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                _ = term.recv() => {}
-                _ = tokio::signal::ctrl_c() => {}
-            }
-            return;
-        }
-    }
-    let _ = tokio::signal::ctrl_c().await;
-}
-
-fn empty_trash(store: Arc<Store>, days: u32) {
-    let keep = TRASH_PAUSE * days;
-    actix_rt::spawn(async move {
-        loop {
-            let store = store.clone();
-            let _ = web::block(move || store.empty_trash(keep)).await;
-            tokio::time::sleep(TRASH_PAUSE).await;
-        }
-    });
-}
-
-/// Notices what the command line does to the accounts.
-fn follow_accounts(ledger: Arc<Ledger>, policy: Data<Policy>) {
-    actix_rt::spawn(async move {
-        loop {
-            if ledger.is_behind() {
-                let ledger = ledger.clone();
-                // What cannot be read has been said in the log.
-                let _ = web::block(move || ledger.refresh()).await;
-                policy.close_ended();
-            }
-            tokio::time::sleep(ACCOUNTS_PAUSE).await;
-        }
-    });
-}
-
-/// The data folder that was asked for, or the one that suits; with the demo table, where it is new.
-fn data_folder(config: &Config) -> Result<PathBuf> {
-    let folder = chosen_folder(config.data_dir.as_deref())?;
-    if config.data_dir.is_none() && !is_table(&folder) {
-        demo::unpack(&folder).map_err(|error| {
-            let text = format!(
-                "the demo table cannot be written to {} ({error}); choose a folder with --data-dir",
-                folder.display()
-            );
-            Error::Invalid(text)
-        })?;
-    }
-    Ok(folder)
-}
-
-fn is_table(folder: &Path) -> bool {
-    [&MAPS, &SCENES, &SOUNDS]
-        .iter()
-        .all(|kind| folder.join(kind.dir).is_dir())
-}
-
-/// The data folder that was asked for, or the one that suits; it need not be there.
-///
-/// Errors: `Invalid`, when there is no home folder to have one in.
-pub fn chosen_folder(asked: Option<&Path>) -> Result<PathBuf> {
-    if let Some(folder) = asked {
-        return Ok(folder.to_owned());
-    }
-    let here = PathBuf::from(".");
-    if is_table(&here) {
-        return Ok(here);
-    }
-    let args = etcetera::AppStrategyArgs {
-        top_level_domain: String::new(),
-        author: "tablekeep".into(),
-        app_name: "tablekeep".into(),
-    };
-    let own = etcetera::choose_app_strategy(args)
-        .map_err(|_| {
-            Error::Invalid(
-                "no home folder was found; say where the table is with --data-dir".into(),
-            )
-        })?
-        .data_dir();
-    Ok(own)
-}
-
 /// Keys, tables and rules; and the password that was made because nobody could be GM without.
 fn open_access(
     config: &Config,
@@ -650,9 +364,12 @@ fn open_access(
         (config.gm_password.is_none() && !config.has_gm()).then(|| own_password(keys));
     let password = config.gm_password.as_ref().or(own_password.as_ref());
     let passes = Passes::new(keys, password, directory.clone(), private);
-    let hang_up = move |lines| {
-        let why = "what you signed in or joined with has ended";
-        couriers.hang_up(lines, CloseCode::NotSignedIn, why);
+    let hang_up = move |lines, farewell| match farewell {
+        Farewell::Ended => {
+            let why = "what you signed in or joined with has ended";
+            couriers.hang_up(lines, CloseCode::NotSignedIn, why);
+        }
+        Farewell::Removed => couriers.hang_up(lines, CloseCode::Removed, REMOVED),
     };
     let policy = Policy::new(config, passes)
         .with_accounts(AccountPasses::new(keys, ledger))
@@ -678,313 +395,4 @@ fn open_builds(config: &Config) -> Result<ClientBuilds> {
         builds.open(name, &client.folder, script)?;
     }
     Ok(builds)
-}
-
-/// Where session rooms are found, the port that is theirs alone first.
-fn ports(addr: SocketAddr, further: &[Further]) -> Result<Vec<u16>> {
-    let own = further.iter();
-    let own = own.filter(|further| further.speaker == Speaker::Session);
-    let own = own.map(|further| further.listener.local_addr().map(|addr| addr.port()));
-    let mut ports = own.collect::<std::io::Result<Vec<_>>>()?;
-    ports.push(addr.port());
-    Ok(ports)
-}
-
-/// Binds the ports of `--speak`, on the main listener's interface.
-fn listen_further(config: &Config) -> Result<Vec<Further>> {
-    let further = config.speakers().map(|speak| {
-        let setting = format!("--speak {}@PORT", speak.speaker.name());
-        let listener = listen(SocketAddr::new(config.listen.ip(), speak.port), &setting)?;
-        Ok(Further {
-            speaker: speak.speaker,
-            listener,
-        })
-    });
-    further.collect()
-}
-
-/// What the root of each listener says, where that is PeerShare's.
-fn cards(further: &[Further], environment: Environment) -> Result<Vec<Data<Card>>> {
-    let cards = further.iter().enumerate().map(|(at, own)| {
-        // The port behind it, if there is one for sockets alone.
-        let sockets = further.get(at + 1);
-        let sockets = sockets.filter(|next| next.speaker == Speaker::PeerShareSocket);
-        let port = sockets.unwrap_or(own).listener.local_addr()?.port();
-        let first_version = own.speaker == Speaker::PeerShare;
-        let facts = first_version.then_some((port, environment.name()));
-        Ok(Data::new(Card::new(facts)))
-    });
-    cards.collect()
-}
-
-/// `setting` would choose another port.
-fn listen(addr: SocketAddr, setting: &str) -> Result<TcpListener> {
-    let bind = || -> std::io::Result<TcpListener> {
-        let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
-        // A restart must not wait for the last one's closed connections.
-        #[cfg(unix)]
-        socket.set_reuse_address(true)?;
-        socket.bind(&addr.into())?;
-        socket.listen(BACKLOG)?;
-        Ok(socket.into())
-    };
-    bind().map_err(|error| {
-        use std::io::ErrorKind as K;
-        let hint = match error.kind() {
-            K::AddrInUse => format!(
-                "port {} is taken, perhaps by another tablekeep; choose another with {setting}",
-                addr.port()
-            ),
-            K::PermissionDenied => format!(
-                "port {} needs more rights; choose one above 1023 with {setting}",
-                addr.port()
-            ),
-            K::AddrNotAvailable => format!(
-                "this machine has no address {}; listen on all with --listen 0.0.0.0:{}",
-                addr.ip(),
-                addr.port()
-            ),
-            _ => format!("cannot listen on {addr}: {error}"),
-        };
-        Error::Invalid(hint)
-    })
-}
-
-/// The routes for one worker.
-fn app(
-    shared: &Shared,
-) -> App<
-    impl ServiceFactory<
-        ServiceRequest,
-        Config = (),
-        Response = ServiceResponse<BoxBody>,
-        Error = actix_web::Error,
-        InitError = (),
-    > + use<>,
-> {
-    App::new()
-        .configure(routes)
-        .app_data(shared.library.clone())
-        .app_data(shared.thumbs.clone())
-        .app_data(shared.aliases.clone())
-        .app_data(shared.tags.clone())
-        .app_data(shared.tables.clone())
-        .app_data(shared.accounts.clone())
-        .app_data(shared.chat.clone())
-        .app_data(shared.login.clone())
-        .app_data(shared.signaling.clone())
-        .app_data(shared.peerjs.clone())
-        .app_data(shared.ice.clone())
-        .app_data(Data::new(GUESTS))
-        .app_data(shared.policy.clone())
-        .app_data(shared.config.clone())
-        .app_data(shared.routes.clone())
-        .app_data(shared.metrics.clone())
-        .app_data(shared.readiness.clone())
-        .app_data(web::QueryConfig::default().error_handler(|error, _| {
-            Error::Invalid(format!("the query cannot be read: {error}")).into()
-        }))
-        .app_data(
-            web::PathConfig::default()
-                .error_handler(|_, _| Error::NotFound("Not Found".into()).into()),
-        )
-        .route("/openapi.json", web::get().to(openapi))
-        .route("/docs", web::get().to(to_docs))
-        .service(
-            SwaggerUi::new("/docs/{_:.*}").config(utoipa_swagger_ui::Config::from("/openapi.json")),
-        )
-        .default_service(web::to(fallback))
-        .wrap(from_fn(gate))
-}
-
-/// What every connection goes through, whichever routes are behind it.
-fn connections<R>(
-    sockets: Sockets,
-    routes: R,
-) -> impl ServiceFactory<TcpStream, Config = (), Response = (), Error = DispatchError, InitError = ()>
-where
-    R: ServiceFactory<Request, Config = (), Response = Response<BoxBody>, InitError = ()> + 'static,
-    R::Error: Into<Response<BoxBody>> + std::fmt::Debug,
-    R::Future: 'static,
-    R::Service: 'static,
-    <R::Service as Service<Request>>::Future: 'static,
-{
-    connections_with(
-        move |(req, framed)| upgrade(sockets.clone(), req, framed),
-        routes,
-    )
-}
-
-/// The same with another way for upgrades.
-fn connections_with<R, U, F>(
-    upgrade: U,
-    routes: R,
-) -> impl ServiceFactory<TcpStream, Config = (), Response = (), Error = DispatchError, InitError = ()>
-where
-    R: ServiceFactory<Request, Config = (), Response = Response<BoxBody>, InitError = ()> + 'static,
-    R::Error: Into<Response<BoxBody>> + std::fmt::Debug,
-    R::Future: 'static,
-    R::Service: 'static,
-    <R::Service as Service<Request>>::Future: 'static,
-    U: Fn((Request, Framed<http::Socket, h1::Codec>)) -> F + Clone + 'static,
-    F: Future<Output = Result<(), Infallible>> + 'static,
-{
-    let http = HttpService::build()
-        .keep_alive(Duration::from_secs(75))
-        .client_request_timeout(Duration::from_secs(10))
-        .client_disconnect_timeout(Duration::from_secs(1))
-        .on_connect_ext(|socket: &http::Socket, extensions| {
-            let io = socket.stream();
-            give_up_stalled(io);
-            extensions.insert(socket.outlet());
-            if let (Ok(peer), Ok(local)) = (io.peer_addr(), io.local_addr()) {
-                extensions.insert(SocketAddrs { peer, local });
-            }
-        })
-        .upgrade(fn_service(upgrade))
-        .h1(routes);
-    let accept = |io| ready(Ok::<_, DispatchError>(http::Socket::accepted(io)));
-    fn_service(accept).and_then(http)
-}
-
-/// The routes of a listener for one system's clients, for one worker.
-fn further_app(
-    shared: &Shared,
-    speaker: Speaker,
-    card: Data<Card>,
-) -> App<
-    impl ServiceFactory<
-        ServiceRequest,
-        Config = (),
-        Response = ServiceResponse<BoxBody>,
-        Error = actix_web::Error,
-        InitError = (),
-    > + use<>,
-> {
-    App::new()
-        .configure(|config| match speaker {
-            Speaker::Nexus => {
-                config.default_service(web::to(nexus_page));
-            }
-            Speaker::Chat => {
-                chat::routes(config);
-                config.default_service(web::to(chat_page));
-            }
-            Speaker::Login => {
-                session::routes(config);
-                config.default_service(web::to(alone::login_page));
-            }
-            Speaker::Session => {
-                config.default_service(web::to(alone::session_page));
-            }
-            Speaker::PeerJs => {
-                peerjs::routes(config);
-                peerjs::root_routes(config);
-                config
-                    .app_data(Data::new(ALL_PEERJS))
-                    .default_service(web::to(not_found));
-            }
-            Speaker::NexusAssets => {
-                assets::routes(config);
-                config
-                    .route("/openapi.json", web::get().to(assets_openapi))
-                    .default_service(web::to(assets::not_found));
-            }
-            Speaker::PeerShareSocket => {
-                peerjs::routes(config);
-                config
-                    .app_data(Data::new(ALL_PEERSHARE))
-                    .default_service(web::to(upgrade_required));
-            }
-            Speaker::PeerShare | Speaker::PeerShareNew => {
-                let version = match speaker {
-                    Speaker::PeerShareNew => Version::Newest,
-                    _ => Version::Seed,
-                };
-                config
-                    .app_data(Data::new(version))
-                    .app_data(Data::new(ALL_PEERSHARE));
-                peerjs::routes(config);
-                ice::routes(config);
-                peershare::port_routes(config, version);
-                let page = move |req, builds, card| peershare_page(speaker, req, builds, card);
-                config.default_service(web::to(page));
-            }
-        })
-        .app_data(card)
-        .app_data(shared.signaling.clone())
-        .app_data(shared.library.clone())
-        .app_data(shared.policy(Some(speaker)))
-        .app_data(shared.builds.clone())
-        .app_data(shared.chat.clone())
-        .app_data(shared.login.clone())
-        .app_data(shared.peerjs.clone())
-        .app_data(shared.ice.clone())
-        .app_data(shared.assets.clone())
-        .wrap(from_fn(gate))
-}
-
-/// On Nexus' port: the client's own build where one is given; the room server has no pages.
-async fn nexus_page(req: HttpRequest, builds: Data<ClientBuilds>) -> Result<HttpResponse> {
-    page_of(Speaker::Nexus, req, builds).await
-}
-
-/// The same on the chat's port.
-async fn chat_page(req: HttpRequest, builds: Data<ClientBuilds>) -> Result<HttpResponse> {
-    page_of(Speaker::Chat, req, builds).await
-}
-
-async fn not_found() -> Result<HttpResponse> {
-    Err(Error::NotFound("Not Found".into()))
-}
-
-async fn page_of(
-    speaker: Speaker,
-    req: HttpRequest,
-    builds: Data<ClientBuilds>,
-) -> Result<HttpResponse> {
-    let is_socket = req.path() == "/ws";
-    match builds.get(speaker.name()).filter(|_| !is_socket) {
-        Some(build) => build.send(&req).await,
-        None => Ok(upgrade_required().await),
-    }
-}
-
-/// On ports, and at paths, where there are only WebSockets.
-async fn upgrade_required() -> HttpResponse {
-    HttpResponse::UpgradeRequired()
-        .insert_header((header::UPGRADE, "websocket"))
-        .content_type("text/plain")
-        .body("Upgrade Required")
-}
-
-/// On PeerShare's ports: the client's own build where one is given, else what the server is.
-async fn peershare_page(
-    speaker: Speaker,
-    req: HttpRequest,
-    builds: Data<ClientBuilds>,
-    card: Data<Card>,
-) -> Result<HttpResponse> {
-    if speaker == Speaker::PeerShareNew && req.path() == "/ws" {
-        return Ok(upgrade_required().await);
-    }
-    match builds.get(speaker.name()) {
-        Some(build) => build.send(&req).await,
-        None if req.path() == "/" => Ok(peershare::send_card(card).await),
-        None => Ok(peershare::not_found().await),
-    }
-}
-
-async fn assets_openapi(req: HttpRequest) -> Result<HttpResponse> {
-    send_document(&req, "application/json", ASSETS_OPENAPI)
-}
-
-async fn openapi(req: HttpRequest) -> Result<HttpResponse> {
-    send_document(&req, "application/json", OPENAPI)
-}
-
-async fn to_docs() -> HttpResponse {
-    HttpResponse::TemporaryRedirect()
-        .insert_header((header::LOCATION, "/docs/"))
-        .finish()
 }

@@ -5,7 +5,7 @@ mod alone;
 pub use alone::{SessionSockets, upgrade_alone};
 
 use crate::access::{
-    Basis, Client, Policy, Presence, Role, SocketAddrs, Verdict, Visitor, find_cookie, random,
+    Basis, Client, Policy, Presence, Role, SeatTaken, SocketAddrs, Verdict, find_cookie, random,
     set_cookie,
 };
 use crate::config::{Config, Speaker};
@@ -138,20 +138,28 @@ pub async fn upgrade(
                 socket.enter(room, guest, spelltable::Wire::default()).await;
             });
         }
-        Way::Table(visitor, basis) => {
-            let counted = visitor.role < Role::Gm;
+        Way::Table(verdict) => {
+            let counted = verdict.role < Role::Gm;
             let mut socket = Socket::new(io, already, max_frame, counted, deflates, TABLE);
             if counted {
                 socket = socket.paced(max_messages, CloseCode::TooMany);
             }
-            let seat = policy.take_seat(basis, socket.line());
+            let seat = policy.take_seat(verdict.basis, socket.line());
             actix_rt::spawn(async move {
                 let _place = place;
-                let _seat = match seat {
+                let seat = match seat {
                     Ok(seat) => seat,
                     Err(ended) => return socket.close(ENDED, &ended.to_string()).await,
                 };
-                let Some((socket, room, guest)) = sit_down(socket, visitor, open).await else {
+                // In a box: it is over when the connection's long life begins.
+                let sat_down = Box::pin(sit_down(socket, seat, *verdict, policy, open)).await;
+                let Some(Sitter {
+                    socket,
+                    room,
+                    guest,
+                    seat: _seat,
+                }) = sat_down
+                else {
                     return;
                 };
                 let _present = presence.enter(client);
@@ -180,7 +188,7 @@ pub async fn upgrade(
             let socket = Socket::new(io, already, max_frame, true, false, session::BOUNDS);
             actix_rt::spawn(async move {
                 let _place = place;
-                sessions.serve(socket, session).await;
+                sessions.serve(socket, session, client).await;
             });
         }
         Way::Chat => {
@@ -258,7 +266,7 @@ const NEXUS: Bounds = Bounds {
 /// Where a WebSocket leads.
 enum Way {
     SpellTable(Role, RoomHandle<TableRules>, Basis),
-    Table(Visitor, Basis),
+    Table(Box<Verdict>),
     Nexus(Box<Caller>),
     /// Anybody's, within limits.
     Chat,
@@ -405,7 +413,7 @@ async fn admit(
             Way::SpellTable(seat.role, table.room, verdict.basis)
         }
         // Who may sit where is said after hello, with a close code that pages can read.
-        (None, "/ws/table") => Way::Table(visitor, verdict.basis),
+        (None, "/ws/table") => Way::Table(Box::new(verdict)),
         (None, "/ws/chat") | (Some(Speaker::Chat), _) => Way::Chat,
         // Whatever the path: so does the first version's own server.
         (None, "/ws/signal") | (Some(Speaker::PeerShare | Speaker::PeerShareSocket), _) => {
@@ -459,29 +467,58 @@ fn has_token(req: &Request) -> bool {
     fields.any(|field| field == "token" || field.starts_with("token="))
 }
 
+/// Somebody whose table was found.
+struct Sitter {
+    socket: Socket,
+    room: RoomHandle<TableRules>,
+    guest: Guest,
+    /// Ends the socket with what it was let in with.
+    seat: Option<SeatTaken>,
+}
+
 /// Waits for hello and finds the table that it names.
 async fn sit_down(
     mut socket: Socket,
-    visitor: Visitor,
+    mut seat: Option<SeatTaken>,
+    mut verdict: Verdict,
+    policy: Data<Policy>,
     open: Arc<OpenTables>,
-) -> Option<(Socket, RoomHandle<TableRules>, Guest)> {
+) -> Option<Sitter> {
     let text = socket.first_text(HELLO).await?;
+    let line = socket.line();
     let found = async {
         let hello = table::parse_hello(text)?;
+        if let Some(token) = &hello.token {
+            verdict = policy.with_token(verdict, token.expose(), SystemTime::now());
+            // The one before is given back only now, so that it is among the others all the time.
+            let taken = policy.take_seat(verdict.basis, line);
+            seat = taken.map_err(|ended| (ENDED, ended.to_string()))?;
+        }
+        let visitor = verdict.visitor();
         let no_table = |error: Error| (CloseCode::NoTable, error.to_string());
         let id = TableId::parse(&hello.table).map_err(no_table)?;
-        let seat = visitor.seat_at(id);
-        let seat = seat.map_err(|error| (CloseCode::NotSignedIn, error.to_string()))?;
+        let proven = visitor.seat_at(id);
+        let proven = proven.map_err(|error| (CloseCode::NotSignedIn, error.to_string()))?;
         let table = open.open(id).await.map_err(|error| match error {
             Error::NotFound(_) => no_table(error),
             other => (CloseCode::TryLater, other.to_string()),
         })?;
-        let role = hello.role.unwrap_or(seat.role).min(seat.role);
+        let role = hello.role.unwrap_or(proven.role).min(proven.role);
         let hello = Box::new(hello);
         Ok((table.room, Guest::Member { role, hello }))
     };
     match found.await {
-        Ok((room, guest)) => Some((socket, room, guest)),
+        Ok((room, guest)) => {
+            if verdict.role == Role::Gm {
+                socket.free();
+            }
+            Some(Sitter {
+                socket,
+                room,
+                guest,
+                seat,
+            })
+        }
         Err((code, reason)) => {
             socket.close(code, &reason).await;
             None

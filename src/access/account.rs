@@ -1,9 +1,9 @@
 //! Sign-ins with a name: what an account's token proves, on its own or in a cookie.
 
 use super::attempts::Client;
-use super::cookie::{Signer, find, set};
+use super::cookie::{Signer, find, seconds, set};
 use super::keys::Keys;
-use super::tokens::{TokenError, Tokens};
+use super::tokens::{LEEWAY, TokenError, Tokens};
 use crate::error::{Error, Result};
 use actix_web::http::header::{self, HeaderMap};
 use base64::Engine;
@@ -43,6 +43,13 @@ pub struct Session {
     pub id: [u8; 16],
     /// When it runs out, in seconds since 1970.
     pub until: u64,
+}
+
+impl Session {
+    /// From when on its token does not count, in seconds since 1970.
+    pub(super) fn end(&self) -> u64 {
+        self.until.saturating_add(LEEWAY.as_secs())
+    }
 }
 
 /// What a sign-in is worth now.
@@ -188,7 +195,8 @@ impl AccountPasses {
         }
     }
 
-    fn judge(&self, token: &str, now: SystemTime) -> AccountProof {
+    /// What a token proves.
+    pub(super) fn judge(&self, token: &str, now: SystemTime) -> AccountProof {
         let Ok(session) = self.open(token, now) else {
             return AccountProof::Void;
         };
@@ -215,8 +223,13 @@ impl AccountPasses {
     }
 
     /// Whether this sign-in still counts.
-    pub(super) fn counts(&self, session: &Session) -> bool {
-        matches!(self.accounts.standing(session), Standing::Good(_))
+    pub(super) fn counts(&self, session: &Session, now: SystemTime) -> bool {
+        seconds(now) < session.end() && matches!(self.standing(session), Standing::Good(_))
+    }
+
+    /// What this sign-in is worth, whatever the time.
+    pub(super) fn standing(&self, session: &Session) -> Standing {
+        self.accounts.standing(session)
     }
 
     /// Ends the sign-in of these headers, if there is one, and returns the `Set-Cookie` line that makes

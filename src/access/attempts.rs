@@ -88,6 +88,8 @@ pub enum Attempt {
     FindRoom,
     /// A connection to the PeerJS broker.
     PeerJs,
+    /// A connection of PeerShare.
+    PeerShare,
     /// Credentials for a TURN server.
     Ice,
 }

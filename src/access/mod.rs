@@ -14,7 +14,8 @@
 //! - **Cookies** ([`Passes`]) count on the server's own pages and for programs only. They are signed
 //!   with keys from one key file ([`Keys`]) and carry all that they prove.
 //! - **Tokens** ([`Tokens`]) prove the same for programs, each for one use and for a time.
-//! - A **socket** ends when the proof ends with which it was opened ([`Policy::close_ended`]).
+//! - A **socket** ends when the proof ends with which it was opened: when that is revoked
+//!   ([`Policy::close_ended`]), and when it runs out ([`Policy::close_expired`]).
 //! - **Guessing** takes time ([`Attempts`]).
 
 mod account;
@@ -30,6 +31,7 @@ mod presence;
 mod role;
 mod seats;
 mod signed_out;
+mod tally;
 mod tokens;
 
 pub use account::{
@@ -40,10 +42,11 @@ pub use attempts::{ATTEMPTS_PER_MINUTE, Attempt, Attempts, Client, Guesses, Wron
 pub use cookie::{find as find_cookie, is_secure, set as set_cookie};
 pub use keys::{Keys, random};
 pub use machine::Machine;
-pub use passes::{Generations, Grant, Passes, SIGN_IN, own_password};
+pub use passes::{Generations, GmSession, Grant, Passes, SIGN_IN, own_password};
 pub use passwords::{Busy, NOBODYS, Passwords, hash_now};
-pub use policy::{Policy, SocketAddrs, Verdict};
+pub use policy::{Farewell, Policy, SocketAddrs, Verdict};
 pub use presence::{Presence, Present};
 pub use role::{Admin, Gm, OwnPage, Role, Seat, Visitor};
 pub use seats::{Basis, Line, SeatTaken, SignIn};
+pub use tally::Tally;
 pub use tokens::{LEEWAY, MAX_TOKEN_BYTES, Stamp, TokenError, Tokens, Verified};

@@ -45,13 +45,23 @@ pub struct Grant {
     pub member: [u8; 16],
     /// Of the table's code.
     pub generation: u64,
+    /// When it runs out, in seconds since 1970.
+    pub until: u64,
+}
+
+/// The GM has signed in with the password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GmSession {
+    /// Tells this sign-in from others.
+    pub id: [u8; 16],
+    /// When it runs out, in seconds since 1970.
+    pub until: u64,
 }
 
 /// What the cookies of a request prove.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Proven {
-    /// The session of the GM's sign-in.
-    pub gm: Option<[u8; 16]>,
+    pub gm: Option<GmSession>,
     pub grant: Option<Grant>,
 }
 
@@ -138,18 +148,27 @@ impl Passes {
         sign_in.is_some_and(|sign_in| sign_in.password.verify(password.as_bytes(), &sign_in.right))
     }
 
-    /// Whether a sign-in of the GM, or a joining, still counts.
-    pub(super) fn counts(&self, gm: Option<&[u8; 16]>, joined: Option<(TableId, u64)>) -> bool {
-        let signed_out = gm.is_some_and(|session| self.signed_out.contains(session));
-        let current = |(table, generation)| self.generations.generation(table) == Some(generation);
-        !signed_out && joined.is_none_or(current)
+    /// Whether a sign-in of the GM, and a joining, still count.
+    pub(super) fn counts(
+        &self,
+        gm: Option<&GmSession>,
+        joined: Option<&Grant>,
+        now: SystemTime,
+    ) -> bool {
+        let now = seconds(now);
+        let counts = |gm: &GmSession| now < gm.until && !self.signed_out.contains(&gm.id);
+        let current = |grant: &Grant| {
+            let generation = self.generations.generation(grant.table);
+            now < grant.until && generation == Some(grant.generation)
+        };
+        gm.is_none_or(counts) && joined.is_none_or(current)
     }
 
     /// Ends the sign-in of these cookies for good, if there is one, and returns the `Set-Cookie`
     /// line that makes the browser forget it. Blocks.
     pub fn sign_out(&self, headers: &HeaderMap, now: SystemTime, secure: bool) -> Result<String> {
-        if let Some((session, until)) = self.session(headers, now) {
-            self.signed_out.add(&session, until, now)?;
+        if let Some(GmSession { id, until }) = self.session(headers, now) {
+            self.signed_out.add(&id, until, now)?;
         }
         Ok(set(GM_COOKIE, "", Duration::ZERO, secure))
     }
@@ -186,7 +205,7 @@ impl Passes {
     /// What these cookies prove. They must come from a page of this server, or from no page.
     pub(super) fn read(&self, headers: &HeaderMap, now: SystemTime) -> Proven {
         Proven {
-            gm: self.session(headers, now).map(|(session, _)| session),
+            gm: self.session(headers, now),
             grant: self.grant(headers, now),
         }
     }
@@ -197,18 +216,18 @@ impl Passes {
         device.open(find(headers, DEVICE_COOKIE)?)
     }
 
-    /// The session of a sign-in that counts, and when it runs out.
-    fn session(&self, headers: &HeaderMap, now: SystemTime) -> Option<([u8; 16], u64)> {
+    /// A sign-in that counts.
+    fn session(&self, headers: &HeaderMap, now: SystemTime) -> Option<GmSession> {
         let sign_in = self.sign_in.as_ref()?;
         let fact: [u8; GM_FACT] = sign_in.gm.open(find(headers, GM_COOKIE)?)?;
-        let (until, session) = take_until(&fact, now)?;
-        let session: [u8; 16] = session.try_into().ok()?;
-        (!self.signed_out.contains(&session)).then_some((session, until))
+        let (until, id) = take_until(&fact, now)?;
+        let id: [u8; 16] = id.try_into().ok()?;
+        (!self.signed_out.contains(&id)).then_some(GmSession { id, until })
     }
 
     fn grant(&self, headers: &HeaderMap, now: SystemTime) -> Option<Grant> {
         let fact: [u8; TABLE_FACT] = self.table.open(find(headers, TABLE_COOKIE)?)?;
-        let (_, rest) = take_until(&fact, now)?;
+        let (until, rest) = take_until(&fact, now)?;
         let (table, rest) = rest.split_first_chunk()?;
         let ([role], rest) = rest.split_first_chunk()?;
         let (generation, member) = rest.split_first_chunk()?;
@@ -223,6 +242,7 @@ impl Passes {
             },
             member: member.try_into().ok()?,
             generation: current,
+            until,
         })
     }
 }
@@ -347,10 +367,11 @@ pub(super) mod tests {
         let gm = |passes: &Passes, browser: &HeaderMap| passes.read(browser, NOW).gm;
         assert_eq!(gm(&passes, &laptop), None);
         let session = gm(&passes, &tablet).unwrap();
-        assert!(passes.counts(Some(&session), None));
+        assert!(passes.counts(Some(&session), None, NOW));
+        assert!(!passes.counts(Some(&session), None, NOW + SIGN_IN));
         assert_eq!(gm(&self::passes(&folder, "secret").0, &laptop), None);
         passes.sign_out(&tablet, NOW, false).unwrap();
-        assert!(!passes.counts(Some(&session), None));
+        assert!(!passes.counts(Some(&session), None, NOW));
         passes.sign_out(&HeaderMap::new(), NOW, false).unwrap();
     }
 
@@ -366,13 +387,14 @@ pub(super) mod tests {
         assert_eq!(grant(&tv).unwrap().table, TableId::MAIN);
         assert_ne!(grant(&tv).unwrap().member, grant(&phone).unwrap().member);
         assert_eq!(passes.read(&phone, NOW).gm, None);
-        let joined = Some((TableId::MAIN, grant(&phone).unwrap().generation));
-        assert!(passes.counts(None, joined));
+        let joined = grant(&phone).unwrap();
+        assert!(passes.counts(None, Some(&joined), NOW));
+        assert!(!passes.counts(None, Some(&joined), NOW + GRANT));
         assert_eq!(grant(&admit(Role::Gm)).unwrap().role, Role::Player);
         assert_eq!(passes.read(&phone, NOW + GRANT).grant, None);
         book.0.lock().unwrap().insert(TableId::MAIN, 8);
         assert_eq!(grant(&phone), None);
-        assert!(!passes.counts(None, joined));
+        assert!(!passes.counts(None, Some(&joined), NOW));
         book.0.lock().unwrap().clear();
         assert_eq!(grant(&phone), None);
         assert!(

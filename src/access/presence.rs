@@ -1,7 +1,6 @@
 //! Who is here: from which addresses somebody takes part in something right now.
 
-use super::Client;
-use std::collections::HashMap;
+use super::{Client, Tally};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Counts who takes part, by address. Cloning is cheap.
@@ -11,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 #[derive(Clone, Default)]
 pub struct Presence(
     // A lock for a small map, held for a look.
-    Arc<Mutex<HashMap<Client, usize>>>,
+    Arc<Mutex<Tally>>,
 );
 
 /// Somebody who takes part, until it is dropped.
@@ -23,7 +22,7 @@ pub struct Present {
 impl Presence {
     /// Somebody takes part from now on.
     pub fn enter(&self, client: Client) -> Present {
-        *self.counts().entry(client).or_default() += 1;
+        self.counts().add(client);
         Present {
             presence: self.clone(),
             client,
@@ -32,23 +31,17 @@ impl Presence {
 
     /// Whether anybody does from this address.
     pub fn has(&self, client: Client) -> bool {
-        self.counts().contains_key(&client)
+        self.counts().of(client) > 0
     }
 
-    fn counts(&self) -> MutexGuard<'_, HashMap<Client, usize>> {
+    fn counts(&self) -> MutexGuard<'_, Tally> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Present {
     fn drop(&mut self) {
-        let mut counts = self.presence.counts();
-        if let Some(count) = counts.get_mut(&self.client) {
-            *count -= 1;
-            if *count == 0 {
-                counts.remove(&self.client);
-            }
-        }
+        self.presence.counts().remove(self.client);
     }
 }
 
@@ -65,6 +58,5 @@ mod tests {
         assert!(!presence.has(Client::V4([192, 0, 2, 2])));
         drop(second);
         assert!(!presence.has(here));
-        assert!(presence.counts().is_empty());
     }
 }

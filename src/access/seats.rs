@@ -1,7 +1,7 @@
 //! Which proof each open socket was let in with, so that it ends when the proof does.
 
 use super::account::Session;
-use crate::model::TableId;
+use super::passes::{GmSession, Grant};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -11,8 +11,20 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub struct Basis {
     /// Who has signed in.
     pub sign_in: Option<SignIn>,
-    /// Which table was joined, while its code was of which generation.
-    pub joined: Option<(TableId, u64)>,
+    /// Which joining let it in.
+    pub joined: Option<Grant>,
+}
+
+impl Basis {
+    /// When it runs out by itself, in seconds since 1970.
+    fn end(&self) -> Option<u64> {
+        let sign_in = self.sign_in.map(|sign_in| match sign_in {
+            SignIn::Account(session) => session.end(),
+            SignIn::Gm(session) => session.until,
+        });
+        let joined = self.joined.map(|grant| grant.until);
+        sign_in.into_iter().chain(joined).min()
+    }
 }
 
 /// A sign-in.
@@ -21,7 +33,7 @@ pub enum SignIn {
     /// With an account.
     Account(Session),
     /// With the GM's password.
-    Gm([u8; 16]),
+    Gm(GmSession),
 }
 
 /// Where a socket is to be found; whoever serves it knows what the numbers mean.
@@ -45,6 +57,8 @@ pub(super) struct Seats {
 struct Taken {
     next: u64,
     seats: HashMap<u64, (Basis, Line)>,
+    /// When the first of them runs out, in seconds since 1970, or sooner: it may have gone.
+    due: Option<u64>,
 }
 
 impl Seats {
@@ -53,6 +67,7 @@ impl Seats {
         let mut taken = self.lock();
         let number = taken.next;
         taken.next += 1;
+        taken.due = taken.due.into_iter().chain(basis.end()).min();
         taken.seats.insert(number, (basis, line));
         SeatTaken {
             of: self.clone(),
@@ -62,9 +77,40 @@ impl Seats {
 
     /// The sockets whose proof does not count any more.
     pub fn without(&self, counts: impl Fn(&Basis) -> bool) -> Vec<Line> {
+        let mut taken = self.lock();
+        let seats = taken.seats.values();
+        let (counting, ended): (Vec<_>, Vec<_>) = seats.partition(|(basis, _)| counts(basis));
+        let ended = ended.into_iter().map(|(_, line)| line).collect();
+        let due = counting.into_iter().filter_map(|(basis, _)| basis.end());
+        taken.due = due.min();
+        ended
+    }
+
+    /// Whether a proof may have run out by itself since [`Seats::without`] was asked.
+    pub fn is_due(&self, now: u64) -> bool {
+        self.lock().due.is_some_and(|due| due <= now)
+    }
+
+    /// The sockets that are of the same holders as these connections, without these.
+    pub fn further<H: PartialEq>(
+        &self,
+        conns: &[u64],
+        holder: impl Fn(&Basis) -> Option<H>,
+    ) -> Vec<Line> {
         let taken = self.lock();
-        let ended = taken.seats.values().filter(|(basis, _)| !counts(basis));
-        ended.map(|(_, line)| *line).collect()
+        let (these, others): (Vec<_>, Vec<_>) =
+            (taken.seats.values()).partition(|(_, line)| conns.contains(&line.conn));
+        let holders: Vec<_> = these
+            .iter()
+            .filter_map(|(basis, _)| holder(basis))
+            .collect();
+        if holders.is_empty() {
+            return Vec::new();
+        }
+        let further = others
+            .into_iter()
+            .filter(|(basis, _)| holder(basis).is_some_and(|holder| holders.contains(&holder)));
+        further.map(|(_, line)| line).collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, Taken> {
@@ -92,19 +138,63 @@ impl Drop for SeatTaken {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::access::Role;
+    use crate::model::TableId;
+
+    fn joined(generation: u64) -> Basis {
+        Basis {
+            joined: Some(Grant {
+                table: TableId::MAIN,
+                role: Role::Player,
+                member: [generation as u8; 16],
+                generation,
+                until: 1000 + generation,
+            }),
+            ..Basis::default()
+        }
+    }
+
+    #[test]
+    fn the_first_that_runs_out_is_due_until_it_was_looked_for() {
+        let seats = Arc::new(Seats::default());
+        let line = |conn| Line { worker: 0, conn };
+        assert!(!seats.is_due(u64::MAX));
+        let first = seats.take(joined(1), line(1));
+        let _second = seats.take(joined(5), line(2));
+        assert!(!seats.is_due(1000) && seats.is_due(1001));
+        assert_eq!(seats.without(|basis| *basis != joined(1)), [line(1)]);
+        assert!(!seats.is_due(1004) && seats.is_due(1005));
+        drop(first);
+        assert_eq!(seats.without(|_| true), []);
+        assert!(!seats.is_due(1004) && seats.is_due(1005));
+    }
+
+    #[test]
+    fn further_sockets_are_those_of_the_same_holder() {
+        let seats = Arc::new(Seats::default());
+        let line = |conn| Line { worker: 0, conn };
+        let _kept: Vec<_> = [(1, 1), (1, 2), (2, 3), (1, 4)]
+            .map(|(generation, conn)| seats.take(joined(generation), line(conn)))
+            .into();
+        let holder = |basis: &Basis| basis.joined.map(|grant| grant.member);
+        let mut further = seats.further(&[1, 4], holder);
+        further.sort_by_key(|line| line.conn);
+        assert_eq!(further, [line(2)]);
+        assert_eq!(seats.further(&[3, 7], holder), []);
+        assert_eq!(seats.further(&[1], |_| None::<u8>), []);
+    }
 
     #[test]
     fn those_are_found_whose_proof_has_ended_while_they_are_there() {
         let seats = Arc::new(Seats::default());
         let line = |conn| Line { worker: 1, conn };
-        let joined = |generation| Basis {
-            joined: Some((TableId::MAIN, generation)),
-            ..Basis::default()
-        };
         let old = seats.take(joined(1), line(10));
         let _new = seats.take(joined(2), line(11));
         let gm = Basis {
-            sign_in: Some(SignIn::Gm([1; 16])),
+            sign_in: Some(SignIn::Gm(GmSession {
+                id: [1; 16],
+                until: 1000,
+            })),
             ..Basis::default()
         };
         let _gm = seats.take(gm, line(12));

@@ -1,6 +1,7 @@
 //! The settings of the PeerShare dialect.
 
-use super::size;
+use super::speak::{SpeakList, Speaker};
+use super::{LOG, size};
 use clap::ValueEnum;
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -65,6 +66,16 @@ pub struct PeerShare {
         hide_short_help = true
     )]
     pub sockets_per_address: usize,
+    /// Connections a minute from one address, once it has made as many as it may have at the same time
+    #[arg(
+        id = "peershare-max-connects",
+        long = "peershare-max-connects",
+        env = "TABLEKEEP_PEERSHARE_MAX_CONNECTS",
+        value_name = "N",
+        default_value = "300",
+        hide_short_help = true
+    )]
+    pub max_connects: NonZeroU32,
     /// Largest message
     #[arg(id = "peershare-max-message", long = "peershare-max-message", env = "TABLEKEEP_PEERSHARE_MAX_MESSAGE", value_name = "SIZE", default_value = "64K", value_parser = size, hide_short_help = true)]
     pub max_message: u64,
@@ -162,6 +173,36 @@ impl PeerShare {
     }
 }
 
+/// The ports of its own server, for listeners that were given none.
+pub(super) fn adopt_ports(
+    lists: &mut [SpeakList],
+    var: impl Fn(&str) -> Option<String>,
+) -> Result<(), String> {
+    let open = lists.iter_mut().flat_map(|list| &mut list.0);
+    for speak in open.filter(|speak| speak.by_default) {
+        let name = match speak.speaker {
+            Speaker::PeerShareSocket => "WS_PORT",
+            _ => "PORT",
+        };
+        if let Some(text) = var(name).filter(|text| !text.trim().is_empty()) {
+            let port = text.trim().parse();
+            speak.port = port.map_err(|_| format!("{name}: expected the number of a port"))?;
+        }
+    }
+    Ok(())
+}
+
+/// What its `LOG_LEVEL` is here.
+pub(super) fn log_filter(level: &str) -> Result<&'static str, String> {
+    match level.trim() {
+        "error" => Ok("error"),
+        "warn" => Ok("warn"),
+        "info" => Ok(LOG),
+        "debug" => Ok("info,actix_server=warn,tablekeep=debug"),
+        _ => Err("LOG_LEVEL: expected error, warn, info or debug".into()),
+    }
+}
+
 fn milliseconds(text: &str) -> Result<Duration, String> {
     match text.parse::<u32>() {
         Ok(ms @ 1..) => Ok(Duration::from_millis(ms.into())),
@@ -205,14 +246,51 @@ mod tests {
     }
 
     #[test]
+    fn ports_and_the_log_follow_its_variables_where_nothing_else_is_said() {
+        let ports = |flags: &[&str], vars: &[(&str, &str)]| {
+            let mut config = settings(flags);
+            let var = |name: &str| {
+                let found = vars.iter().find(|(known, _)| *known == name);
+                found.map(|(_, value)| (*value).to_owned())
+            };
+            config.adopt(var).unwrap();
+            let ports: Vec<_> = config.speakers().map(|speak| speak.port).collect();
+            (ports, config.log, config.listen.port())
+        };
+        let vars = [
+            ("PORT", "4000"),
+            ("WS_PORT", "4001"),
+            ("LOG_LEVEL", "debug"),
+        ];
+        let debug = "info,actix_server=warn,tablekeep=debug";
+        let told = |listener: &str| ports(&["--speak", listener], &vars);
+        let first = ports(&["--speak", "peershare"], &[]);
+        assert_eq!(first, (vec![3000, 3001], LOG.to_owned(), 8010));
+        assert_eq!(
+            told("peershare"),
+            (vec![4000, 4001], debug.to_owned(), 8010)
+        );
+        assert_eq!(told("peershare-new"), (vec![4000], debug.to_owned(), 8010));
+        // What is said on the command line counts.
+        assert_eq!(told("peershare-new@0").0, [0]);
+        let said = ports(&["--speak", "peershare@1,2", "--log", "warn"], &vars);
+        assert_eq!(said, (vec![1, 2], "warn".to_owned(), 8010));
+        // Without such a port they are somebody else's.
+        assert_eq!(told("nexus@5"), (vec![5], LOG.to_owned(), 8010));
+    }
+
+    #[test]
     fn values_that_make_no_sense_are_refused_by_name() {
         for (name, value) in [
             ("WS_HEARTBEAT_INTERVAL", "soon"),
             ("WS_HEARTBEAT_INTERVAL", "0"),
             ("NODE_ENV", "staging"),
+            ("PORT", "http"),
+            ("WS_PORT", "70000"),
+            ("LOG_LEVEL", "trace"),
             ("ALLOWED_ORIGINS", "*"),
         ] {
-            let why = adopted(&["--speak", "peershare@0"], &[(name, value)]).unwrap_err();
+            let why = adopted(&["--speak", "peershare"], &[(name, value)]).unwrap_err();
             assert!(why.starts_with(name), "{why}");
         }
     }

@@ -4,6 +4,7 @@
 use super::{Secret, seconds, size};
 use crate::error::Error;
 use clap::ValueEnum;
+use clap::builder::RangedU64ValueParser;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
@@ -177,6 +178,12 @@ pub struct SessionLimits {
         hide_short_help = true
     )]
     pub known_rooms: usize,
+    /// Session rooms of one address: that it has made, and in memory that it was the first to enter
+    ///
+    /// For a further one its own room gives way that nobody has been in for longest; where people are in
+    /// all of them it is refused. All who come through one proxy share one address.
+    #[arg(id = "session-rooms-per-address", long = "session-rooms-per-address", env = "TABLEKEEP_SESSION_ROOMS_PER_ADDRESS", value_name = "N", default_value_t = 1_000, value_parser = RangedU64ValueParser::<usize>::new().range(1..), hide_short_help = true)]
+    pub rooms_per_address: usize,
     /// How often members of session rooms are pinged
     #[arg(id = "session-ping-secs", long = "session-ping-secs", env = "TABLEKEEP_SESSION_PING_SECS", value_name = "SECONDS", default_value = "30", value_parser = seconds, hide_short_help = true)]
     pub ping: Duration,

@@ -79,6 +79,8 @@ pub struct Speak {
     pub speaker: Speaker,
     /// On which port; 0 picks a free one.
     pub port: u16,
+    /// Whether nobody has said on which port.
+    pub(super) by_default: bool,
 }
 
 /// One `--client`.
@@ -91,7 +93,8 @@ pub struct ClientBuild {
 }
 
 /// What one `--speak` says: a list of `DIALECT@PORT`, separated by commas. Behind `peershare@PORT` may
-/// stand a second port, for its sockets.
+/// stand a second port, for its sockets. `peershare` and `peershare-new` alone have the ports of their own
+/// server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SpeakList(pub(super) Vec<Speak>);
 
@@ -100,6 +103,17 @@ pub(super) fn speak(text: &str) -> Result<SpeakList, String> {
     for part in text.split(',') {
         let (speaker, port) = match part.split_once('@') {
             Some((name, port)) => (Speaker::parse(name)?, port),
+            None if part == Speaker::PeerShare.name() => {
+                found.extend([
+                    own(Speaker::PeerShare, 3000),
+                    own(Speaker::PeerShareSocket, 3001),
+                ]);
+                continue;
+            }
+            None if part == Speaker::PeerShareNew.name() => {
+                found.push(own(Speaker::PeerShareNew, 3000));
+                continue;
+            }
             None if found.last().map(|last| last.speaker) == Some(Speaker::PeerShare) => {
                 (Speaker::PeerShareSocket, part)
             }
@@ -108,9 +122,21 @@ pub(super) fn speak(text: &str) -> Result<SpeakList, String> {
         let port = port
             .parse()
             .map_err(|_| "expected a port behind the @, such as nexus@5000")?;
-        found.push(Speak { speaker, port });
+        found.push(Speak {
+            speaker,
+            port,
+            by_default: false,
+        });
     }
     Ok(SpeakList(found))
+}
+
+fn own(speaker: Speaker, port: u16) -> Speak {
+    Speak {
+        speaker,
+        port,
+        by_default: true,
+    }
 }
 
 pub(super) fn client(text: &str) -> Result<ClientBuild, String> {
@@ -152,7 +178,12 @@ mod tests {
     fn a_listener_is_a_dialect_and_a_port() {
         for speaker in Speaker::ALL {
             let found = speak(&format!("{}@0", speaker.name())).unwrap();
-            assert_eq!(found.0, [Speak { speaker, port: 0 }]);
+            let expected = Speak {
+                speaker,
+                port: 0,
+                by_default: false,
+            };
+            assert_eq!(found.0, [expected]);
         }
         for bad in [
             "",
@@ -166,6 +197,9 @@ mod tests {
             "nexus@5000,5001",
             "peershare@3000,3001,3002",
             "peershare@3000,x",
+            "peershare,3001",
+            "peershare-new,3001",
+            "peershare-socket",
         ] {
             assert!(speak(bad).is_err(), "{bad}");
         }

@@ -130,6 +130,12 @@ impl Socket {
         self
     }
 
+    /// Holds it to no pace any more, nor to what those have together who may not write.
+    pub fn free(&mut self) {
+        self.pace = None;
+        self.reader.uncount();
+    }
+
     /// Where it is to be found.
     pub fn line(&self) -> Line {
         Line {

@@ -70,6 +70,12 @@ impl Reader {
         }
     }
 
+    /// What it holds is not bounded together with that of others any more.
+    pub fn uncount(&mut self) {
+        self.counted = false;
+        self.reserved = Reservation(0);
+    }
+
     /// Messages may have so many bytes from now on.
     pub fn set_limit(&mut self, limit: u64) {
         self.limit = usize::try_from(limit).unwrap_or(usize::MAX / 2);

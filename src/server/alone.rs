@@ -1,9 +1,11 @@
 //! A process that is only a backend or only a session server: no tables, no libraries, no data folder.
 
-use super::{DRAIN, GOODBYE, LOOK, connections_with, listen, sessions};
+use super::apps::Foundation;
+use super::listeners::{announce, connections_with, listen};
+use super::{DRAIN, GOODBYE, LOOK, sessions};
 use crate::access::{Keys, Passes, Policy, random};
 use crate::config::{Config, ServerRole, Speaker};
-use crate::dialects::session;
+use crate::dialects::session::{self, Sessions};
 use crate::error::{Error, Result};
 use crate::http::{ClientBuilds, gate};
 use crate::live::{Couriers, start_courier};
@@ -35,11 +37,8 @@ pub struct Alone {
 #[derive(Clone)]
 struct Shared {
     speaker: Speaker,
-    parts: Arc<sessions::Parts>,
-    policy: Data<Policy>,
-    config: Data<Config>,
-    metrics: Data<Metrics>,
-    builds: Data<ClientBuilds>,
+    base: Foundation,
+    sessions: Arc<Sessions>,
     stopping: Data<Stopping>,
     couriers: Couriers,
 }
@@ -81,11 +80,14 @@ impl Alone {
         }
         let shared = Shared {
             speaker,
-            parts: Arc::new(parts),
-            policy: Data::new(Policy::new(&config, Passes::none(&keys))),
-            config: Data::new(config),
-            metrics,
-            builds: Data::new(builds),
+            base: Foundation {
+                policy: Data::new(Policy::new(&config, Passes::none(&keys))),
+                config: Data::new(config),
+                metrics,
+                builds: Data::new(builds),
+                login: Data::new(parts.login),
+            },
+            sessions: parts.sessions,
             stopping: Data::default(),
             couriers,
         };
@@ -103,7 +105,7 @@ impl Alone {
             listener,
             shared,
         } = self;
-        let (config, worker) = (shared.config.clone(), shared.clone());
+        let (config, worker) = (shared.base.config.clone(), shared.clone());
         let server = actix_server::Server::build()
             .workers(config.workers())
             .max_concurrent_connections(config.limits.max_connections)
@@ -123,7 +125,7 @@ impl Alone {
             })?
             .run();
         println!("listening on http://{addr}");
-        super::announce(shared.speaker, addr);
+        announce(shared.speaker, addr);
         let handle = server.handle();
         let serving = actix_rt::spawn(server);
         memory::started();
@@ -147,9 +149,9 @@ impl Shared {
     fn sockets(&self) -> SessionSockets {
         let is_session = self.speaker == Speaker::Session;
         SessionSockets {
-            policy: self.policy.clone(),
-            config: self.config.clone(),
-            sessions: is_session.then(|| self.parts.sessions.clone()),
+            policy: self.base.policy.clone(),
+            config: self.base.config.clone(),
+            sessions: is_session.then(|| self.sessions.clone()),
         }
     }
 }
@@ -179,11 +181,7 @@ fn app(
                 }
             }
         })
-        .app_data(Data::new(shared.parts.login.clone()))
-        .app_data(shared.policy.clone())
-        .app_data(shared.config.clone())
-        .app_data(shared.metrics.clone())
-        .app_data(shared.builds.clone())
+        .configure(|config| shared.base.lay(config))
         .app_data(shared.stopping.clone())
         .wrap(from_fn(gate))
 }

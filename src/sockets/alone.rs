@@ -1,7 +1,7 @@
 //! The sockets of a process that is a session server and nothing else.
 
 use super::{Place, answer_and_close, invited, refusal};
-use crate::access::{Policy, SocketAddrs};
+use crate::access::{Client, Policy, SocketAddrs};
 use crate::config::Config;
 use crate::dialects::session::{BOUNDS, Session, Sessions};
 use crate::error::{Error, Result};
@@ -33,7 +33,9 @@ pub async fn upgrade_alone(
 ) -> Result<(), Infallible> {
     let parts = framed.into_parts();
     let (io, already) = (parts.io.into_stream(), parts.read_buf);
-    let (sessions, session, place) = match admit(&shared, &req) {
+    let addrs = req.conn_data::<SocketAddrs>().copied();
+    let addrs = addrs.unwrap_or_else(SocketAddrs::unknown);
+    let (sessions, session, place) = match admit(&shared, &req, addrs) {
         Ok(admitted) => admitted,
         Err(error) => {
             answer_and_close(&io, &refusal(&error)).await;
@@ -50,14 +52,16 @@ pub async fn upgrade_alone(
     let socket = Socket::new(io, already, sessions.max_frame(), true, false, BOUNDS);
     actix_rt::spawn(async move {
         let _place = place;
-        sessions.serve(socket, session).await;
+        sessions.serve(socket, session, Client::of(addrs)).await;
     });
     Ok(())
 }
 
-fn admit(shared: &SessionSockets, req: &Request) -> Result<(Arc<Sessions>, Session, Place)> {
-    let addrs = req.conn_data::<SocketAddrs>().copied();
-    let addrs = addrs.unwrap_or_else(SocketAddrs::unknown);
+fn admit(
+    shared: &SessionSockets,
+    req: &Request,
+    addrs: SocketAddrs,
+) -> Result<(Arc<Sessions>, Session, Place)> {
     shared.policy.judge(req.head(), addrs)?;
     let Some(sessions) = &shared.sessions else {
         let text = "there is no WebSocket on a backend; ask it where the room is".into();

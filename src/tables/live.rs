@@ -80,6 +80,7 @@ async fn list_members(tables: Data<Tables>, id: Path<String>, _gm: Gm) -> Result
 
 /// Removes a member: its connections are closed with 4403, its token no longer counts.
 ///
+/// Further sockets of the same joining, or of the same player's account, are closed as well.
 /// With `--players code` it stays away once the table has another code.
 #[utoipa::path(tag = "tables", params(
         ("id" = String, Path, description = "Id of the table", example = "main"),

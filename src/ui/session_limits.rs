@@ -31,6 +31,8 @@ pub(super) struct SessionLimitsBody {
     #[schema(nullable = false)]
     occupied_rooms: Option<usize>,
     known_rooms: usize,
+    /// Made by one address, and in memory those that it was the first to enter.
+    rooms_per_address: usize,
     /// Whether a newcomer takes the seat of a connection with the same name.
     duplicates_replace: bool,
     ping_seconds: u64,
@@ -60,6 +62,7 @@ impl SessionLimitsBody {
             rooms: limits.rooms,
             occupied_rooms: Some(occupied).filter(|most| *most != usize::MAX),
             known_rooms: limits.known_rooms,
+            rooms_per_address: limits.rooms_per_address,
             duplicates_replace: config.sessions.duplicates() == Duplicates::Replace,
             ping_seconds: limits.ping.as_secs(),
             silence_seconds: limits.silence.as_secs(),

@@ -14,6 +14,8 @@ pub(super) struct SignalingLimits {
     /// In one group.
     members: u16,
     sockets_per_address: usize,
+    /// Connections of one address, beyond as many as it may have at the same time.
+    connects_per_minute: u32,
     group_name_characters: usize,
     /// Of an id that somebody has made up.
     group_id_characters: usize,
@@ -42,6 +44,7 @@ impl SignalingLimits {
             creates_per_minute: settings.creates_per_minute.get(),
             members: settings.members,
             sockets_per_address: settings.sockets_per_address,
+            connects_per_minute: settings.max_connects.get(),
             group_name_characters: peershare::GROUP_NAME_CHARS,
             group_id_characters: peershare::GROUP_ID_CHARS,
             name_characters: peershare::NAME_CHARS,

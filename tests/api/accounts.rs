@@ -113,6 +113,11 @@ impl House {
 
     /// The admin's token of eight days ago.
     pub fn expired(&self) -> String {
+        self.older_by(Duration::from_secs(8 * 24 * 60 * 60))
+    }
+
+    /// What the admin's token would be, had it been made so long ago.
+    pub fn older_by(&self, age: Duration) -> String {
         let private = self.folder.path().join(".tablekeep");
         let book = AccountFile::below(&private).read().unwrap();
         let passes = AccountPasses::new(
@@ -120,7 +125,7 @@ impl House {
             Arc::new(Ledger::new(AccountFile::below(&private))),
         );
         let anna = book.get(1).unwrap();
-        let then = SystemTime::now() - Duration::from_secs(8 * 24 * 60 * 60);
+        let then = SystemTime::now() - age;
         let made = |at| {
             passes
                 .issue(1, anna.generation, "Anna", at, false)

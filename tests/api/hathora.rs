@@ -7,6 +7,7 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
+use tablekeep::access::Client;
 use tablekeep::config::{Secret, Sessions};
 use tablekeep::dialects::session::{Hathora, RoomId, SchedError, Scheduler, Timing};
 
@@ -186,7 +187,10 @@ fn found() -> Result<Option<String>, SchedError> {
 fn a_room_is_made_as_the_api_wants_it() {
     let made = json!({"roomId": "2swovpy1fnunu", "processId": "p", "status": "scheduling", "additionalExposedPorts": []});
     let fake = Fake::new(vec![json(201, made)]);
-    assert_eq!(wait(fake.hathora().create_room()), Ok(id("2swovpy1fnunu")));
+    assert_eq!(
+        wait(fake.hathora().create_room(Client::Others)),
+        Ok(id("2swovpy1fnunu"))
+    );
     let asked = fake.asked();
     assert_eq!(asked.len(), 1);
     assert_eq!(
@@ -235,7 +239,7 @@ fn a_room_that_is_not_there_is_an_answer() {
     assert_eq!(fake.asked().len(), 1);
     // An application that is not there is none.
     assert_eq!(
-        wait(fake.hathora().create_room()),
+        wait(fake.hathora().create_room(Client::Others)),
         Err(SchedError::Unavailable)
     );
 }
@@ -322,7 +326,7 @@ fn what_stays_broken_is_never_a_missing_room() {
 fn ids_that_no_client_could_use_are_refused() {
     let fake = Fake::new(vec![json(201, json!({"roomId": "../../x"}))]);
     assert_eq!(
-        wait(fake.hathora().create_room()),
+        wait(fake.hathora().create_room(Client::Others)),
         Err(SchedError::Unavailable)
     );
     let large = Act::Answer(
@@ -332,7 +336,7 @@ fn ids_that_no_client_could_use_are_refused() {
     );
     let fake = Fake::new(vec![large]);
     assert_eq!(
-        wait(fake.hathora().create_room()),
+        wait(fake.hathora().create_room(Client::Others)),
         Err(SchedError::Unavailable)
     );
 }

@@ -909,6 +909,20 @@ fn who_is_removed_is_cut_off_at_the_broker(#[values(Seed, Newest)] version: Vers
         (&json!("LEAVE"), &json!("peer-b"))
     );
     while removed.0.read().is_ok() {}
+    // Its page comes back at once, but not to those who stayed.
+    let mut removed = register(world.server.addr, "peer-b");
+    let offer = |to: &str| json!({"type": "OFFER", "dst": to, "payload": {"sdp": {}}}).to_string();
+    removed.say(&offer("peer-a"));
+    assert!(removed.hear().contains("EXPIRE"));
+    at_broker.say(&offer("peer-b"));
+    assert!(at_broker.hear().contains("EXPIRE"));
+    // Unless it is let in again.
+    let _again = world.join(version, &alice.group, "bob", Some("peer-b"));
+    for kind in ["user-joined", "peer-joined"] {
+        alice.expect(kind);
+    }
+    removed.say(&offer("peer-a"));
+    assert!(at_broker.hear().contains("OFFER"));
     // Not who is registered from elsewhere under a name that a member uses.
     let stream = connect_from("127.0.0.9", world.server.addr);
     let url = format!(
@@ -1251,6 +1265,25 @@ fn when_the_server_stops_all_are_told_to_come_back() {
 }
 
 #[test]
+fn who_connects_again_and_again_has_to_wait() {
+    let limits = [
+        "--peershare-sockets-per-address",
+        "2",
+        "--peershare-max-connects",
+        "1",
+    ];
+    let world = World::with(&[], &limits);
+    for _ in 0..2 {
+        drop(world.create(Seed, "ann"));
+    }
+    let mut third = Client::open(world.sockets, "/", Seed);
+    assert_eq!(third.socket.close_code(), 1013);
+    // Somebody else need not.
+    let elsewhere = connect_from("127.0.0.9", world.sockets);
+    Client::over(elsewhere, world.sockets, "/", Seed).create("bob");
+}
+
+#[test]
 fn everything_is_bounded() {
     let limits = [
         "--peershare-members",
@@ -1263,6 +1296,8 @@ fn everything_is_bounded() {
         "8",
         "--peershare-idle",
         "1",
+        "--peershare-max-connects",
+        "60000",
     ];
     let world = World::with(&[], &limits);
     let mut idle = world.connect(Seed);

@@ -1,7 +1,15 @@
 //! A socket ends with the proof that it was opened with.
 
+use crate::accounts::House;
 use crate::support::{Socket, TestServer, start_with};
+use crate::table_client::{Member, new_id};
 use serde_json::{Value, json};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+use tablekeep::access::{ACCOUNT_SIGN_IN, Keys, LEEWAY, Passes, Role, SIGN_IN};
+use tablekeep::config::Secret;
+use tablekeep::model::TableId;
+use tablekeep::tables::Directory;
 
 const CLOSED: &[&str] = &[
     "--loopback-gm",
@@ -12,8 +20,11 @@ const CLOSED: &[&str] = &[
     "sesame",
 ];
 
-/// "Not signed in" (live-sync, section 9).
+/// "Not signed in", and "removed" (live-sync, section 9).
 const NOT_SIGNED_IN: u16 = 4401;
+const REMOVED: u16 = 4403;
+/// What is left of a proof when its sockets are opened.
+const SOON: Duration = Duration::from_secs(5);
 
 fn gm(server: &TestServer) -> String {
     let answer = server.post("/signin", &json!({"password": "sesame"}));
@@ -158,4 +169,140 @@ fn who_revokes_and_hangs_up_has_revoked() {
         drop(asker);
         open.expect_closed();
     }
+}
+
+#[test]
+fn a_socket_ends_when_the_cookie_runs_out_that_opened_it() {
+    const JOINED: Duration = Duration::from_secs(90 * 24 * 60 * 60);
+    let server = start_with(CLOSED);
+    let fresh = gm(&server);
+    let private = server.path(".tablekeep");
+    let book = Directory::open(private.join("tables.json"), 10).unwrap();
+    let password = Secret::new("sesame".into());
+    let keys = Keys::open(&private).unwrap();
+    let passes = Passes::new(&keys, Some(&password), Arc::new(book), &private);
+    let pair = |line: &str| line.split(';').next().unwrap().to_owned();
+    let at = |age| SystemTime::now() + SOON - age;
+    let [line, _] = passes.sign_in("sesame", at(SIGN_IN), false).unwrap();
+    let gm = pair(&line);
+    let line = passes.admit(TableId::MAIN, Role::Player, at(JOINED), false);
+    let player = pair(&line.unwrap());
+    let (on_gm, on_player) = (open(&server, &gm), open(&server, &player));
+    let mut stays = open(&server, &fresh);
+    on_gm.expect_closed();
+    on_player.expect_closed();
+    stays.expect_open();
+}
+
+#[test]
+fn a_socket_ends_when_the_token_runs_out_that_opened_it() {
+    let house = House::open(&["--players", "code"]);
+    let token = house.older_by(ACCOUNT_SIGN_IN + LEEWAY - SOON);
+    let bearer = format!("Bearer {token}");
+    let mut page = house
+        .server
+        .websocket_with(&[("authorization", bearer.as_str())])
+        .unwrap();
+    let mut member = Member::join_as(&house.server, &[], hello(&json!(token)));
+    let mut stays = Member::join_as(&house.server, &[], hello(&json!(house.admin)));
+    assert_eq!(page.close_code(), NOT_SIGNED_IN);
+    assert_eq!(member.closed().0, NOT_SIGNED_IN);
+    stays.ask(json!({"type": "roll", "id": new_id(), "expr": "1d6"}));
+}
+
+/// Hello with an account's token.
+fn hello(token: &Value) -> Value {
+    json!({"type": "hello", "proto": 1, "table": "main", "name": "x", "token": token})
+}
+
+#[test]
+fn hello_may_bring_the_token_that_proves_who_somebody_is() {
+    let house = House::open(&["--players", "code"]);
+    let viewer = house.viewer("vera");
+    let mut admin = Member::join_as(&house.server, &[], hello(&json!(house.admin)));
+    assert_eq!(admin.welcome["you"]["role"], "gm");
+    let mut player = Member::join_as(&house.server, &[], hello(&json!(viewer)));
+    assert_eq!(player.welcome["you"]["role"], "player");
+    // Whoever asks for less gets less.
+    let mut modest = hello(&json!(house.admin));
+    modest["role"] = json!("display");
+    let display = Member::join_as(&house.server, &[], modest);
+    assert_eq!(display.welcome["you"]["role"], "display");
+    // What counts in a header counts here, and nothing else.
+    for bad in [
+        json!(house.expired()),
+        json!("x"),
+        json!(""),
+        Value::Null,
+        json!(7),
+    ] {
+        let mut refused = house.server.websocket_at("/ws/table", &[]).unwrap();
+        refused.say(&hello(&bad).to_string());
+        assert_eq!(refused.close_code(), NOT_SIGNED_IN, "{bad}");
+    }
+    // A token counts more than what the handshake said, as a header does more than a cookie.
+    let bearer = format!("Bearer {}", house.admin);
+    let header = [("authorization", bearer.as_str())];
+    let lower = Member::join_as(&house.server, &header, hello(&json!(viewer)));
+    assert_eq!(lower.welcome["you"]["role"], "player");
+    let header = [("authorization", bearer.as_str())];
+    let answer = house.server.send("POST", "/signout", &header, b"");
+    assert_eq!(answer.status, 204);
+    assert_eq!(admin.closed().0, NOT_SIGNED_IN);
+    player.ask(json!({"type": "roll", "id": new_id(), "expr": "1d6"}));
+}
+
+#[test]
+fn who_is_removed_is_removed_on_all_sockets_of_that_joining() {
+    let server = start_with(CLOSED);
+    let gm = gm(&server);
+    let code = send(&server, &gm, "GET", "/tables")["tables"][0]["code"].clone();
+    let (phone, other) = (
+        join(&server, &code, "player"),
+        join(&server, &code, "player"),
+    );
+    let hello = || json!({"type": "hello", "proto": 1, "table": "main", "name": "x"});
+    for by_rest in [true, false] {
+        let mut further = open(&server, &phone);
+        let mut others = open(&server, &other);
+        let mut removed = Member::join_as(&server, &[("cookie", phone.as_str())], hello());
+        let mut of_gm = open(&server, &gm);
+        if by_rest {
+            let path = format!("/tables/main/members/{}", removed.id());
+            send(&server, &gm, "DELETE", &path);
+        } else {
+            let mut gm = Member::join_as(&server, &[("cookie", gm.as_str())], hello());
+            let ack = gm.ask(json!({"type": "kick", "id": new_id(), "member": removed.id()}));
+            assert_eq!(ack["type"], "ack");
+        }
+        assert_eq!(removed.closed().0, REMOVED);
+        for socket in [&mut further.page, &mut further.member, &mut further.silent] {
+            assert_eq!(socket.close_code(), REMOVED);
+        }
+        others.expect_open();
+        of_gm.expect_open();
+    }
+}
+
+#[test]
+fn a_player_with_an_account_is_removed_from_all_its_screens_and_the_gm_only_from_one() {
+    let house = House::open(&["--players", "code"]);
+    let viewer = house.viewer("vera");
+    let server = &house.server;
+    let page = |token: &str| {
+        let bearer = format!("Bearer {token}");
+        let header = [("authorization", bearer.as_str())];
+        server.websocket_with(&header).unwrap()
+    };
+    let mut gm = Member::join_as(server, &[], hello(&json!(house.admin)));
+    let mut second = Member::join_as(server, &[], hello(&json!(house.admin)));
+    let mut player = Member::join_as(server, &[], hello(&json!(viewer)));
+    let mut on_page = page(&viewer);
+    for member in [&mut player, &mut second] {
+        let kick = json!({"type": "kick", "id": new_id(), "member": member.id()});
+        assert_eq!(gm.ask(kick)["type"], "ack");
+        assert_eq!(member.closed().0, REMOVED);
+    }
+    assert_eq!(on_page.close_code(), REMOVED);
+    gm.ask(json!({"type": "roll", "id": new_id(), "expr": "1d6"}));
 }

@@ -468,6 +468,49 @@ fn a_process_takes_as_many_rooms_with_people_in_them_as_it_is_told() {
 }
 
 #[test]
+fn who_fills_rooms_fills_only_the_own_share_of_them() {
+    let server = start_with(&["--session-rooms-per-address", "2"]);
+    let user = log_in(&server, "alice");
+    let find = |room: &str| {
+        let path = format!("/api/rooms/{room}");
+        login::ask(&server, "GET", &path, &user).status
+    };
+    let (one, other) = (make_room(&server, &user), make_room(&server, &user));
+    let alice = enter(&server, "alice", &one);
+    // The empty one gives way, the other does not.
+    let third = make_room(&server, &user);
+    assert_eq!((find(&one), find(&other), find(&third)), (200, 404, 200));
+    let bob = enter(&server, "bob", &third);
+    let answer = login::ask(&server, "POST", "/api/rooms", &user);
+    assert_eq!(
+        (answer.status, &answer.value()["error"]),
+        (503, &json!("no_capacity"))
+    );
+    let why = answer.value()["message"].as_str().unwrap().to_owned();
+    assert!(why.contains("this address"), "{why}");
+    // Somebody else is not concerned.
+    #[cfg(target_os = "linux")]
+    {
+        let request = format!(
+            "POST /api/rooms HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {user}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n",
+            server.addr
+        );
+        let answer = crate::support::raw_from("127.0.0.2", server.addr, request.as_bytes());
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        // But who comes from here to a room that nobody is in opens one more.
+        let room = answer.value()["roomId"].as_str().unwrap().to_owned();
+        let closed = join(&server, "carol", &room).closed();
+        assert_eq!(closed, (1013, "Too many rooms of this address".to_owned()));
+    }
+    drop((alice, bob));
+    let start = Instant::now();
+    while login::ask(&server, "POST", "/api/rooms", &user).status != 200 {
+        assert!(start.elapsed() < PATIENCE);
+        std::thread::yield_now();
+    }
+}
+
+#[test]
 fn differences_are_for_who_asks_for_them() {
     let server = start();
     let room = new_room(&server);

@@ -6,6 +6,7 @@
 //! is no message, or only the server's to say, is dropped without a word. That anything comes at
 //! all, pongs included, says that a client is alive.
 
+mod apart;
 mod ask;
 mod broker;
 mod census;

@@ -137,7 +137,19 @@ impl BrokerRules {
         let Some(sender) = self.registered.get(&from) else {
             return;
         };
-        let from = sender.owner.clone();
+        let (conn, from, client) = (from, sender.owner.clone(), sender.client);
+        let to = self.by_id.get(&relay.dst);
+        let there = to.and_then(|to| self.registered.get(to));
+        let there = (&*relay.dst, there.map(|there| there.client));
+        let switchboard = &self.around.switchboard;
+        if switchboard.are_apart((&from.id, client), there, now) {
+            // As if nobody were there, for who calls; the rest belongs to a call that is none.
+            if relay.kind == Relayed::Offer {
+                self.around.metrics.expired();
+                tell(conn, wire::expire(&relay.dst, &from.id), out);
+            }
+            return;
+        }
         self.around.metrics.relayed(relay.kind);
         let frame = relay.frame(&from.id);
         if let Some(to) = self.by_id.get(&relay.dst) {

@@ -1,6 +1,7 @@
 //! What others may know of the broker's calls, and do about them: PeerShare rings on one socket
 //! while the offer travels on another.
 
+use super::apart::Apart;
 use crate::access::Client;
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -34,6 +35,7 @@ struct State {
     /// The same in order, also of those that were asked for.
     order: VecDeque<(Instant, Pair)>,
     waiting: HashMap<Pair, Vec<oneshot::Sender<()>>>,
+    apart: Apart,
 }
 
 /// Somebody who is to be cut off, and from whom.
@@ -51,10 +53,11 @@ pub type Party = (String, Client);
 
 /// Two ids, whoever calls.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Pair(Box<str>, Box<str>);
+pub(super) struct Pair(Box<str>, Box<str>);
 
 impl Pair {
-    fn of(one: &str, other: &str) -> Self {
+    /// These two.
+    pub fn of(one: &str, other: &str) -> Self {
         let (first, second) = if one <= other {
             (one, other)
         } else {
@@ -96,11 +99,35 @@ impl Switchboard {
 
     /// Ends what `target` has with `mates`: its registration is dropped, and each of them hears
     /// LEAVE from it, upon which clients close their connections to it. The target may register
-    /// again. Only for who is registered from the address that is given.
+    /// again, as its page does by itself; but nothing is passed on between it and them for an hour, unless
+    /// they meet before. Only for who is registered from the address that is given.
     pub fn hang_up(&self, target: Party, mates: Vec<Party>) {
+        let now = Instant::now();
+        for mate in &mates {
+            self.state().apart.part(&target, mate, now);
+        }
         if let Some(hang_up) = self.0.hang_up.get() {
             hang_up(HangUp { target, mates });
         }
+    }
+
+    /// Somebody is in one group with these: what was between them is over.
+    pub fn meet(&self, newcomer: &str, mates: &[&str]) {
+        let mut state = self.state();
+        for mate in mates {
+            state.apart.meet(newcomer, mate);
+        }
+    }
+
+    /// Whether nothing is to be passed on between these two. `to`: where the receiver is, if it is
+    /// registered.
+    pub(super) fn are_apart(
+        &self,
+        from: (&str, Client),
+        to: (&str, Option<Client>),
+        now: Instant,
+    ) -> bool {
+        self.state().apart.are(from, to, now)
     }
 
     /// What [`Switchboard::hang_up`] does from now on; only the first one counts.

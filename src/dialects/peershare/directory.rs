@@ -6,7 +6,7 @@
 use super::ids::GroupId;
 use super::refusal::Refusal;
 use super::rules::GroupRules;
-use crate::access::Client;
+use crate::access::{Client, Tally};
 use crate::config;
 use crate::live::RoomHandle;
 use crate::metrics::Metrics;
@@ -31,10 +31,10 @@ struct Inner {
     groups: HashMap<GroupId, Group>,
     /// Seats of all groups.
     seats: usize,
-    created: HashMap<Client, usize>,
+    created: Tally,
     /// Who is reached under an id, and how many claims it has to that.
     peers: HashMap<Box<str>, (Owner, usize)>,
-    sockets: HashMap<Client, usize>,
+    sockets: Tally,
 }
 
 /// Who claims ids: one connection.
@@ -116,11 +116,11 @@ impl Directory {
                     created_ms,
                     creator,
                 } = founding.ok_or(Refusal::GroupNotFound)?;
-                let created = inner.created.get(&creator).copied().unwrap_or_default();
+                let created = inner.created.of(creator);
                 if inner.groups.len() >= self.most || created >= self.most_per_client {
                     return Err(Refusal::ServerBusy);
                 }
-                *inner.created.entry(creator).or_default() += 1;
+                inner.created.add(creator);
                 self.metrics.group_opened();
                 inner.groups.entry(id.clone()).or_insert(Group {
                     room: open(name.clone()),
@@ -201,25 +201,14 @@ impl Directory {
     /// A place for one more connection of this client.
     pub fn connect(self: &Arc<Self>, client: Client) -> Result<Place, Refusal> {
         let mut inner = self.lock();
-        let sockets = inner.sockets.entry(client).or_default();
-        if *sockets >= self.most_sockets {
+        if inner.sockets.of(client) >= self.most_sockets {
             return Err(Refusal::ServerBusy);
         }
-        *sockets += 1;
+        inner.sockets.add(client);
         Ok(Place {
             directory: self.clone(),
             client,
         })
-    }
-}
-
-/// One less; forgotten at none.
-fn count_down(counts: &mut HashMap<Client, usize>, client: Client) {
-    if let Entry::Occupied(mut count) = counts.entry(client) {
-        *count.get_mut() -= 1;
-        if *count.get() == 0 {
-            count.remove();
-        }
     }
 }
 
@@ -239,7 +228,7 @@ impl Drop for Seat {
         group.get_mut().seats -= 1;
         if group.get().seats == 0 {
             let group = group.remove();
-            count_down(&mut inner.created, group.creator);
+            inner.created.remove(group.creator);
             self.directory.metrics.group_closed();
             drop(inner);
             // Its task ends when its last handle goes.
@@ -281,6 +270,6 @@ pub struct Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        count_down(&mut self.directory.lock().sockets, self.client);
+        self.directory.lock().sockets.remove(self.client);
     }
 }

@@ -39,6 +39,7 @@ use crate::access::{Attempt, Attempts, Client, Presence};
 use crate::config::{self, MayCreate};
 use crate::live::{Bounds, CloseCode, Couriers, Manners, Now, RoomHandle, Said, Socket, open_room};
 use bytes::Bytes;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -66,6 +67,7 @@ pub struct Signaling {
     couriers: Couriers,
     presence: Presence,
     creations: Attempts,
+    connects: Attempts,
     owners: AtomicU64,
     started: Instant,
 }
@@ -106,7 +108,9 @@ impl Signaling {
             metrics,
             stopping: Arc::default(),
         };
-        let rate = settings.creates_per_minute;
+        let (rate, max_connects) = (settings.creates_per_minute, settings.max_connects);
+        let burst = u32::try_from(settings.sockets_per_address).unwrap_or(u32::MAX);
+        let burst = NonZeroU32::new(burst).unwrap_or(NonZeroU32::MIN);
         Self {
             settings,
             directory,
@@ -114,6 +118,7 @@ impl Signaling {
             couriers,
             presence,
             creations: Attempts::of(rate, rate),
+            connects: Attempts::of(burst, max_connects),
             owners: AtomicU64::new(0),
             started: Instant::now(),
         }
@@ -233,6 +238,11 @@ pub async fn serve_peershare(
     visitor: Visitor,
     signaling: Arc<Signaling>,
 ) {
+    let taken = signaling.connects.take(Attempt::PeerShare, visitor.client);
+    if taken.is_err() {
+        let reason = "too many connections from this address: try again later";
+        return socket.close(CloseCode::TryLater, reason).await;
+    }
     let Ok(_place) = signaling.directory.connect(visitor.client) else {
         let reason = "too many connections from this address";
         return socket.close(CloseCode::TryLater, reason).await;

@@ -65,6 +65,10 @@ impl Calls for Rings {
     fn hang_up(&self, target: Party, mates: Vec<Party>) {
         self.switchboard.hang_up(target, mates);
     }
+
+    fn meet(&self, newcomer: &str, mates: &[&str]) {
+        self.switchboard.meet(newcomer, mates);
+    }
 }
 
 /// One of the rings that wait; given back when dropped.

@@ -48,6 +48,9 @@ pub trait Calls: Send + Sync {
 
     /// Ends what `target` has with `mates` there. Each with where it is.
     fn hang_up(&self, target: (String, Client), mates: Vec<(String, Client)>);
+
+    /// Whoever is reached under `newcomer` may speak with `mates` there, whatever was before.
+    fn meet(&self, newcomer: &str, mates: &[&str]);
 }
 
 /// A call on its way to who is called.
@@ -298,7 +301,18 @@ impl GroupRules {
             return Ok(false);
         }
         member.peer = Some(directory.claim(peer, member.owner)?);
+        self.meet(at);
         Ok(true)
+    }
+
+    /// Whoever has been removed, and is in the group again, may be called again.
+    fn meet(&self, at: usize) {
+        let Some(peer) = self.members[at].peer_id() else {
+            return;
+        };
+        let mates = self.members.iter().filter_map(Member::peer_id);
+        let mates: Vec<_> = mates.filter(|mate| *mate != peer).collect();
+        self.around.calls.meet(peer, &mates);
     }
 
     /// The id under which a member is reached; `given` where the server knows none.
@@ -546,6 +560,7 @@ impl Rules for GroupRules {
             _seat: guest.seat,
             _present: guest.present,
         });
+        self.meet(self.members.len() - 1);
         let Some(member) = self.members.last() else {
             return;
         };

@@ -58,7 +58,7 @@ impl Login {
     /// Makes a room.
     pub async fn create_room(&self, client: Client) -> Result<RoomId, Refusal> {
         self.creates.take(Attempt::OpenRoom, client)?;
-        Ok(self.scheduler.create_room().await?)
+        Ok(self.scheduler.create_room(client).await?)
     }
 
     /// Where a room is, and the token with which this user connects there.

@@ -39,6 +39,11 @@ pub enum Refusal {
     /// All session servers have as many rooms as they take.
     #[error("every session server is full: try again later")]
     NoCapacity,
+    /// People are in as many rooms of one address as it may have.
+    #[error(
+        "people are in as many rooms of this address as it may have: try again when one is empty"
+    )]
+    ShareTaken,
     /// Nobody knows which rooms there are.
     #[error("the scheduler cannot be reached: try again in a moment")]
     SchedulerUnavailable,
@@ -72,7 +77,7 @@ impl Refusal {
             Self::InvalidJson => Some("invalid_json"),
             Self::TooLarge { .. } => Some("too_large"),
             Self::RateLimited { .. } => Some("rate_limited"),
-            Self::NoCapacity => Some("no_capacity"),
+            Self::NoCapacity | Self::ShareTaken => Some("no_capacity"),
             Self::SchedulerUnavailable => Some("scheduler_unavailable"),
             Self::Forbidden | Self::NotFound | Self::Internal => None,
         }
@@ -85,7 +90,9 @@ impl ResponseError for Refusal {
             Self::InvalidUserId | Self::InvalidJson => StatusCode::BAD_REQUEST,
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
-            Self::NoCapacity | Self::SchedulerUnavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::NoCapacity | Self::ShareTaken | Self::SchedulerUnavailable => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             Self::Forbidden => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
@@ -96,7 +103,7 @@ impl ResponseError for Refusal {
         let mut answer = HttpResponse::build(self.status_code());
         let wait = match self {
             Self::RateLimited { wait_seconds } => Some(*wait_seconds),
-            Self::NoCapacity | Self::SchedulerUnavailable => Some(SOON),
+            Self::NoCapacity | Self::ShareTaken | Self::SchedulerUnavailable => Some(SOON),
             _ => None,
         };
         if let Some(wait) = wait {
@@ -116,6 +123,7 @@ impl From<SchedError> for Refusal {
     fn from(error: SchedError) -> Self {
         match error {
             SchedError::NoCapacity => Self::NoCapacity,
+            SchedError::ShareTaken => Self::ShareTaken,
             SchedError::Unavailable | SchedError::RateLimited => Self::SchedulerUnavailable,
         }
     }

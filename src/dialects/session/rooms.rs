@@ -6,6 +6,7 @@ use super::rules::{
     Arrival, Guest, Listing, Refusal, Request, RoomRules, SeatNumber, Surroundings,
 };
 use super::scheduler::Directory;
+use crate::access::{Client, Tally};
 use crate::config::Config;
 use crate::live::{Couriers, Now, RoomHandle, open_room};
 use std::collections::HashMap;
@@ -22,8 +23,9 @@ pub struct Rooms {
     open: Arc<Mutex<Open>>,
     /// Told which rooms are in use, where this process is also the scheduler.
     directory: Option<Arc<Directory>>,
-    /// Rooms in memory, and rooms with people in them.
+    /// Rooms in memory, those of them that one address has opened, and rooms with people in them.
     most: usize,
+    most_per_client: usize,
     most_occupied: usize,
 }
 
@@ -31,10 +33,13 @@ pub struct Rooms {
 struct Open {
     rooms: HashMap<RoomId, Entry>,
     occupied: usize,
+    opened: Tally,
 }
 
 struct Entry {
     handle: RoomHandle<RoomRules>,
+    /// Who was the first to come.
+    opener: Client,
     /// How many are on the way in.
     arrivals: Arc<AtomicUsize>,
     /// Since when nobody has been in it; `None`: somebody is.
@@ -64,6 +69,7 @@ impl Rooms {
             open: Arc::default(),
             directory,
             most: limits.rooms,
+            most_per_client: limits.rooms_per_address,
             most_occupied: config.sessions.max_rooms_per_instance(),
         }
     }
@@ -73,10 +79,16 @@ impl Rooms {
         lock(&self.open).occupied < self.most_occupied
     }
 
-    /// Finds or opens the room and gets a seat there. May take two seconds, when the user is there
-    /// already.
-    pub async fn seat(&self, id: RoomId, user: String, deltas: bool) -> Result<Entrance, Refusal> {
-        let (handle, arrival) = self.find(id)?;
+    /// Finds or opens the room and gets a seat there, for a user at this address. May take two seconds,
+    /// when the user is there already.
+    pub async fn seat(
+        &self,
+        id: RoomId,
+        user: String,
+        client: Client,
+        deltas: bool,
+    ) -> Result<Entrance, Refusal> {
+        let (handle, arrival) = self.find(id, client)?;
         let asked = handle.ask(|reply| Request::Seat { user, reply }).await;
         let seat: SeatNumber = asked.unwrap_or(Err(Refusal::Crowded))?;
         let guest = Guest {
@@ -87,7 +99,11 @@ impl Rooms {
         Ok(Entrance { handle, guest })
     }
 
-    fn find(&self, id: RoomId) -> Result<(RoomHandle<RoomRules>, Arrival), Refusal> {
+    fn find(
+        &self,
+        id: RoomId,
+        client: Client,
+    ) -> Result<(RoomHandle<RoomRules>, Arrival), Refusal> {
         let mut open = lock(&self.open);
         if let Some(entry) = open.rooms.get(&id) {
             if !entry.handle.is_closed() {
@@ -96,7 +112,11 @@ impl Rooms {
             // Its task is gone without a word, which it should not be.
             open.forget(&id);
         }
-        if open.rooms.len() >= self.most && !open.forget_oldest() {
+        // Whoever opens many loses the own ones, not those of others.
+        if open.opened.of(client) >= self.most_per_client && !open.forget_oldest(Some(client)) {
+            return Err(Refusal::ShareTaken);
+        }
+        if open.rooms.len() >= self.most && !open.forget_oldest(None) {
             return Err(Refusal::Crowded);
         }
         let listing = Listed {
@@ -112,10 +132,12 @@ impl Rooms {
         tracing::debug!(room = %id, "session room {id} opened");
         let entry = Entry {
             handle: open_room(rules, None, &self.couriers, None, Some(home.finish())),
+            opener: client,
             arrivals: Arc::default(),
             vacant: Some(now.instant),
         };
         let found = (entry.handle.clone(), entry.expect());
+        open.opened.add(client);
         open.rooms.insert(id, entry);
         Ok(found)
     }
@@ -150,12 +172,16 @@ impl Open {
     fn forget(&mut self, id: &RoomId) {
         if let Some(entry) = self.rooms.remove(id) {
             self.occupied -= usize::from(entry.vacant.is_none());
+            self.opened.remove(entry.opener);
         }
     }
 
-    /// Forgets the room that nobody has been in for longest. Whether there is one.
-    fn forget_oldest(&mut self) -> bool {
-        let vacant = self.rooms.iter().filter(|(_, entry)| !entry.is_expecting());
+    /// Forgets the room that nobody has been in for longest, of those that `of` has opened, or of all.
+    /// Whether there is one.
+    fn forget_oldest(&mut self, of: Option<Client>) -> bool {
+        let is_meant = |entry: &Entry| of.is_none_or(|client| entry.opener == client);
+        let rooms = self.rooms.iter();
+        let vacant = rooms.filter(|(_, entry)| is_meant(entry) && !entry.is_expecting());
         let vacant = vacant.filter_map(|(id, entry)| Some((entry.vacant?, id)));
         let oldest = vacant.min_by_key(|(since, _)| *since);
         let Some(id) = oldest.map(|(_, id)| id.clone()) else {

@@ -136,7 +136,7 @@ async fn log_in(
     (status = 403, description = "`Forbidden`: no token that counts; or a page of another site",
         content((String = "text/plain"), (ErrorBody = "application/json"))),
     (status = 429, description = "Too many from this address; `Retry-After` says when to go on", body = RefusalBody),
-    (status = 503, description = "No session server takes a room more, or the scheduler cannot be reached", body = RefusalBody)))]
+    (status = 503, description = "No session server takes a room more, people are in as many rooms of this address as it may have, or the scheduler cannot be reached", body = RefusalBody)))]
 #[post("/api/rooms")]
 async fn create(login: Data<Arc<Login>>, req: HttpRequest) -> Result<HttpResponse, Refusal> {
     login.user(authorization(&req))?;

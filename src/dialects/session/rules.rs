@@ -61,6 +61,8 @@ pub enum Refusal {
     Duplicate,
     /// This process has as many rooms with people in them as it takes.
     Crowded,
+    /// The same of one address.
+    ShareTaken,
 }
 
 impl Refusal {
@@ -70,6 +72,7 @@ impl Refusal {
             Self::Full => (CloseCode::Policy, "Room is full"),
             Self::Duplicate => (CloseCode::Policy, "Duplicate user"),
             Self::Crowded => (CloseCode::TryLater, "Server is full"),
+            Self::ShareTaken => (CloseCode::TryLater, "Too many rooms of this address"),
         }
     }
 }

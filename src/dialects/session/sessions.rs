@@ -3,6 +3,7 @@
 use super::rooms::Rooms;
 use super::tokens::{SessionClaims, SessionTokens};
 use super::wire::Wire;
+use crate::access::Client;
 use crate::config::SessionLimits;
 use crate::live::{Bounds, CloseCode, Manners, Socket};
 use actix_web::web::Query;
@@ -74,8 +75,8 @@ impl Sessions {
         Some(Session { claims, deltas })
     }
 
-    /// Serves a connection until it ends.
-    pub async fn serve(&self, socket: Socket, session: Session) {
+    /// Serves a connection from this address until it ends.
+    pub async fn serve(&self, socket: Socket, session: Session, client: Client) {
         socket.set_manners(Manners {
             ping: self.limits.ping,
             silence: self.limits.silence,
@@ -86,7 +87,7 @@ impl Sessions {
             user_id, room_id, ..
         } = claims;
         // In a box: it is over when the connection's long life begins.
-        let seat = Box::pin(self.rooms.seat(room_id, user_id, deltas)).await;
+        let seat = Box::pin(self.rooms.seat(room_id, user_id, client, deltas)).await;
         match seat {
             Ok(entrance) => {
                 let wire = Wire::new(&self.limits);

@@ -51,6 +51,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+/// What those are told whom the GM has removed.
+pub const REMOVED: &str = "the GM has removed you from the table";
+
 /// The WebSocket subprotocol (RFC 6455, section 1.9) that clients offer.
 pub const SUBPROTOCOL: &str = "tablekeep.v1";
 /// Lines of chat that a newcomer is shown.
@@ -78,7 +81,12 @@ pub struct Settings {
     pub has_file: bool,
     /// Counts resumes.
     pub metrics: Arc<Metrics>,
+    /// Hears of the connections of a member that was removed: whoever that is may have others.
+    pub removed: Arc<Removed>,
 }
+
+/// Takes the numbers of connections.
+pub type Removed = dyn Fn(&[u64]) + Send + Sync;
 
 /// Who comes, and by which dialect.
 pub enum Guest {

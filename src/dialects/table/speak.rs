@@ -7,7 +7,7 @@ use super::record::{Line, Receipt, Record};
 use super::sound::{self, What};
 use super::view::{View, Watcher};
 use super::wire::{self, ClientMessage, DisplayAction, Refusal};
-use super::{DISPLAYS, GMS, MEMBERS, PLAYERS, TableRules};
+use super::{DISPLAYS, GMS, MEMBERS, PLAYERS, REMOVED, TableRules};
 use crate::access::Role;
 use crate::json::{JsonText, Node, NodeKind};
 use crate::live::{CloseCode, ConnId, Delivery, Frame, Groups, Lane, Now, Outgoing, To, Topic};
@@ -169,8 +169,7 @@ impl TableRules {
         };
         self.disk.remember(record.encode(b""));
         for conn in person.conns() {
-            let reason = "the GM has removed you from the table";
-            out.close(*conn, CloseCode::Removed, reason);
+            out.close(*conn, CloseCode::Removed, REMOVED);
             // Nothing more reaches it, and nothing it says is heard.
             let seat = self.seats.remove(conn);
             if let Some(seat) = seat {
@@ -180,6 +179,8 @@ impl TableRules {
             }
         }
         if person.is_present() {
+            let conns: Vec<_> = person.conns().iter().map(|conn| conn.0).collect();
+            (self.settings.removed)(&conns);
             let member = person.to_json(&self.durable_side().assigned);
             self.tell_member("member_left", member, None, out);
         }

@@ -3,6 +3,7 @@
 use super::document::{Epoch, News, ViewChange};
 use super::sound::{self, Sounding};
 use crate::access::Role;
+use crate::config::Secret;
 use crate::json::{JsonText, Node, NodeKind, quote};
 use crate::live::{CloseCode, Dialect, Frame, Heard, Now, Whole};
 use crate::model::edit::Edit;
@@ -29,6 +30,8 @@ pub struct Hello {
     pub name: String,
     /// The role it asks for; it gets no more than it can prove.
     pub role: Option<Role>,
+    /// An account's token, which counts as it would in the handshake's head.
+    pub token: Option<Secret>,
     /// Who it was before.
     pub resume_token: Option<String>,
     /// Where it was: epoch and number.
@@ -205,6 +208,7 @@ pub fn parse_hello(text: Bytes) -> Result<Hello, (CloseCode, String)> {
         table: word("table").map_or_else(|| "main".into(), |t| t.into_owned()),
         name: clean_name(&word("name").unwrap_or_default()),
         role,
+        token: word("token").map(|token| Secret::new(token.into_owned())),
         resume_token: word("resume_token").map(|t| t.into_owned()),
         position,
         device: device(root.get("device")),

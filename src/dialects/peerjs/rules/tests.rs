@@ -446,6 +446,44 @@ fn who_is_cut_off_is_gone_for_its_mates() {
         .nobody_hears();
 }
 
+#[test]
+fn who_was_cut_off_may_come_back_but_not_to_those_who_stayed() {
+    let mut world = World::with(&[], &["a", "b", "c"]);
+    let target = ("a".to_owned(), HOME);
+    let switchboard = world.rules.around.switchboard.clone();
+    switchboard.hang_up(target, vec![("b".to_owned(), HOME)]);
+    world.leave(0).connect(7, "a", "t").hears_type(7, "OPEN");
+    for (conn, from, to) in [(7, "a", "b"), (1, "b", "a")] {
+        world
+            .send(conn, "OFFER", to, 1)
+            .hears(conn, json!({"type": "EXPIRE", "src": to, "dst": from}));
+        for kind in ["ANSWER", "CANDIDATE", "LEAVE"] {
+            world.send(conn, kind, to, 1);
+        }
+    }
+    world.nobody_hears();
+    // Nothing waits for it, either.
+    world
+        .leave(1)
+        .send(7, "OFFER", "b", 1)
+        .hears_type(7, "EXPIRE");
+    world
+        .connect(8, "b", "t")
+        .hears_type(8, "OPEN")
+        .nobody_hears();
+    // Others are not concerned, nor who has the id elsewhere.
+    world.send(7, "OFFER", "c", 1).hears_type(2, "OFFER");
+    world
+        .leave(8)
+        .connect_from(AWAY, 9, "b", "u")
+        .hears_type(9, "OPEN");
+    world.send(7, "OFFER", "b", 1).hears_type(9, "OFFER");
+    world.leave(9).connect(10, "b", "t").hears_type(10, "OPEN");
+    world.send(7, "OFFER", "b", 1).hears_type(7, "EXPIRE");
+    switchboard.meet("b", &["c", "a"]);
+    world.send(7, "OFFER", "b", 1).hears_type(10, "OFFER");
+}
+
 /// What a client may do, by a number.
 fn one_of_many(world: &mut World, (what, conn, who, n): (u8, u8, u8, u8)) {
     let ids = ["a", "b", "c", "x y"];

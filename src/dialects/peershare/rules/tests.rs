@@ -15,6 +15,7 @@ struct Broker {
     holds: AtomicBool,
     held: Mutex<Vec<Ring>>,
     hung_up: Mutex<Vec<(String, Vec<String>)>>,
+    met: Mutex<Vec<(String, Vec<String>)>>,
 }
 
 impl Calls for Broker {
@@ -29,6 +30,11 @@ impl Calls for Broker {
     fn hang_up(&self, target: (String, Client), mates: Vec<(String, Client)>) {
         let mates = mates.into_iter().map(|(id, _)| id).collect();
         self.hung_up.lock().unwrap().push((target.0, mates));
+    }
+
+    fn meet(&self, newcomer: &str, mates: &[&str]) {
+        let mates = mates.iter().map(|mate| (*mate).to_owned()).collect();
+        self.met.lock().unwrap().push((newcomer.to_owned(), mates));
     }
 }
 

@@ -2,6 +2,7 @@
 //! and where it is.
 
 use super::{Host, SchedError, Scheduler};
+use crate::access::Client;
 use crate::dialects::session::RoomId;
 use crate::dialects::session::room_id::{random_symbols, symbol};
 use futures_util::future::{BoxFuture, FutureExt, ready};
@@ -59,7 +60,7 @@ impl Fixed {
 }
 
 impl Scheduler for Fixed {
-    fn create_room(&self) -> BoxFuture<'_, Result<RoomId, SchedError>> {
+    fn create_room(&self, _: Client) -> BoxFuture<'_, Result<RoomId, SchedError>> {
         ready(self.create().ok_or(SchedError::Unavailable)).boxed()
     }
 

@@ -1,6 +1,7 @@
 //! Rooms in Hathora's cloud, over its REST API.
 
 use super::{Host, SchedError, Scheduler};
+use crate::access;
 use crate::config::{Secret, Sessions};
 use crate::dialects::session::RoomId;
 use crate::error::Error;
@@ -200,7 +201,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Scheduler for Hathora {
-    fn create_room(&self) -> BoxFuture<'_, Result<RoomId, SchedError>> {
+    fn create_room(&self, _: access::Client) -> BoxFuture<'_, Result<RoomId, SchedError>> {
         self.api.create().boxed()
     }
 

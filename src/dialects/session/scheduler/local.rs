@@ -6,6 +6,7 @@
 
 use super::super::rooms::Rooms;
 use super::{Host, SchedError, Scheduler};
+use crate::access::{Client, Tally};
 use crate::config::SessionLimits;
 use crate::dialects::session::RoomId;
 use crate::store::write_durably;
@@ -27,13 +28,22 @@ const SLACK: usize = 1024;
 
 /// Which rooms there are.
 pub struct Directory {
-    rooms: Arc<Mutex<HashMap<RoomId, Record>>>,
+    rooms: Arc<Mutex<Known>>,
     most: usize,
+    most_per_client: usize,
     unused: Duration,
     idle: Duration,
     file: Option<PathBuf>,
     /// The thread that writes, once there is something to write.
     writer: OnceLock<Sender<Line>>,
+}
+
+/// The rooms that are known.
+#[derive(Default)]
+struct Known {
+    rooms: HashMap<RoomId, Record>,
+    /// By who has made them.
+    made: Tally,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +54,42 @@ struct Record {
     seen: u64,
     /// Somebody is there.
     in_use: bool,
+    /// Who has made it; `None`: another process, before this one. Addresses are not kept on disk.
+    maker: Option<Client>,
+}
+
+impl Known {
+    fn insert(&mut self, id: RoomId, record: Record) {
+        if let Some(maker) = record.maker {
+            self.made.add(maker);
+        }
+        self.rooms.insert(id, record);
+    }
+
+    fn remove(&mut self, id: &RoomId) -> bool {
+        let removed = self.rooms.remove(id);
+        if let Some(maker) = removed.and_then(|record| record.maker) {
+            self.made.remove(maker);
+        }
+        removed.is_some()
+    }
+
+    fn remove_all(&mut self, are_over: impl Fn(&Record) -> bool) {
+        let over = self.rooms.iter().filter(|(_, record)| are_over(record));
+        let over: Vec<_> = over.map(|(id, _)| id.clone()).collect();
+        for id in over {
+            self.remove(&id);
+        }
+    }
+
+    /// Removes the room of this maker that nobody has been in for longest. Whether there was one.
+    fn remove_oldest(&mut self, of: Client) -> bool {
+        let rooms = self.rooms.iter();
+        let empty = rooms.filter(|(_, record)| record.maker == Some(of) && !record.in_use);
+        let oldest = empty.min_by_key(|(_, record)| record.created.max(record.seen));
+        let oldest = oldest.map(|(id, _)| id.clone());
+        oldest.is_some_and(|id| self.remove(&id))
+    }
 }
 
 /// Something for the file, and who waits for it.
@@ -56,12 +102,12 @@ impl Directory {
     /// Reads `file`; without one, rooms are forgotten with the process. Lines that cannot be read are
     /// left out.
     pub fn open(file: Option<PathBuf>, limits: &SessionLimits) -> Self {
-        let mut rooms = HashMap::new();
+        let mut known = Known::default();
         if let Some(file) = &file {
             match std::fs::read(file) {
                 Ok(bytes) => {
                     let text = String::from_utf8_lossy(&bytes);
-                    rooms.extend(text.lines().filter_map(parse));
+                    known.rooms.extend(text.lines().filter_map(parse));
                 }
                 Err(error) if error.kind() == ErrorKind::NotFound => {}
                 Err(error) => {
@@ -73,8 +119,9 @@ impl Directory {
             }
         }
         Self {
-            rooms: Arc::new(Mutex::new(rooms)),
+            rooms: Arc::new(Mutex::new(known)),
             most: limits.known_rooms,
+            most_per_client: limits.rooms_per_address,
             unused: limits.unused,
             idle: limits.idle,
             file,
@@ -83,7 +130,7 @@ impl Directory {
     }
 
     // A lock for a map, held for a look and never across an await.
-    fn lock(&self) -> MutexGuard<'_, HashMap<RoomId, Record>> {
+    fn lock(&self) -> MutexGuard<'_, Known> {
         self.rooms.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -96,22 +143,26 @@ impl Directory {
     }
 
     /// Makes a room. Answers when it is durable.
-    async fn create(&self, now: u64) -> Result<RoomId, SchedError> {
+    async fn create(&self, client: Client, now: u64) -> Result<RoomId, SchedError> {
         let id = RoomId::invent().map_err(|_| SchedError::Unavailable)?;
         let record = Record {
             created: now,
             seen: 0,
             in_use: false,
+            maker: Some(client),
         };
         {
-            let mut rooms = self.lock();
-            if rooms.len() >= self.most {
-                rooms.retain(|_, record| !self.is_over(record, now));
+            let mut known = self.lock();
+            if known.made.of(client) >= self.most_per_client && !known.remove_oldest(client) {
+                return Err(SchedError::ShareTaken);
             }
-            if rooms.len() >= self.most {
+            if known.rooms.len() >= self.most {
+                known.remove_all(|record| self.is_over(record, now));
+            }
+            if known.rooms.len() >= self.most {
                 return Err(SchedError::NoCapacity);
             }
-            rooms.insert(id.clone(), record);
+            known.insert(id.clone(), record);
         }
         let Some(writer) = self.writer() else {
             return Ok(id);
@@ -131,11 +182,11 @@ impl Directory {
 
     /// Whether there is such a room.
     fn knows(&self, id: &RoomId, now: u64) -> bool {
-        let mut rooms = self.lock();
-        let found = rooms.get(id).copied();
+        let mut known = self.lock();
+        let found = known.rooms.get(id).copied();
         let over = found.is_some_and(|record| self.is_over(&record, now));
         if over {
-            rooms.remove(id);
+            known.remove(id);
         }
         found.is_some() && !over
     }
@@ -152,9 +203,9 @@ impl Directory {
 
     fn seen(&self, id: &RoomId, in_use: bool) {
         let record = {
-            let mut rooms = self.lock();
+            let mut known = self.lock();
             // Somebody may have a token for a room that was not made here.
-            let Some(record) = rooms.get_mut(id) else {
+            let Some(record) = known.rooms.get_mut(id) else {
                 return;
             };
             (record.seen, record.in_use) = (seconds(), in_use);
@@ -192,6 +243,7 @@ fn parse(line: &str) -> Option<(RoomId, Record)> {
         created,
         seen,
         in_use: false,
+        maker: None,
     };
     words.next().is_none().then_some((id, record))
 }
@@ -206,11 +258,15 @@ fn seconds() -> u64 {
 }
 
 /// Writes lines as they come, all that wait with one sync; blocks until nobody sends any more.
-fn write_lines(file: &Path, rooms: &Mutex<HashMap<RoomId, Record>>, mut inbox: Receiver<Line>) {
+fn write_lines(file: &Path, rooms: &Mutex<Known>, mut inbox: Receiver<Line>) {
     let mut out: Option<(File, usize)> = None;
     let mut round = Vec::new();
     while inbox.blocking_recv_many(&mut round, QUEUE) > 0 {
-        let known = rooms.lock().unwrap_or_else(PoisonError::into_inner).len();
+        let known = rooms
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .rooms
+            .len();
         // The first time it is not known how the file ends: a crash may have left half a line.
         let full = out
             .as_ref()
@@ -245,9 +301,9 @@ fn append(file: &mut File, lines: &[Line]) -> std::io::Result<()> {
 }
 
 /// Writes all that is known anew; it is known before anybody asks for it to be written.
-fn rewrite(file: &Path, rooms: &Mutex<HashMap<RoomId, Record>>) -> std::io::Result<(File, usize)> {
+fn rewrite(file: &Path, rooms: &Mutex<Known>) -> std::io::Result<(File, usize)> {
     let (text, count) = {
-        let rooms = rooms.lock().unwrap_or_else(PoisonError::into_inner);
+        let rooms = &rooms.lock().unwrap_or_else(PoisonError::into_inner).rooms;
         let mut text = String::new();
         for (id, record) in rooms.iter() {
             let _ = text.write_str(&line(id, record));
@@ -278,12 +334,12 @@ impl Local {
 }
 
 impl Scheduler for Local {
-    fn create_room(&self) -> BoxFuture<'_, Result<RoomId, SchedError>> {
-        async {
+    fn create_room(&self, client: Client) -> BoxFuture<'_, Result<RoomId, SchedError>> {
+        async move {
             if !self.rooms.has_space() {
                 return Err(SchedError::NoCapacity);
             }
-            self.directory.create(seconds()).await
+            self.directory.create(client, seconds()).await
         }
         .boxed()
     }
@@ -308,8 +364,12 @@ mod tests {
     }
 
     fn create(directory: &Directory, now: u64) -> Result<RoomId, SchedError> {
+        create_for(Client::Others, directory, now)
+    }
+
+    fn create_for(of: Client, directory: &Directory, now: u64) -> Result<RoomId, SchedError> {
         let runtime = tokio::runtime::Builder::new_current_thread().build();
-        runtime.unwrap().block_on(directory.create(now))
+        runtime.unwrap().block_on(directory.create(of, now))
     }
 
     #[test]
@@ -329,7 +389,7 @@ mod tests {
         let more = create(&second, now).unwrap();
         let third = open(Some(&file));
         assert!(third.knows(&made, now) && third.knows(&more, now));
-        assert_eq!(third.lock().len(), 2);
+        assert_eq!(third.lock().rooms.len(), 2);
     }
 
     #[test]
@@ -346,7 +406,7 @@ mod tests {
         assert!(!directory.knows(&unused, now));
         assert!(directory.knows(&used, now + 1_000_000));
         directory.vacated(&used);
-        let then = directory.lock()[&used].seen;
+        let then = directory.lock().rooms[&used].seen;
         assert!(directory.knows(&used, then + 86_399));
         assert!(!directory.knows(&used, then + 86_400));
     }
@@ -360,7 +420,32 @@ mod tests {
         }
         assert_eq!(create(&directory, now), Err(SchedError::NoCapacity));
         assert!(create(&directory, now + 3600).is_ok());
-        assert_eq!(directory.lock().len(), 1);
+        assert_eq!(directory.lock().rooms.len(), 1);
+    }
+
+    #[test]
+    fn who_makes_many_rooms_loses_the_own_oldest_empty_ones() {
+        let flags = ["--session-rooms-per-address", "2"];
+        let directory = Directory::open(None, &settings(&flags).limits.sessions);
+        let (one, other) = (Client::V4([192, 0, 2, 1]), Client::V4([192, 0, 2, 2]));
+        let now = seconds();
+        let make = |of, at| create_for(of, &directory, now + at);
+        let others = make(other, 0).unwrap();
+        let (first, second) = (make(one, 1).unwrap(), make(one, 2).unwrap());
+        directory.in_use(&first);
+        let third = make(one, 3).unwrap();
+        let there = |id| directory.knows(id, now + 5);
+        assert!(there(&others) && there(&first) && !there(&second) && there(&third));
+        directory.in_use(&third);
+        assert_eq!(make(one, 4), Err(SchedError::ShareTaken));
+        assert!(make(other, 4).is_ok());
+        // Once one is empty it gives way.
+        directory.vacated(&first);
+        let fourth = make(one, 5).unwrap();
+        assert!(!there(&first) && there(&third) && there(&fourth));
+        // What is over is counted no more.
+        assert!(!directory.knows(&fourth, now + 5000));
+        assert_eq!(directory.lock().made.of(one), 1);
     }
 
     #[test]
@@ -368,7 +453,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let directory = open(Some(&folder.path().join("missing/session-rooms")));
         assert_eq!(create(&directory, seconds()), Err(SchedError::Unavailable));
-        assert!(directory.lock().is_empty());
+        assert!(directory.lock().rooms.is_empty());
+        assert_eq!(directory.lock().made.of(Client::Others), 0);
     }
 
     #[test]
@@ -382,7 +468,7 @@ mod tests {
                 directory.in_use(&id);
             }
             create(&directory, seconds() - 4000).unwrap();
-            directory.lock().retain(|known, _| *known == id);
+            directory.lock().rooms.retain(|known, _| *known == id);
         }
         let text = std::fs::read_to_string(&file).unwrap();
         assert!(

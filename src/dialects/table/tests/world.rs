@@ -235,6 +235,7 @@ impl World {
             aside: "aside".into(),
             has_file: true,
             metrics: Arc::default(),
+            removed: Arc::new(|_| {}),
         };
         let now = Now {
             // Room for a past.
