@@ -37,8 +37,8 @@ export class TurnsPanel extends HTMLElement {
     }, { signal });
     this.#shows.addEventListener("change", () => this.table.change("Showed whose turn it is", [{ op: "set", path: ["showCurrentPlayer"], value: this.#shows.checked }]), { signal });
     fill(this.#steps,
-      h("button", { type: "button", class: "button quiet small", on: { click: () => this.#turn(-1) } }, "Previous"),
-      h("button", { type: "button", class: "button small", on: { click: () => this.#turn(1) } }, "Next turn"));
+      h("button", { type: "button", class: "button quiet small", on: { click: () => this.step(-1) } }, "Previous"),
+      h("button", { type: "button", class: "button small", on: { click: () => this.step(1) } }, "Next turn"));
     const form = h("form", { class: "entry-form", on: { submit: (/** @type {Event} */ event) => {
       event.preventDefault();
       this.#add();
@@ -76,8 +76,8 @@ export class TurnsPanel extends HTMLElement {
     this.#shows.checked = scene?.showCurrentPlayer !== false;
   }
 
-  /** @param {1 | -1} step */
-  #turn(step) {
+  /** Goes to the next turn, or back. @param {1 | -1} step */
+  step(step) {
     this.table.change(step > 0 ? "Next turn" : "Previous turn", turn(this.table.live.state.scene, step));
   }
 
