@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { rectOn } from "../../assets/console/frames.js";
+import { moveEntry, sortEntries, stepEntry } from "../../assets/console/order.js";
 import { homeOf, poseEdits } from "../../assets/console/pose.js";
 import { SHORTCUTS, nameOfKey } from "../../assets/console/shortcuts.js";
 import { applyEdits } from "../../assets/live/edits.js";
@@ -149,6 +150,31 @@ suite("keys", () => {
     const all = SHORTCUTS.flatMap(({ keys }) => Object.keys(keys));
     assert.equal(new Set(all).size, all.length);
     for (const { words, shown, group } of SHORTCUTS) assert.ok(words && shown.length > 0 && group);
+  });
+});
+
+suite("the order", () => {
+  const order = (...entries) => ({ initiativeOrder: entries.map(([id, initiative]) => ({ id, name: id, initiative })) });
+  const after = (scene, edits) => (edits.length === 0 ? scene : applyEdits(scene, edits)).initiativeOrder.map(({ id }) => id).join("");
+
+  test("is sorted by initiative; who has the same stays, who has none goes last", () => {
+    const scene = order(["a", 3], ["b", 15], ["c", undefined], ["d", 15], ["e", "20"], ["f", 3]);
+    assert.equal(after(scene, sortEntries(scene)), "ebdafc");
+    const sorted = applyEdits(scene, sortEntries(scene));
+    assert.deepEqual(sortEntries(sorted), []);
+    // Several with one name are told apart by no edit: then the list is written.
+    const twins = order(["a", 1], ["a", 2]);
+    assert.deepEqual(sortEntries(twins).map(({ op }) => op), ["set"]);
+  });
+
+  test("an entry goes before another, to the end, and by one", () => {
+    const scene = order(["a", 3], ["b", 2], ["c", 1]);
+    assert.equal(after(scene, moveEntry(scene, "c", "a")), "cab");
+    assert.equal(after(scene, moveEntry(scene, "a", null)), "bca");
+    assert.equal(after(scene, stepEntry(scene, "b", -1)), "bac");
+    assert.equal(after(scene, stepEntry(scene, "b", 1)), "acb");
+    assert.equal(after(scene, stepEntry(scene, "a", 1)), "bac");
+    for (const edits of [moveEntry(scene, "a", "b"), moveEntry(scene, "a", "a"), moveEntry(scene, "c", null), stepEntry(scene, "a", -1), stepEntry(scene, "c", 1), moveEntry(scene, "x", "a")]) assert.deepEqual(edits, []);
   });
 });
 
@@ -404,5 +430,54 @@ test("distances are counted as the GM chooses, and others see what is measured, 
   await console.page.keyboard.press("P");
   await console.page.keyboard.up("Shift");
   await gm.until(() => hints.filter(({ kind }) => kind === "ping").length === 2);
+  assert.deepEqual(console.problems, []);
+});
+
+test("the order of turns is dragged, moved by keyboard, and sorted again; who is down stands up, and goes", async (t) => {
+  const { gm, console } = await openTable(t);
+  await console.page.click("#side-turns-tab");
+  const becomes = (...names) => gm.until((names) => live.state.scene.initiativeOrder.map(({ name }) => name).join() === names, names.join());
+  const row = async (name) => {
+    const handle = await console.page.evaluateHandle((name) => [...document.querySelectorAll("turns-panel .turn")].find((one) => one.querySelector("strong").textContent === name), name);
+    await console.until((row) => row.getAttribute("draggable") === "true", handle);
+    return handle.asElement().boundingBox();
+  };
+  const [from, to] = [await row("Lurker"), await row("Brenna")];
+  await console.page.mouse.move(from.x + 60, from.y + 20);
+  await console.page.mouse.down();
+  await console.page.mouse.move(to.x + 60, to.y + 30, { steps: 5 });
+  await console.page.mouse.move(to.x + 60, to.y + 8, { steps: 3 });
+  await console.until(() => document.querySelector('[data-drop="before"] strong')?.textContent === "Brenna");
+  await console.page.mouse.up();
+  await becomes("Lurker", "Brenna", "Gnoll");
+  assert.equal(await console.page.$("[data-drop]"), null);
+  // By keyboard, twice: what is moved stays in hand.
+  await console.page.focus('[aria-label="Move Lurker down in the order"]');
+  await console.page.keyboard.press("Enter");
+  await becomes("Brenna", "Lurker", "Gnoll");
+  await console.page.keyboard.press("Enter");
+  await becomes("Brenna", "Gnoll", "Lurker");
+  await console.page.focus('[aria-label="Move Gnoll up in the order"]');
+  await console.page.keyboard.press("Enter");
+  await becomes("Gnoll", "Brenna", "Lurker");
+  await console.press("Sort by initiative");
+  await becomes("Brenna", "Gnoll", "Lurker");
+  await console.press("Undo: Sorted by initiative");
+  await becomes("Gnoll", "Brenna", "Lurker");
+  const entry = (test) => gm.until(`live.state.scene.initiativeOrder.find(({ name }) => name === "Gnoll")${test}`);
+  await console.press("Gnoll is down");
+  await entry(".isKilled === true");
+  await console.press("Next turn");
+  await gm.until(() => live.state.scene.initiativeOrder[2].isCurrentTurn && !live.state.scene.initiativeOrder[1].isCurrentTurn);
+  await console.press("Next turn");
+  // Who is down is passed over.
+  await gm.until(() => live.state.scene.initiativeOrder[1].isCurrentTurn);
+  await console.press("Revive Gnoll");
+  await entry(".isKilled === false");
+  await console.page.click(".turn-more input");
+  await gm.until(() => live.state.scene.showCurrentPlayer === false);
+  await console.press("Remove Gnoll from the order");
+  await becomes("Brenna", "Lurker");
+  assert.deepEqual(await faultsOf(console.page), []);
   assert.deepEqual(console.problems, []);
 });
