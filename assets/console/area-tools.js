@@ -205,7 +205,7 @@ export class MeasureTool {
   cursor = "crosshair";
   #table;
   /** @type {Point[]} */ #points = [];
-  #hinted = 0;
+  /** @type {any} */ #hinting = null;
 
   /** @param {GmTable} table */
   constructor(table) {
@@ -224,10 +224,11 @@ export class MeasureTool {
     if (this.#points.length === 0) return;
     this.#points[1] = scene;
     this.#table.stage.invalidate("overlay");
-    const now = performance.now();
-    if (now - this.#hinted < EVERY) return;
-    this.#hinted = now;
-    this.#table.live.hint("measure", "", { points: this.#points });
+    // The last of several counts: where the hand rests, others read the same distance.
+    this.#hinting ??= setTimeout(() => {
+      this.#hinting = null;
+      this.#table.live.hint("measure", "", { points: this.#points });
+    }, EVERY);
   }
 
   up() {
@@ -235,6 +236,8 @@ export class MeasureTool {
   }
 
   cancel() {
+    clearTimeout(this.#hinting);
+    this.#hinting = null;
     this.#points = [];
     this.#table.live.hint("measure", "", null);
     this.#table.stage.invalidate("overlay");
