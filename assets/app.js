@@ -1,7 +1,9 @@
 // Registers the elements and wires them: data flows down as properties, events flow up.
 
 import * as api from "./api.js";
+import { ChosenBar } from "./console/chosen-bar.js";
 import { GmConsole } from "./console/console.js";
+import { GridPanel } from "./console/grid-panel.js";
 import { MapsPanel } from "./console/maps-panel.js";
 import { PeoplePanel } from "./console/people-panel.js";
 import { TurnsPanel } from "./console/turns-panel.js";
@@ -30,6 +32,8 @@ customElements.define("sound-player", SoundPlayer);
 customElements.define("status-line", StatusLine);
 customElements.define("upload-dock", UploadDock);
 customElements.define("dice-tray", DiceTray);
+customElements.define("chosen-bar", ChosenBar);
+customElements.define("grid-panel", GridPanel);
 customElements.define("gm-console", GmConsole);
 customElements.define("maps-panel", MapsPanel);
 customElements.define("people-panel", PeoplePanel);

@@ -3,7 +3,7 @@
 import { rectangle, strokeOutline } from "../stage/fog.js";
 import { colorOf } from "../stage/follow.js";
 import { feetAlong, inFeet, ruleOf } from "../stage/measure.js";
-import { positionOf } from "../stage/model.js";
+import { areaPlace, lengthOf, positionOf } from "../stage/model.js";
 import { paintWay } from "../stage/paint/passing.js";
 import { cover, freshId, reveal, withList } from "./scene.js";
 
@@ -78,6 +78,11 @@ export class FogTool {
     this.#table.stage.invalidate("overlay");
   }
 
+  /** Whether a polygon waits to be closed. */
+  get isUnfinished() {
+    return this.#points.length > 0;
+  }
+
   /** Closes what is drawn. */
   finish() {
     const { live } = this.#table;
@@ -139,13 +144,17 @@ export class MarkerTool {
   shape = "circle";
   feet = 20;
   color = "#ff5a36";
-  isHidden = false;
   #table;
   /** @type {{ start: Point, at: Point } | null} */ #held = null;
 
   /** @param {GmTable} table */
   constructor(table) {
     this.#table = table;
+  }
+
+  /** Whether players see areas only when they are revealed. */
+  get isHidden() {
+    return this.#table.live.state.scene?.gridSettings?.aoeStagedReveal === true;
   }
 
   /** @param {Press} press */
@@ -175,8 +184,11 @@ export class MarkerTool {
   /** @param {Point} point @param {number} rotation */
   place(point, rotation) {
     const { live, stage } = this.#table;
+    const { grid } = stage;
+    const area = { shape: /** @type {import("../stage/model.js").MarkerShape} */ (this.shape), length: lengthOf(this.feet, grid) };
+    const at = live.state.scene?.gridSettings?.aoeSnapToGrid === true ? areaPlace(point, area, grid) : point;
     const value = {
-      id: freshId(), shape: this.shape, sizeInFeet: this.feet, color: this.color, position: positionOf(point, stage.grid, true),
+      id: freshId(), shape: this.shape, sizeInFeet: this.feet, color: this.color, position: positionOf(at, grid, true),
       useGridCoordinates: true, rotation, opacity: 0.4, label: "", revealed: !this.isHidden,
     };
     this.#table.change(`Placed a ${this.shape}`, [...withList(live.state.scene, "aoeMarkers"), { op: "insert", path: ["aoeMarkers"], value }]);
@@ -193,7 +205,7 @@ export class MeasureTool {
   cursor = "crosshair";
   #table;
   /** @type {Point[]} */ #points = [];
-  #hinted = 0;
+  /** @type {any} */ #hinting = null;
 
   /** @param {GmTable} table */
   constructor(table) {
@@ -212,10 +224,11 @@ export class MeasureTool {
     if (this.#points.length === 0) return;
     this.#points[1] = scene;
     this.#table.stage.invalidate("overlay");
-    const now = performance.now();
-    if (now - this.#hinted < EVERY) return;
-    this.#hinted = now;
-    this.#table.live.hint("measure", "", { points: this.#points });
+    // The last of several counts: where the hand rests, others read the same distance.
+    this.#hinting ??= setTimeout(() => {
+      this.#hinting = null;
+      this.#table.live.hint("measure", "", { points: this.#points });
+    }, EVERY);
   }
 
   up() {
@@ -223,6 +236,8 @@ export class MeasureTool {
   }
 
   cancel() {
+    clearTimeout(this.#hinting);
+    this.#hinting = null;
     this.#points = [];
     this.#table.live.hint("measure", "", null);
     this.#table.stage.invalidate("overlay");

@@ -10,9 +10,14 @@ import { isEmpty } from "../stage/model.js";
 import { TableStage } from "../stage/stage.js";
 import { FogTool, MarkerTool, MeasureTool, PointTool } from "./area-tools.js";
 import { MAP_TYPE, MapsPanel } from "./maps-panel.js";
-import { MoveTool, nameOf } from "./move-tool.js";
+import { ChosenBar } from "./chosen-bar.js";
+import { Frames } from "./frames.js";
+import { GridPanel, ruleChoice, setGrid } from "./grid-panel.js";
+import { Hands } from "./hands.js";
+import { MoveTool } from "./move-tool.js";
 import { PeoplePanel } from "./people-panel.js";
-import { cover, isLocked, place, removeMap, setMap } from "./scene.js";
+import { cover } from "./scene.js";
+import { press, showShortcuts } from "./shortcuts.js";
 import { GmTable } from "./table.js";
 import { ENTRY_TYPE, TurnsPanel } from "./turns-panel.js";
 
@@ -38,11 +43,16 @@ export class GmConsole extends HTMLElement {
   #people = new PeoplePanel();
   #bar = h("div", { class: "tool-bar", role: "toolbar", "aria-label": "Tools" });
   #options = h("div", { class: "tool-options" });
-  #chosen = h("div", { class: "chosen-bar", role: "group", hidden: true });
+  #chosen = new ChosenBar();
+  #grid = Object.assign(new GridPanel(), { hidden: true });
+  /** @type {Hands} */ #hands;
+  /** @type {Frames} */ #frames;
   #status = h("p", { class: "console-state", role: "status" });
   #waiting = h("div", { class: "stage-empty" }, h("h2", {}, "An empty table"), h("p", {}, "Drag a map here from the right, or click it."));
   #undo = iconButton("undo", "Undo", () => this.#back("undo"));
   #redo = iconButton("redo", "Redo", () => this.#back("redo"));
+  #gridButton = iconButton("grid", "Grid", () => this.#openGrid(this.#grid.hidden));
+  #framesButton = iconButton("screen", "Frames of screens", () => this.#flipFrames());
   #side = h("div", { class: "side" });
   #lostSince = 0;
 
@@ -53,15 +63,20 @@ export class GmConsole extends HTMLElement {
     const table = this.#table = new GmTable(live, this.#stage, this);
     this.#fog = new FogTool(table);
     this.#marker = new MarkerTool(table);
-    this.#tools = { move: new MoveTool(table), fog: this.#fog, area: this.#marker, measure: new MeasureTool(table), ping: new PointTool(table) };
+    const frames = this.#frames = new Frames(table);
+    this.#hands = new Hands(table, frames);
+    this.#stage.above = frames.paint;
+    this.#tools = { move: new MoveTool(table, frames), fog: this.#fog, area: this.#marker, measure: new MeasureTool(table), ping: new PointTool(table) };
     this.#stage.setAttribute("role", "application");
-    this.#stage.setAttribute("aria-label", "The table. Arrow keys move what is chosen, or else the view; plus and minus zoom, 0 shows everything, Delete removes what is chosen, Escape lets go.");
+    this.#stage.setAttribute("aria-label", "The table. N chooses one thing after the other, arrow keys move it, or else the view; a question mark shows all keys.");
     Object.assign(this.#maps, { table, state: this.state });
     Object.assign(this.#turns, { table });
-    Object.assign(this.#people, { table, api: this.api });
+    Object.assign(this.#people, { table, frames, api: this.api });
+    Object.assign(this.#chosen, { table, frames, hands: this.#hands });
+    Object.assign(this.#grid, { table });
     this.#showTools();
     this.#showSide(live);
-    const stage = h("div", { class: "console-stage" }, this.#stage, this.#waiting, this.#chosen);
+    const stage = h("div", { class: "console-stage" }, this.#stage, this.#waiting, this.#grid, this.#chosen);
     fill(this, h("h2", { class: "unseen" }, "The table"), h("div", { class: "console-main" }, h("div", { class: "console-top" }, this.#bar, this.#options), stage), this.#side);
     this.#take("move");
 
@@ -73,14 +88,14 @@ export class GmConsole extends HTMLElement {
       if (sceneId !== undefined && scene?.id !== sceneId) table.history.clear();
       sceneId = scene?.id;
       this.#waiting.hidden = !isEmpty(scene);
-      this.#refreshChosen();
     });
+    for (const type of ["members", "display", "status"]) on(type, () => this.#showFrames());
+    this.#stage.addEventListener("extent", () => frames.refresh(), { signal });
     on("status", (status) => this.#showStatus(status));
     on("conflict", () => table.say("Somebody else changed the same thing first; yours went back.", "note"));
-    table.addEventListener("chosen", () => this.#showChosen(), { signal });
     table.history.addEventListener("change", () => this.#showHistory(), { signal });
-    document.addEventListener("keydown", (event) => this.#shortcut(event), { signal });
-    this.#stage.addEventListener("keydown", (event) => this.#key(event), { signal, capture: true });
+    this.#grid.addEventListener("shut", () => this.#openGrid(false), { signal });
+    document.addEventListener("keydown", (event) => this.#key(event), { signal, capture: true });
     this.#stage.addEventListener("hold", (e) => table.ping(/** @type {CustomEvent} */ (e).detail.scene), { signal });
     this.#takeDrops(stage, signal);
     reportScreen(live, null, signal);
@@ -98,11 +113,13 @@ export class GmConsole extends HTMLElement {
 
   #showTools() {
     /** @type {[ToolName, Parameters<typeof icon>[0], string, string][]} */
-    const tools = [["move", "move", "Choose and move", "V"], ["fog", "fog", "Fog", "F"], ["area", "area", "Area", "A"], ["measure", "measure", "Measure", "M"], ["ping", "ping", "Point and ping", "P"]];
-    const buttons = tools.map(([name, picture, words, key]) => h("button", { type: "button", class: "tool", "data-tool": name, "aria-pressed": "false", title: `${words} (${key})`, on: { click: () => this.#take(name) } },
+    const tools = [["move", "move", "Move", "Choose and move (V)"], ["fog", "fog", "Fog", "Fog (F)"], ["area", "area", "Area", "Areas of spells (A)"], ["measure", "measure", "Measure", "Measure (M)"], ["ping", "ping", "Point", "Point and ping (P)"]];
+    const buttons = tools.map(([name, picture, words, title]) => h("button", { type: "button", class: "tool", "data-tool": name, "aria-pressed": "false", title, on: { click: () => this.#take(name) } },
       icon(picture), h("span", {}, words)));
     fill(this.#bar, ...buttons, h("span", { class: "bar-gap" }), this.#status, this.#undo, this.#redo,
-      iconButton("all", "Show everything", () => this.#stage.fit()));
+      this.#gridButton, this.#framesButton, iconButton("all", "Show everything", () => this.#stage.fit()), iconButton("keys", "Keys", showShortcuts));
+    this.#gridButton.setAttribute("aria-expanded", "false");
+    this.#showFrames();
   }
 
   /** @param {ToolName} name */
@@ -112,6 +129,7 @@ export class GmConsole extends HTMLElement {
     for (const button of /** @type {NodeListOf<HTMLElement>} */ (this.#bar.querySelectorAll("[data-tool]"))) button.setAttribute("aria-pressed", String(button.dataset.tool === name));
     if (name === "fog") this.#fogOptions();
     else if (name === "area") this.#areaOptions();
+    else if (name === "measure") fill(this.#options, h("label", { class: "field inline" }, h("span", {}, "Distances"), ruleChoice(this.#table)));
     else fill(this.#options);
     this.#options.hidden = !this.#options.hasChildNodes();
   }
@@ -153,7 +171,7 @@ export class GmConsole extends HTMLElement {
     const marker = this.#marker;
     const feet = h("input", { type: "number", min: "5", max: "500", step: "5", value: String(marker.feet), on: { change: () => { marker.feet = Math.max(1, feet.valueAsNumber || 20); } } });
     const color = h("input", { type: "color", value: marker.color, on: { input: () => { marker.color = color.value; } } });
-    const hidden = h("input", { type: "checkbox", checked: marker.isHidden, on: { change: () => { marker.isHidden = hidden.checked; } } });
+    const hidden = h("input", { type: "checkbox", checked: marker.isHidden, on: { change: () => setGrid(this.#table, { aoeStagedReveal: hidden.checked }) } });
     fill(this.#options,
       choiceOf("Shape", SHAPES.map((shape) => [shape, shape[0].toUpperCase() + shape.slice(1)]), marker.shape, (value) => { marker.shape = value; }),
       h("label", { class: "field inline" }, h("span", {}, "Feet"), feet), h("label", { class: "field inline" }, h("span", {}, "Colour"), color),
@@ -223,55 +241,26 @@ export class GmConsole extends HTMLElement {
     }
   }
 
-  // What is chosen
-
-  #refreshChosen() {
-    const { chosen } = this.#table;
-    if (!chosen) return;
-    const { tokens, markers, maps } = this.#stage;
-    const things = { token: tokens, marker: markers, map: maps, fog: [] }[chosen.kind];
-    const thing = /** @type {any[]} */ (things).find((one) => (chosen.kind === "map" ? `map:${one.key}` === chosen.key : one.id === chosen.id));
-    if (!thing) return this.#table.choose(null);
-    chosen.thing = thing;
-    this.#showChosen();
+  /** @param {boolean} isOpen */
+  #openGrid(isOpen) {
+    const had = this.#grid.contains(document.activeElement);
+    this.#grid.hidden = !isOpen;
+    this.#gridButton.setAttribute("aria-expanded", String(isOpen));
+    if (isOpen) this.#grid.querySelector("input")?.focus();
+    else if (had) this.#gridButton.focus();
   }
 
-  #showChosen() {
-    const { chosen } = this.#table;
-    const print = JSON.stringify(chosen && [chosen.key, chosen.thing.isHidden, chosen.thing.isRevealed]);
-    if (this.#chosen.dataset.print === print) return;
-    this.#chosen.dataset.print = print;
-    this.#chosen.hidden = chosen === null;
-    if (chosen === null) return fill(this.#chosen);
-    const name = nameOf(chosen);
-    this.#chosen.setAttribute("aria-label", `For ${name}`);
-    const button = (/** @type {string} */ words, /** @type {() => void} */ click) => h("button", { type: "button", class: "button quiet small", on: { click } }, words);
-    fill(this.#chosen, h("strong", {}, name),
-      chosen.kind !== "token" && button("Turn", () => this.#turn(chosen.kind === "map" ? 90 : 15)),
-      chosen.kind === "marker" && button(chosen.thing.isRevealed ? "Hide" : "Reveal", () => this.#table.change(`Showed or hid ${name}`, [{ op: "set", path: ["aoeMarkers", { id: chosen.id }, "revealed"], value: !chosen.thing.isRevealed }])),
-      button(chosen.kind === "token" ? "Take off the map" : "Remove", () => this.#remove()));
+  #flipFrames() {
+    this.#frames.isShown = !this.#frames.isShown;
+    if (this.#table.chosen?.kind === "frame") this.#table.choose(null);
+    this.#showFrames();
   }
 
-  /** @param {number} degrees */
-  #turn(degrees) {
-    const { chosen } = this.#table;
-    const { scene } = this.#live.state;
-    if (!chosen || chosen.kind === "token") return;
-    const rotation = (chosen.thing.rotation + degrees) % 360;
-    this.#table.change(`Turned ${nameOf(chosen)}`, chosen.kind === "map" ? setMap(scene, chosen.thing, { rotation }) : [{ op: "set", path: ["aoeMarkers", { id: chosen.id }, "rotation"], value: rotation }]);
-  }
-
-  #remove() {
-    const { chosen } = this.#table;
-    const { scene } = this.#live.state;
-    if (!chosen) return;
-    const name = nameOf(chosen);
-    this.#table.choose(null);
-    if (chosen.kind === "map") this.#table.change(`Took ${name} off`, removeMap(scene, chosen.thing));
-    else if (chosen.kind === "marker") this.#table.change(`Removed ${name}`, [{ op: "delete", path: ["aoeMarkers", { id: chosen.id }] }]);
-    else if (chosen.kind === "token") this.#table.change(`Took ${name} off the map`, [{ op: "delete", path: ["initiativeOrder", { id: chosen.id }, "mapPosition"] }]);
-    this.#table.say(`${name} is gone; Undo brings it back.`);
-    this.#stage.focus({ preventScroll: true });
+  #showFrames() {
+    const { isShown, list } = this.#frames;
+    this.#framesButton.hidden = list.length === 0;
+    this.#framesButton.setAttribute("aria-pressed", String(isShown));
+    this.#frames.refresh();
   }
 
   // Keys and drops
@@ -286,52 +275,36 @@ export class GmConsole extends HTMLElement {
     }
   }
 
-  /** @param {KeyboardEvent} event */
-  #shortcut(event) {
-    const target = /** @type {HTMLElement} */ (event.target);
-    if (!this.checkVisibility() || target.closest("input, textarea, select, dialog")) return;
-    const key = event.key.toLowerCase();
-    if ((event.ctrlKey || event.metaKey) && !event.altKey && (key === "z" || key === "y")) {
-      event.preventDefault();
-      this.#back(key === "y" || event.shiftKey ? "redo" : "undo");
-      return;
-    }
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
-    const tool = /** @type {Record<string, ToolName>} */ ({ v: "move", f: "fog", a: "area", m: "measure", p: "ping" })[key];
-    if (tool && target === this.#stage) this.#take(tool);
+  /** @type {import("./shortcuts.js").Doings} */
+  get #doings() {
+    return {
+      hands: this.#hands,
+      take: (tool) => this.#take(tool),
+      undo: () => this.#back("undo"),
+      redo: () => this.#back("redo"),
+      letGo: () => this.#letGo(),
+      finish: () => this.#stage.tool === this.#fog && this.#fog.isUnfinished && (this.#fog.finish(), true),
+      turns: (step) => this.#turns.step(step),
+      grid: () => this.#openGrid(this.#grid.hidden),
+      frames: () => this.#flipFrames(),
+      help: showShortcuts,
+    };
+  }
+
+  #letGo() {
+    this.#stage.tool?.cancel?.();
+    this.#table.choose(null);
+    this.#openGrid(false);
   }
 
   /** @param {KeyboardEvent} event */
   #key(event) {
-    if (event.target !== this.#stage || event.ctrlKey || event.metaKey || event.altKey) return;
-    const { chosen } = this.#table;
-    const step = /** @type {Record<string, [number, number]>} */ ({ ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] })[event.key];
-    if (event.key === "Escape") {
-      this.#fog.cancel();
-      this.#table.choose(null);
-    } else if (event.key === "Enter" && this.#stage.tool === this.#fog) this.#fog.finish();
-    else if (chosen && (event.key === "Delete" || event.key === "Backspace")) this.#remove();
-    else if (chosen && step) {
-      if (chosen.kind === "map" && isLocked(this.#live.state.scene, chosen.thing)) return;
-      const { cell } = this.#stage.grid;
-      const far = chosen.kind === "token" || !event.shiftKey ? cell : cell / 10;
-      // Where it is going to be, and not where it is drawn on its way there.
-      const home = this.#homeOf(chosen);
-      if (home) this.#table.change(`Moved ${nameOf(chosen)}`, place(this.#live.state.scene, chosen, { x: home.x + step[0] * far, y: home.y + step[1] * far }));
-    } else return;
-    event.preventDefault();
-    event.stopPropagation();
-  }
-
-  /** @param {import("../stage/hit.js").Hit} hit */
-  #homeOf({ kind, id, thing }) {
-    const { scene } = this.#live.state;
-    const raw = kind === "token" ? scene.initiativeOrder.find((/** @type {any} */ one) => one.id === id)?.mapPosition
-      : kind === "marker" ? scene.aoeMarkers.find((/** @type {any} */ one) => one.id === id)?.position
-        : scene.maps.filter((/** @type {any} */ one) => one.name === thing.name)[thing.nth]?.data?.position;
-    if (!raw) return null;
-    const unit = (kind === "token" ? raw.useGridCoordinates === true : thing.inCells) ? this.#stage.grid.cell : 1;
-    return { x: raw.x * unit, y: raw.y * unit };
+    if (!this.checkVisibility()) return;
+    const target = /** @type {Element} */ (event.target);
+    // From a button of the bar, keys but the one that presses it go to the table.
+    const atTable = target === this.#stage || target === document.body || (this.#bar.contains(target) && event.key !== "Enter");
+    if (event.key === "Escape" && this.#grid.contains(target)) return this.#openGrid(false);
+    press(event, this.#doings, atTable);
   }
 
   /** @param {HTMLElement} area @param {AbortSignal} signal */

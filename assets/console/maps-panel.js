@@ -20,7 +20,6 @@ export class MapsPanel extends HTMLElement {
   #shelf = h("ul", { class: "map-shelf" });
   #shelfNote = h("p", { class: "soft" });
   #search = h("input", { type: "search", placeholder: "Name or folder", spellcheck: false });
-  #grid = h("div", { class: "grid-fields" });
   #rows = new Nodes();
   #cards = new Nodes();
 
@@ -31,13 +30,8 @@ export class MapsPanel extends HTMLElement {
     fill(this,
       h("section", { "aria-labelledby": "lying-title" }, h("h3", { id: "lying-title" }, "On the table"), this.#none, this.#lying),
       h("section", { "aria-labelledby": "shelf-title" }, h("h3", { id: "shelf-title" }, "Add from the library"),
-        h("label", { class: "field" }, h("span", { class: "unseen" }, "Search maps"), this.#search), this.#shelfNote, this.#shelf),
-      h("section", { "aria-labelledby": "grid-title" }, h("h3", { id: "grid-title" }, "Grid"), this.#grid));
-    this.table.live.addEventListener("scene", () => {
-      this.#showLying();
-      this.#showGrid();
-    }, { signal });
-    this.#showGrid();
+        h("label", { class: "field" }, h("span", { class: "unseen" }, "Search maps"), this.#search), this.#shelfNote, this.#shelf));
+    this.table.live.addEventListener("scene", () => this.#showLying(), { signal });
     this.table.addEventListener("chosen", () => this.#showLying(), { signal });
     this.state.addEventListener("change", () => this.#showShelf(), { signal });
     this.#showLying();
@@ -104,31 +98,6 @@ export class MapsPanel extends HTMLElement {
         number("Size", ", %", Math.round(map.scale * 1000) / 10, { min: "1", max: "2000", step: "5" }, (value) => value > 0 && set(`Scaled ${name}`, { scale: value / 100 })),
         number("Turned", ", degrees", Math.round(map.rotation * 10) / 10, { step: "15" }, (value) => set(`Turned ${name}`, { rotation: value })),
         h("button", { type: "button", class: "button quiet small", on: { click: () => set(`Turned ${name}`, { rotation: (map.rotation + 90) % 360 }) } }, "Turn 90°")));
-  }
-
-  #showGrid() {
-    const settings = this.table.live.state.scene?.gridSettings ?? {};
-    const print = JSON.stringify(settings);
-    // Nobody loses what they are typing to somebody else's change.
-    if (this.#grid.dataset.print === print || (document.activeElement instanceof HTMLInputElement && document.activeElement.type === "number" && this.#grid.contains(document.activeElement))) return;
-    this.#grid.dataset.print = print;
-    const set = (/** @type {string} */ key, /** @type {unknown} */ value) => this.table.change("Changed the grid", [{ op: "set", path: ["gridSettings", key], value }]);
-    const check = (/** @type {string} */ words, /** @type {string} */ key, /** @type {boolean} */ is) => {
-      const box = h("input", { type: "checkbox", checked: is, on: { change: () => set(key, box.checked) } });
-      return h("label", { class: "check" }, box, h("span", {}, words));
-    };
-    const number = (/** @type {string} */ words, /** @type {string} */ key, /** @type {number} */ value, /** @type {number} */ least, /** @type {number} */ most) => {
-      const input = h("input", { type: "number", min: String(least), max: String(most), value: String(value), on: { change: () => {
-        if (input.valueAsNumber >= least && input.valueAsNumber <= most) set(key, input.valueAsNumber);
-      } } });
-      return h("label", { class: "field tiny" }, h("span", {}, words), input);
-    };
-    const { cell, columns, rows, isFixed, isShown } = gridOf(this.table.live.state.scene);
-    fill(this.#grid,
-      check("Show the grid", "showGrid", isShown), check("Tokens stand on whole cells", "tokenSnapToGrid", settings.tokenSnapToGrid !== false),
-      check("A fixed number of cells", "useFixedGrid", isFixed),
-      isFixed && number("Columns", "gridCellsX", columns, 1, 1000), isFixed && number("Rows", "gridCellsY", rows, 1, 1000),
-      !isFixed && number("Cell, pixels", "gridSize", cell, 5, 1000));
   }
 
   /** @param {import("../stage/model.js").MapThing} map @param {boolean} locked */

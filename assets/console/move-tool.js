@@ -1,101 +1,133 @@
-import { cornersOf } from "../stage/geometry.js";
-import { positionOf } from "../stage/model.js";
-import { isLocked, place } from "./scene.js";
+import { boxAround, handleAt, handlesOfFrame, handlesOfMap, handlesOfMarker } from "../stage/handles.js";
+import { paintFrame, paintHandles, paintReadout } from "../stage/paint/handles.js";
+import { ThingGrip } from "./grips.js";
+import { isLocked } from "./scene.js";
 
 /**
  * @typedef {import("../stage/stage.js").Press} Press
  * @typedef {import("../stage/hit.js").Hit} Hit
+ * @typedef {import("../stage/handles.js").Handle} Handle
  * @typedef {import("./table.js").GmTable} GmTable
  */
 
-/** Hints of a drag are so far apart, in milliseconds. */
-const EVERY = 40;
 /** CSS pixels that a press may move and still only choose. */
 const STEADY = 4;
-const RIM = "#f2c76b";
+/** CSS pixels around a handle that are its own. */
+const REACH = 11;
+const REACH_OF_FINGERS = 22;
 
-/** Chooses things and moves them. */
+/** Chooses things and moves them, turns and sizes them by their handles. */
 export class MoveTool {
   #table;
-  /** @type {{ hit: Hit, grab: import("../stage/geometry.js").Point, at: import("../stage/geometry.js").Point, start: import("../stage/geometry.js").Point, moved: boolean } | null} */ #held = null;
-  #hinted = 0;
+  #frames;
+  /** @type {{ grip: import("./grips.js").Grip, start: import("../stage/geometry.js").Point, at: import("../stage/geometry.js").Point, moved: boolean } | null} */ #held = null;
 
-  /** @param {GmTable} table */
-  constructor(table) {
+  /** @param {GmTable} table @param {import("./frames.js").Frames} frames */
+  constructor(table, frames) {
     this.#table = table;
+    this.#frames = frames;
   }
 
   /** @param {Press} press */
   down({ scene, screen, event }) {
-    const { stage, live } = this.#table;
-    const hits = stage.hitsAt(scene, event.pointerType !== "mouse").filter(({ kind }) => kind !== "fog");
-    const hit = hits.find(({ kind, thing }) => kind !== "map" || !isLocked(live.state.scene, thing));
-    if (!hit) {
-      this.#table.choose(hits[0] ?? null);
-      return false;
-    }
-    const { x, y } = hit.thing;
-    this.#held = { hit, grab: { x: scene.x - x, y: scene.y - y }, at: { x, y }, start: screen, moved: false };
-    this.#table.choose(hit);
+    if (event.button !== 0) return false;
+    const grip = this.#gripAt(scene, screen, event.pointerType !== "mouse");
+    if (grip === null) return false;
+    this.#held = { grip, start: screen, at: scene, moved: false };
     return true;
   }
 
   /** @param {Press} press */
-  move({ scene, screen }) {
+  move(press) {
     const held = this.#held;
     if (!held) return;
+    const { screen } = press;
     if (!held.moved && Math.hypot(screen.x - held.start.x, screen.y - held.start.y) < STEADY) return;
     held.moved = true;
-    held.at = { x: scene.x - held.grab.x, y: scene.y - held.grab.y };
-    this.#table.stage.drag(held.hit.key, held.at, { own: true });
+    held.at = press.scene;
+    held.grip.drag(press);
     this.#table.stage.invalidate("overlay");
-    const now = performance.now();
-    if (now - this.#hinted < EVERY) return;
-    this.#hinted = now;
-    this.#hint(held.hit, held.at);
   }
 
   up() {
     const held = this.#held;
     this.#held = null;
-    if (!held?.moved) return;
-    const { stage, live } = this.#table;
-    this.#table.change(`Moved ${nameOf(held.hit)}`, place(live.state.scene, held.hit, held.at));
-    stage.drag(held.hit.key, null);
-    this.#hint(held.hit, null);
+    this.#table.stage.invalidate("overlay");
+    if (held?.moved) held.grip.drop();
   }
 
   cancel() {
     const held = this.#held;
     this.#held = null;
-    if (!held?.moved) return;
-    this.#table.stage.drag(held.hit.key, null);
-    this.#hint(held.hit, null);
+    this.#table.stage.invalidate("overlay");
+    if (held?.moved) held.grip.stop();
   }
 
-  /** What is chosen stands in a frame. @param {CanvasRenderingContext2D} pen @param {import("../stage/stage.js").TableStage} stage */
+  /** @param {Press} press */
+  hover({ scene, screen, event }) {
+    const byFinger = event.pointerType !== "mouse";
+    const { handle } = this.#handleAt(scene, byFinger) ?? {};
+    const isOnTag = !handle && this.#frames.tagAt(screen) !== null;
+    this.#table.stage.pointerAs(handle ? this.#cursorFor(handle) : isOnTag ? "move" : null);
+  }
+
+  /** What is chosen stands in a frame, with its handles. @param {CanvasRenderingContext2D} pen @param {import("../stage/stage.js").TableStage} stage */
   paint(pen, stage) {
     const { chosen } = this.#table;
-    if (chosen?.kind !== "map") return;
-    const map = stage.maps.find(({ key }) => `map:${key}` === chosen.key);
-    if (!map?.box) return;
-    pen.beginPath();
-    for (const { x, y } of cornersOf(map.box)) pen.lineTo(x, y);
-    pen.closePath();
-    for (const [color, width] of /** @type {[string, number][]} */ ([["#1b1405", 5], [RIM, 2.5]])) {
-      pen.strokeStyle = color;
-      pen.lineWidth = width / stage.camera.zoom;
-      pen.stroke();
-    }
+    if (!chosen) return;
+    const { zoom } = stage.camera;
+    const { thing } = chosen;
+    const box = chosen.kind === "map" ? this.#table.thing?.box : chosen.kind === "frame" ? boxAround(thing.rect) : null;
+    if (box) paintFrame(pen, box, zoom);
+    const held = this.#held;
+    paintHandles(pen, this.#handles(), { zoom, held: held?.grip.handle ?? null });
+    if (held?.moved && held.grip.words !== "") paintReadout(pen, held.at, held.grip.words, zoom);
   }
 
-  /** @param {Hit} hit @param {import("../stage/geometry.js").Point | null} at */
-  #hint({ kind, id, thing }, at) {
-    const { stage, live } = this.#table;
-    const inCells = kind === "token" || thing.inCells;
-    live.hint("drag", id, at && { thing: kind, position: { ...positionOf(at, stage.grid, inCells), useGridCoordinates: inCells } });
+  /** @param {import("../stage/geometry.js").Point} scene @param {import("../stage/geometry.js").Point} screen @param {boolean} byFinger */
+  #gripAt(scene, screen, byFinger) {
+    const table = this.#table;
+    const { stage, live } = table;
+    const handled = this.#handleAt(scene, byFinger);
+    if (handled) {
+      const { hit, handle } = handled;
+      return hit.kind === "frame" ? this.#frames.grip(hit.id, handle, scene) : new ThingGrip(table, hit, handle, scene);
+    }
+    const frame = this.#frames.tagAt(screen) ?? this.#frames.edgeAt(scene, byFinger);
+    if (frame !== null) {
+      table.choose(this.#frames.hit(frame));
+      return this.#frames.grip(frame, null, scene);
+    }
+    const hits = stage.hitsAt(scene, byFinger).filter(({ kind }) => kind !== "fog");
+    const hit = hits.find(({ kind, thing }) => kind !== "map" || !isLocked(live.state.scene, thing));
+    table.choose(hit ?? hits[0] ?? null);
+    return hit ? new ThingGrip(table, hit, null, scene) : null;
+  }
+
+  /** @returns {Handle[]} */
+  #handles() {
+    const { chosen, thing, stage, live } = this.#table;
+    if (!chosen) return [];
+    if (chosen.kind === "frame") return handlesOfFrame(chosen.thing.rect);
+    if (chosen.kind === "marker" && thing) return handlesOfMarker(thing, stage.camera);
+    if (chosen.kind === "map" && thing?.box && !isLocked(live.state.scene, thing)) return handlesOfMap(thing.box, stage.camera);
+    return [];
+  }
+
+  /** @param {import("../stage/geometry.js").Point} point @param {boolean} byFinger */
+  #handleAt(point, byFinger) {
+    const { chosen, thing, stage } = this.#table;
+    const handle = handleAt(this.#handles(), point, (byFinger ? REACH_OF_FINGERS : REACH) / stage.camera.zoom);
+    return handle && chosen ? { handle, hit: { ...chosen, thing: thing ?? chosen.thing } } : null;
+  }
+
+  /** @param {Handle} handle */
+  #cursorFor({ does, x, y }) {
+    if (does === "turn") return "grab";
+    const { chosen, thing } = this.#table;
+    const middle = chosen?.kind === "frame" ? boxAround(chosen.thing.rect) : thing;
+    if (!middle) return "move";
+    const eighth = Math.round(Math.atan2(y - middle.y, x - middle.x) / (Math.PI / 4));
+    return ["ew", "nwse", "ns", "nesw"][((eighth % 4) + 4) % 4] + "-resize";
   }
 }
-
-/** @param {Hit} hit */
-export const nameOf = ({ kind, thing }) => (kind === "marker" ? thing.label || `the ${thing.shape}` : thing.name);

@@ -8,6 +8,7 @@ const EVERY = 2_500;
 export class PeoplePanel extends HTMLElement {
   /** @type {import("./table.js").GmTable} */ table;
   /** @type {typeof import("../api.js")} */ api;
+  /** @type {import("./frames.js").Frames} */ frames;
   #gone = new AbortController();
   #waiting = h("ul", { class: "people" });
   #waitingPart = h("section", { class: "waiting-screens", hidden: true, "aria-labelledby": "waiting-title" }, h("h3", { id: "waiting-title" }, "A screen wants in"), this.#waiting);
@@ -118,6 +119,10 @@ export class PeoplePanel extends HTMLElement {
               const { x, y, width, height } = table.stage.camera.seen();
               tell({ action: "view", view: { x, y, width, height } });
             })),
+        isScreen && button("Frame", () => {
+          table.choose(this.frames.hit(id));
+          table.stage.focus({ preventScroll: true });
+        }, { title: "Choose what it shows, on the table" }),
         isScreen && button("Name", async () => {
           const said = await prompt({ title: "Name of this screen", text: "So that you can tell your screens apart.", label: "Name", yes: "Name it", value: name });
           if (said) tell({ action: "name", name: said });

@@ -1,6 +1,11 @@
 import { say } from "../dom.js";
 import { colorOf } from "../stage/follow.js";
+import { keyOf } from "../stage/hit.js";
 import { History } from "./history.js";
+
+/**
+ * @typedef {import("../stage/hit.js").Hit | { kind: "frame", key: string, id: string, thing: import("./frames.js").Frame }} Chosen
+ */
 
 /**
  * What the parts of the console share: the connection, the stage, what is chosen, and the way to
@@ -10,7 +15,7 @@ export class GmTable extends EventTarget {
   live;
   stage;
   history;
-  /** @type {import("../stage/hit.js").Hit | null} */ chosen = null;
+  /** @type {Chosen | null} */ chosen = null;
   #page;
 
   /**
@@ -29,10 +34,11 @@ export class GmTable extends EventTarget {
   /**
    * @param {string} words what it does, as the GM reads it in “Undo”
    * @param {import("../live/edits.js").Edit[]} edits
+   * @returns {Promise<void>} when it is safe, or was refused
    */
-  change(words, edits) {
+  async change(words, edits) {
     if (edits.length === 0) return;
-    this.history.change(words, edits).catch((error) => this.trouble(error));
+    await this.history.change(words, edits).catch((error) => this.trouble(error));
   }
 
   /** @param {unknown} error */
@@ -46,12 +52,29 @@ export class GmTable extends EventTarget {
     say(this.#page, text, kind);
   }
 
-  /** @param {import("../stage/hit.js").Hit | null} hit */
+  /** @param {Chosen | null} hit */
   choose(hit) {
     this.chosen = hit;
     this.stage.chosen = new Set(hit ? [hit.key] : []);
     this.stage.invalidate("things", "overlay");
     this.dispatchEvent(new Event("chosen"));
+  }
+
+  /** What is chosen has changed, and is still the same. @param {Chosen} hit */
+  renew(hit) {
+    this.chosen = hit;
+    this.stage.invalidate("overlay");
+    this.dispatchEvent(new Event("chosen"));
+  }
+
+  /** What is chosen where it is drawn now, if it is a thing of the scene. @returns {any} */
+  get thing() {
+    const { chosen, stage } = this;
+    if (chosen === null) return null;
+    if (chosen.kind === "map") return stage.maps.find(({ key }) => keyOf("map", key) === chosen.key) ?? null;
+    /** @type {{ id: string }[]} */
+    const things = chosen.kind === "token" ? stage.tokens : chosen.kind === "marker" ? stage.markers : [];
+    return things.find(({ id }) => id === chosen.id) ?? null;
   }
 
   /** @param {import("../stage/geometry.js").Point} point */

@@ -2,6 +2,7 @@ import { fill, h, iconButton } from "../dom.js";
 import { TurnOrder } from "../elements/turn-order.js";
 import { keyOf } from "../stage/hit.js";
 import { entriesOf, gridOf } from "../stage/model.js";
+import { moveEntry, sortEntries, stepEntry } from "./order.js";
 import { addEntries, place, rolled, setEntry, turn } from "./scene.js";
 
 export const ENTRY_TYPE = "application/x-tablekeep-entry";
@@ -20,6 +21,10 @@ export class TurnsPanel extends HTMLElement {
   #isPlayer = h("input", { type: "checkbox" });
   #steps = h("div", { class: "turn-steps" });
   #shows = h("input", { type: "checkbox" });
+  #more = h("div", { class: "turn-more" },
+    h("button", { type: "button", class: "button quiet small", on: { click: () => this.#sort() } }, "Sort by initiative"),
+    h("label", { class: "check" }, this.#shows, h("span", {}, "Show everybody whose turn it is")));
+  /** The entry that is dragged to another place, or onto the map. @type {string | null} */ #dragged = null;
 
   connectedCallback() {
     this.#gone = new AbortController();
@@ -27,18 +32,21 @@ export class TurnsPanel extends HTMLElement {
     const { live } = this.table;
     Object.assign(this.#turns, { live, controls: {
       of: (/** @type {Record<string, any>} */ entry) => this.#controls(entry),
+      change: (/** @type {string} */ words, /** @type {import("../live/edits.js").Edit[]} */ edits) => this.table.change(words, edits),
       print: (/** @type {Record<string, any>} */ entry) => [this.#holder(entry.id), this.#players().map(({ id, name }) => [id, name])],
     } });
     this.#turns.addEventListener("find", (e) => this.#find(/** @type {CustomEvent} */ (e).detail), { signal });
     this.#turns.addEventListener("dragstart", (event) => {
-      const row = /** @type {HTMLElement} */ (event.target).closest?.(".turn");
-      const id = row?.querySelector("[data-entry]")?.getAttribute("data-entry");
-      if (id) event.dataTransfer?.setData(ENTRY_TYPE, id);
+      const id = idOf(rowOf(event));
+      if (!id) return;
+      event.dataTransfer?.setData(ENTRY_TYPE, id);
+      this.#dragged = id;
     }, { signal });
+    this.#takeDrops(signal);
     this.#shows.addEventListener("change", () => this.table.change("Showed whose turn it is", [{ op: "set", path: ["showCurrentPlayer"], value: this.#shows.checked }]), { signal });
     fill(this.#steps,
-      h("button", { type: "button", class: "button quiet small", on: { click: () => this.#turn(-1) } }, "Previous"),
-      h("button", { type: "button", class: "button small", on: { click: () => this.#turn(1) } }, "Next turn"));
+      h("button", { type: "button", class: "button quiet small", on: { click: () => this.step(-1) } }, "Previous"),
+      h("button", { type: "button", class: "button small", on: { click: () => this.step(1) } }, "Next turn"));
     const form = h("form", { class: "entry-form", on: { submit: (/** @type {Event} */ event) => {
       event.preventDefault();
       this.#add();
@@ -50,7 +58,7 @@ export class TurnsPanel extends HTMLElement {
       h("label", { class: "field" }, h("span", {}, "How many"), this.#count),
       h("label", { class: "check" }, this.#isPlayer, h("span", {}, "A player's")),
       h("button", { type: "submit", class: "button wide-field" }, "Add"));
-    fill(this, this.#steps, this.#turns, h("label", { class: "check" }, this.#shows, h("span", {}, "Show everybody whose turn it is")), form);
+    fill(this, this.#steps, this.#turns, this.#more, form);
     live.addEventListener("scene", () => this.#show(), { signal });
     this.#show();
   }
@@ -72,13 +80,65 @@ export class TurnsPanel extends HTMLElement {
     const { scene } = this.table.live.state;
     const none = entriesOf(scene).length === 0;
     this.#steps.hidden = none;
-    /** @type {HTMLElement} */ (this.#shows.parentElement).hidden = none;
+    this.#more.hidden = none;
     this.#shows.checked = scene?.showCurrentPlayer !== false;
   }
 
-  /** @param {1 | -1} step */
-  #turn(step) {
+  /** Goes to the next turn, or back. @param {1 | -1} step */
+  step(step) {
     this.table.change(step > 0 ? "Next turn" : "Previous turn", turn(this.table.live.state.scene, step));
+  }
+
+  #sort() {
+    const edits = sortEntries(this.table.live.state.scene);
+    if (edits.length === 0) return this.table.say("They are sorted already.");
+    this.table.change("Sorted by initiative", edits);
+  }
+
+  /** @param {Record<string, any>} entry @param {1 | -1} step */
+  #step({ id, name }, step) {
+    const edits = stepEntry(this.table.live.state.scene, id, step);
+    if (edits.length === 0) return this.table.say(`${name} is the ${step > 0 ? "last" : "first"} already.`);
+    this.table.change(`Moved ${name} ${step > 0 ? "down" : "up"}`, edits);
+    const at = entriesOf(this.table.live.state.scene).findIndex((entry) => entry.id === id);
+    this.table.say(`${name} is number ${at + 1} now.`, "spoken");
+  }
+
+  /** What is dragged from the list can be put elsewhere in it. @param {AbortSignal} signal */
+  #takeDrops(signal) {
+    const unmark = () => {
+      for (const row of this.#turns.querySelectorAll("[data-drop]")) row.removeAttribute("data-drop");
+    };
+    const on = (/** @type {string} */ type, /** @type {(event: any) => void} */ listener) => this.#turns.addEventListener(type, listener, { signal });
+    // The one that enters counts as well: a quick hand lets go before the next.
+    for (const type of ["dragenter", "dragover"]) on(type, (/** @type {DragEvent} */ event) => {
+      const row = rowOf(event);
+      if (this.#dragged === null || !row) return;
+      event.preventDefault();
+      if (event.dataTransfer) event.dataTransfer.dropEffect = "move";
+      const side = sideOf(row, event);
+      if (row.dataset.drop === side) return;
+      unmark();
+      row.dataset.drop = side;
+    });
+    on("drop", (/** @type {DragEvent} */ event) => {
+      const row = rowOf(event);
+      const id = this.#dragged;
+      if (id === null || !row) return;
+      event.preventDefault();
+      const before = sideOf(row, event) === "before" ? row : row.nextElementSibling;
+      unmark();
+      const { scene } = this.table.live.state;
+      const name = entriesOf(scene).find((entry) => entry.id === id)?.name;
+      this.table.change(`Moved ${name} in the order`, moveEntry(scene, id, idOf(before)));
+    });
+    on("dragleave", (/** @type {DragEvent} */ event) => {
+      if (!this.#turns.contains(/** @type {Node | null} */ (event.relatedTarget))) unmark();
+    });
+    on("dragend", () => {
+      unmark();
+      this.#dragged = null;
+    });
   }
 
   #add() {
@@ -138,7 +198,9 @@ export class TurnsPanel extends HTMLElement {
       iconButton("delete", `Remove ${name} from the order`, () => table.change(`Removed ${name}`, [{ op: "delete", path: ["initiativeOrder", { id }] }])),
       this.#players().length > 0 && holder);
     queueMicrotask(() => row.closest(".turn")?.setAttribute("draggable", "true"));
-    return [row];
+    const order = h("div", { class: "turn-place", role: "group", "aria-label": `Place of ${name}` },
+      iconButton("up", `Move ${name} up in the order`, () => this.#step(entry, -1)), iconButton("down", `Move ${name} down in the order`, () => this.#step(entry, 1)));
+    return [order, row];
   }
 
   /** @param {string} id */
@@ -150,3 +212,13 @@ export class TurnsPanel extends HTMLElement {
     this.table.lookAt(thing);
   }
 }
+
+/** The row of the order where something happens. @param {Event} event @returns {HTMLElement | null} */
+const rowOf = ({ target }) => (target instanceof Element ? target.closest(".turn") : null);
+/** Whether something is above or below a row's middle. @param {HTMLElement} row @param {MouseEvent} event */
+function sideOf(row, { clientY }) {
+  const { top, height } = row.getBoundingClientRect();
+  return clientY < top + height / 2 ? "before" : "after";
+}
+/** @param {Element | null} row @returns {string | null} */
+const idOf = (row) => row?.querySelector("[data-entry]")?.getAttribute("data-entry") ?? null;

@@ -8,6 +8,7 @@ const WORDS = { unhurt: "Unhurt", hurt: "Hurt", bloodied: "Bloodied", down: "Dow
  * @typedef {object} Controls what the GM can do to an entry
  * @property {(entry: Record<string, any>) => Node[]} of
  * @property {(entry: Record<string, any>) => unknown} print what they show beside the entry itself
+ * @property {(words: string, edits: import("../live/edits.js").Edit[]) => void} change
  */
 
 /**
@@ -41,11 +42,15 @@ export class TurnOrder extends HTMLElement {
     const own = /** @type {any} */ (members.find(({ id }) => id === you?.id))?.entries ?? [];
     const showsTurn = scene?.showCurrentPlayer !== false;
     if (this.#list.parentNode !== this) fill(this, this.#list);
-    this.#nodes.show(this.#list, entries.map((entry, i) => {
+    /** @type {Map<unknown, number>} */
+    const seen = new Map();
+    this.#nodes.show(this.#list, entries.map((entry) => {
       const isMine = own.includes(entry.id);
       const isCurrent = showsTurn && entry.isCurrentTurn === true;
       const value = [entry, isMine, isCurrent, this.controls?.print(entry)];
-      return this.#nodes.get(`${entry.id} ${i}`, value, () => this.#entry(entry, isMine, isCurrent));
+      const nth = seen.get(entry.id) ?? 0;
+      seen.set(entry.id, nth + 1);
+      return this.#nodes.get(`${nth} ${entry.id}`, value, () => this.#entry(entry, isMine, isCurrent));
     }));
   }
 
@@ -73,8 +78,10 @@ export class TurnOrder extends HTMLElement {
     if (said === null) return;
     const value = Number(said.replace(",", "."));
     if (!Number.isFinite(value) || said === "") return this.#say("An initiative is a number.");
-    this.live.change([{ op: "set", path: ["initiativeOrder", { id: entry.id }, "initiative"], value }])
-      .catch((/** @type {Error} */ error) => this.#say(error.message));
+    /** @type {import("../live/edits.js").Edit[]} */
+    const edits = [{ op: "set", path: ["initiativeOrder", { id: entry.id }, "initiative"], value }];
+    if (this.controls) return this.controls.change(`Set the initiative of ${entry.name}`, edits);
+    this.live.change(edits).catch((/** @type {Error} */ error) => this.#say(error.message));
   }
 
   /** @param {string} text */

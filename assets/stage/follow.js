@@ -1,7 +1,7 @@
 // Leads what a table's connection tells to a stage, and what one does there to the others.
 
 import { keyOf } from "./hit.js";
-import { placeOf } from "./model.js";
+import { MOST_FEET, placeOf } from "./model.js";
 
 /**
  * What stands in hints. A `drag` has the id of the entry, or the name of the map, or the id of the
@@ -9,7 +9,8 @@ import { placeOf } from "./model.js";
  * everywhere. `pointer`, `ping` and `measure` have places in the scene's units.
  *
  * @typedef {{ thing: "token" | "marker" | "map", position: { x: number, y: number, useGridCoordinates?: boolean },
- *   rotation?: number, scale?: number }} DragData `null` takes it back
+ *   rotation?: number, scale?: number, feet?: number, opacity?: number }} DragData `null` takes it back; `scale` is a
+ *   map's, `feet` (its size) and `opacity` are an area's
  * @typedef {{ x: number, y: number }} PointData
  * @typedef {{ points: { x: number, y: number }[] }} WayData
  */
@@ -89,11 +90,13 @@ function showDrag(stage, id, data) {
   const key = keyOf(kind, kind === "map" ? `0 ${id}` : id);
   const place = placeOf(data?.position, stage.grid);
   if (place === null) return stage.drag(key, null);
-  const { rotation, scale } = data;
+  const { rotation, scale, feet, opacity } = data;
   stage.drag(key, {
     ...place,
     ...(kind !== "token" && Number.isFinite(rotation) && { rotation }),
     ...(kind === "map" && Number.isFinite(scale) && scale > 0 && { scale }),
+    ...(kind === "marker" && Number.isFinite(feet) && feet > 0 && feet <= MOST_FEET && { feet }),
+    ...(kind === "marker" && Number.isFinite(opacity) && opacity >= 0 && opacity <= 1 && { opacity }),
   });
 }
 

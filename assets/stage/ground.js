@@ -77,8 +77,8 @@ export class Ground {
   /** Frees everything. */
   stop() {
     this.pictures.stop();
-    this.#underTiles.clear();
-    this.#overTiles.clear();
+    this.#underTiles.stop();
+    this.#overTiles.stop();
   }
 
   /**
@@ -122,8 +122,10 @@ function paintTile(laid, pen, area) {
   return onTile.length > 0;
 }
 
-/** Tells what lies still from what lay still before. @param {Laid[]} laid */
+/** Tells what lies still from what lay still before, and how fine it is. @param {Laid[]} laid */
 function versionOf(laid) {
-  return laid.map(({ map, url, box, drawable }) =>
-    [url, map.isHidden, drawable?.width, drawable?.height, box?.x, box?.y, box?.width, box?.rotation].join(" ")).join("\n");
+  return {
+    lie: laid.map(({ map, url, box, drawable }) => [url, map.isHidden, drawable !== null, box?.x, box?.y, box?.width, box?.rotation].join(" ")).join("\n"),
+    look: laid.map(({ drawable }) => `${drawable?.width} ${drawable?.height}`).join("\n"),
+  };
 }

@@ -79,6 +79,8 @@ import { outlineOf } from "./shapes.js";
 export const CELL = 50;
 /** Feet across a cell. */
 export const FEET = 5;
+/** No area is larger. */
+export const MOST_FEET = 1e4;
 /** A table without a number of cells is so large, until something lies on it. */
 const COLUMNS = 32;
 const ROWS = 18;
@@ -220,12 +222,12 @@ export function markersOf(scene, grid) {
     const inCells = marker.useGridCoordinates === true || object(marker.position).useGridCoordinates === true;
     const place = placeOf(marker.position, grid, inCells);
     if (place === null) return [];
-    const feet = Math.min(1e4, Math.max(0, number(marker.sizeInFeet, 20)));
+    const feet = Math.min(MOST_FEET, Math.max(0, number(marker.sizeInFeet, 20)));
     return [{
       id: text(marker.id),
       shape: SHAPES.includes(marker.shape) ? marker.shape : "circle",
       ...place, inCells, feet,
-      length: feet / FEET * grid.cell,
+      length: lengthOf(feet, grid),
       breadth: grid.cell,
       rotation: number(marker.rotation, 0),
       color: color(marker.color, "#ff5a36"),
@@ -235,6 +237,9 @@ export function markersOf(scene, grid) {
     }];
   });
 }
+
+/** So many feet, in units of the scene. @param {number} feet @param {Grid} grid */
+export const lengthOf = (feet, { cell }) => feet / FEET * cell;
 
 /**
  * @param {any} scene
@@ -292,6 +297,21 @@ export function snapped({ x, y }, size, { cell }) {
   const middle = across % 2 === 1 ? cell / 2 : 0;
   const snap = (/** @type {number} */ value) => Math.round((value - middle) / cell) * cell + middle;
   return { x: snap(x), y: snap(y) };
+}
+
+/**
+ * The place next to a point where an area lies by the grid: squares on whole cells, others with their
+ * middle, or where they start, on a corner, a side or the middle of a cell.
+ *
+ * @param {Point} point
+ * @param {Pick<Marker, "shape" | "length">} marker
+ * @param {Grid} grid
+ * @returns {Point}
+ */
+export function areaPlace(point, { shape, length }, grid) {
+  if (shape === "square" || shape === "cube") return snapped(point, length, grid);
+  const half = grid.cell / 2;
+  return { x: Math.round(point.x / half) * half, y: Math.round(point.y / half) * half };
 }
 
 /**

@@ -7,8 +7,12 @@ const LONGEST = 160;
 /** News of a thing within this time are a movement that goes on. */
 const STREAM = 200;
 
+/** What of a pose changes evenly, beside its place. */
+const PARTS = /** @type {const} */ (["scale", "feet", "opacity"]);
+
 /**
- * @typedef {{ x: number, y: number, rotation?: number, scale?: number }} Pose
+ * @typedef {{ x: number, y: number, rotation?: number, scale?: number, feet?: number, opacity?: number }} Pose `feet` and
+ *   `opacity` are an area's
  * @typedef {{ from: Pose, to: Pose, start: number, duration: number, told: number, flows: boolean }} Track
  */
 
@@ -63,7 +67,10 @@ export class Motion {
       const before = from.rotation ?? to.rotation;
       pose.rotation = before + upToHalfTurn(to.rotation - before) * done;
     }
-    if (to.scale !== undefined) pose.scale = between(from.scale ?? to.scale, to.scale);
+    for (const part of PARTS) {
+      const end = to[part];
+      if (end !== undefined) pose[part] = between(from[part] ?? end, end);
+    }
     return pose;
   }
 
@@ -86,6 +93,6 @@ export class Motion {
 }
 
 /** @param {Pose} a @param {Pose} b */
-function isSame(a, b) {
-  return a.x === b.x && a.y === b.y && a.rotation === b.rotation && a.scale === b.scale;
+export function isSame(a, b) {
+  return a.x === b.x && a.y === b.y && a.rotation === b.rotation && PARTS.every((part) => a[part] === b[part]);
 }

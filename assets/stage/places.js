@@ -1,6 +1,6 @@
 // Where things are: where the scene has them, where somebody drags them, and on the way between.
 
-import { Motion } from "./motion.js";
+import { Motion, isSame } from "./motion.js";
 
 /**
  * @typedef {import("./motion.js").Pose} Pose
@@ -29,7 +29,7 @@ export class Places {
       keys.add(key);
       const dragged = this.#dragged.get(key);
       // The scene has moved it: the drag is over.
-      if (dragged && dragged.until !== Infinity && !isSame(this.#home.get(key), home)) this.#dragged.delete(key);
+      if (dragged && dragged.until !== Infinity && !isSame(this.#home.get(key) ?? home, home)) this.#dragged.delete(key);
       this.#home.set(key, home);
       this.motion.aim(key, this.#dragged.get(key)?.pose ?? home, now, atOnce);
     }
@@ -86,9 +86,4 @@ export class Places {
     for (const key of this.#home.keys()) if (isMeant(key) && this.motion.isMoving(now, key)) return true;
     return false;
   }
-}
-
-/** @param {Pose | undefined} pose @param {Pose} other */
-function isSame(pose, other) {
-  return pose !== undefined && pose.x === other.x && pose.y === other.y && pose.rotation === other.rotation && pose.scale === other.scale;
 }

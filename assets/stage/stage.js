@@ -5,8 +5,9 @@ import { meet } from "./geometry.js";
 import { Gestures } from "./gestures.js";
 import { Ground } from "./ground.js";
 import { hitsAt, keyOf } from "./hit.js";
+import { VIEW_KEYS } from "./keys.js";
 import { feetAlong, inFeet, ruleOf } from "./measure.js";
-import { boxOf, extentOf, fogsOf, gridOf, mapsOf, markersOf, tokensOf } from "./model.js";
+import { boxOf, extentOf, fogsOf, gridOf, lengthOf, mapsOf, markersOf, tokensOf } from "./model.js";
 import { paintPing, paintPointer, paintWay } from "./paint/passing.js";
 import { fogPaths, paintFog, paintMarker, paintMarkerName, paintToken, paintTokenName } from "./paint/things.js";
 import { Passing } from "./passing.js";
@@ -39,8 +40,6 @@ const MOST_PIXELS = 8.5e6;
 /** CSS pixels beside a thing that still count as on it. */
 const REACH = 6;
 const REACH_OF_FINGERS = 18;
-/** How far arrow keys move the view, in CSS pixels. */
-const STEP = 60;
 
 /**
  * Draws a scene, and tells what is done to it with pointers. Draws only when something has changed.
@@ -59,6 +58,7 @@ export class TableStage extends HTMLElement {
   /** Keys of things that stand out. @type {Set<string>} */ chosen = new Set();
   /** Entries that belong to whoever looks. @type {Set<string>} */ mine = new Set();
   /** @type {Tool | null} */ #tool = null;
+  /** What else stands over everything, whatever the tool. @type {Tool["paint"] | null} */ above = null;
   #places = new Places();
   #ground = new Ground(this.#places);
   /** @type {Record<Layer, HTMLCanvasElement>} */ #canvas;
@@ -154,7 +154,7 @@ export class TableStage extends HTMLElement {
   }
 
   get markers() {
-    return this.#posed("marker", this.#markers, ({ id }) => id);
+    return this.#posed("marker", this.#markers, ({ id }) => id).map((marker) => ({ ...marker, length: lengthOf(marker.feet, this.#grid) }));
   }
 
   get fogs() {
@@ -177,8 +177,13 @@ export class TableStage extends HTMLElement {
   set tool(tool) {
     this.#tool?.cancel?.();
     this.#tool = tool;
-    this.#canvas.overlay.style.cursor = tool?.cursor ?? "";
+    this.pointerAs(null);
     this.invalidate("overlay");
+  }
+
+  /** Shows the pointer otherwise than the tool has it. @param {string | null} cursor null: as the tool has it */
+  pointerAs(cursor) {
+    this.#canvas.overlay.style.cursor = cursor ?? this.#tool?.cursor ?? "";
   }
 
   /** Whether all pictures that are to be seen have come, or will not. */
@@ -227,7 +232,12 @@ export class TableStage extends HTMLElement {
 
   /** What there is to see. @returns {Rect} */
   get extent() {
-    const maps = { ...this.#scene, maps: (this.#scene?.maps ?? []).filter((/** @type {any} */ map) => this.showsHidden || map?.data?.isHidden !== true) };
+    return this.extentFor(this.showsHidden);
+  }
+
+  /** What there is to see for somebody else. @param {boolean} withHidden whether hidden maps count @returns {Rect} */
+  extentFor(withHidden) {
+    const maps = { ...this.#scene, maps: (this.#scene?.maps ?? []).filter((/** @type {any} */ map) => withHidden || map?.data?.isHidden !== true) };
     return extentOf(maps, this.#grid, (map) => this.#ground.sizeOf(map));
   }
 
@@ -276,7 +286,7 @@ export class TableStage extends HTMLElement {
   #homes() {
     return [
       ...this.#tokens.map(({ id, x, y }) => /** @type {[string, Pose]} */ ([keyOf("token", id), { x, y }])),
-      ...this.#markers.map(({ id, x, y, rotation }) => /** @type {[string, Pose]} */ ([keyOf("marker", id), { x, y, rotation }])),
+      ...this.#markers.map(({ id, x, y, rotation, feet, opacity }) => /** @type {[string, Pose]} */ ([keyOf("marker", id), { x, y, rotation, feet, opacity }])),
       ...this.#maps.map(({ key, x, y, rotation, scale }) => /** @type {[string, Pose]} */ ([keyOf("map", key), { x, y, rotation, scale }])),
     ];
   }
@@ -340,21 +350,9 @@ export class TableStage extends HTMLElement {
   /** @param {KeyboardEvent} event */
   #key(event) {
     if (event.target !== this || event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
-    const { camera } = this;
-    const moves = /** @type {Record<string, () => void>} */ ({
-      ArrowLeft: () => camera.pan(STEP, 0),
-      ArrowRight: () => camera.pan(-STEP, 0),
-      ArrowUp: () => camera.pan(0, STEP),
-      ArrowDown: () => camera.pan(0, -STEP),
-      "+": () => camera.zoomBy(1.25),
-      "=": () => camera.zoomBy(1.25),
-      "-": () => camera.zoomBy(0.8),
-    });
-    if (event.key === "0") this.fit();
-    else if (moves[event.key]) {
-      moves[event.key]();
-      this.moved();
-    } else return;
+    const move = VIEW_KEYS.find(({ keys }) => Object.hasOwn(keys, event.key))?.keys[event.key];
+    if (!move) return;
+    move(this);
     event.preventDefault();
   }
 
@@ -412,7 +410,7 @@ export class TableStage extends HTMLElement {
     const { zoom } = this.camera;
     const seen = this.camera.seen();
     const isChosen = (/** @type {string} */ key) => this.chosen.has(key);
-    const markers = this.#markers.map((marker) => ({ ...marker, ...this.#places.at(keyOf("marker", marker.id), now) }));
+    const { markers } = this;
     for (const marker of markers) paintMarker(pen, marker, { zoom, isChosen: isChosen(keyOf("marker", marker.id)) });
     if (this.names) for (const marker of markers) paintMarkerName(pen, marker, zoom);
     // Nobody whose turn it is disappears below others, and no player in the fog.
@@ -429,6 +427,7 @@ export class TableStage extends HTMLElement {
   /** @param {CanvasRenderingContext2D} pen @param {number} now */
   #paintOverlay(pen, now) {
     const { zoom } = this.camera;
+    this.above?.(pen, this, now);
     this.#tool?.paint?.(pen, this, now);
     const rule = ruleOf(this.#scene);
     for (const { points } of this.passing.ways.values()) {
