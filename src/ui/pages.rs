@@ -124,11 +124,17 @@ fn page(req: &HttpRequest, name: &str) -> Result<HttpResponse> {
             header::HeaderValue::from_static(value),
         );
     };
-    set("content-security-policy", PAGE_POLICY);
-    set("cross-origin-opener-policy", "same-origin");
     set("cross-origin-resource-policy", "same-site");
-    set("referrer-policy", "no-referrer");
-    set("vary", "Accept, Accept-Encoding");
+    if media_type.starts_with("text/html") || media_type.starts_with("image/svg") {
+        // What can be opened as a document; a page of a hundred small files would carry them
+        // a hundred times for nothing.
+        set("content-security-policy", PAGE_POLICY);
+        set("cross-origin-opener-policy", "same-origin");
+        set("referrer-policy", "no-referrer");
+        set("vary", "Accept, Accept-Encoding");
+    } else {
+        set("vary", "Accept-Encoding");
+    }
     if is_packed {
         set("content-encoding", "gzip");
     }
