@@ -4,6 +4,7 @@ import { DiceTray } from "../elements/dice-tray.js";
 import { TableChat } from "../elements/table-chat.js";
 import { Live } from "../live.js";
 import { reportScreen } from "../screen.js";
+import { TableSound } from "../table-sound.js";
 import { follow } from "../stage/follow.js";
 import { rectangle } from "../stage/fog.js";
 import { isEmpty } from "../stage/model.js";
@@ -13,6 +14,7 @@ import { MAP_TYPE, MapsPanel } from "./maps-panel.js";
 import { MoveTool, nameOf } from "./move-tool.js";
 import { PeoplePanel } from "./people-panel.js";
 import { cover, isLocked, place, removeMap, setMap } from "./scene.js";
+import { SoundsPanel } from "./sounds-panel.js";
 import { GmTable } from "./table.js";
 import { ENTRY_TYPE, TurnsPanel } from "./turns-panel.js";
 
@@ -22,10 +24,11 @@ const PATIENCE = 1_500;
 
 /** @typedef {"move" | "fog" | "area" | "measure" | "ping"} ToolName */
 
-/** The table in the GM's hands. Set `state` and `api` before inserting it. */
+/** The table in the GM's hands. Set `state`, `api` and `uploads` before inserting it. */
 export class GmConsole extends HTMLElement {
   /** @type {import("../state.js").State} */ state;
   /** @type {typeof import("../api.js")} */ api;
+  /** @type {import("../uploads.js").Uploads} */ uploads;
   #stage = Object.assign(new TableStage(), { showsHidden: true, fogShare: 0.55, tabIndex: 0 });
   #gone = new AbortController();
   /** @type {Live} */ #live;
@@ -36,6 +39,7 @@ export class GmConsole extends HTMLElement {
   #maps = new MapsPanel();
   #turns = new TurnsPanel();
   #people = new PeoplePanel();
+  #sounds = new SoundsPanel();
   #bar = h("div", { class: "tool-bar", role: "toolbar", "aria-label": "Tools" });
   #options = h("div", { class: "tool-options" });
   #chosen = h("div", { class: "chosen-bar", role: "group", hidden: true });
@@ -59,6 +63,8 @@ export class GmConsole extends HTMLElement {
     Object.assign(this.#maps, { table, state: this.state });
     Object.assign(this.#turns, { table });
     Object.assign(this.#people, { table, api: this.api });
+    const sound = new TableSound(live, signal, { routes: ["all", "gm"] });
+    Object.assign(this.#sounds, { table, state: this.state, api: this.api, uploads: this.uploads, sound });
     this.#showTools();
     this.#showSide(live);
     const stage = h("div", { class: "console-stage" }, this.#stage, this.#waiting, this.#chosen);
@@ -83,7 +89,7 @@ export class GmConsole extends HTMLElement {
     this.#stage.addEventListener("keydown", (event) => this.#key(event), { signal, capture: true });
     this.#stage.addEventListener("hold", (e) => table.ping(/** @type {CustomEvent} */ (e).detail.scene), { signal });
     this.#takeDrops(stage, signal);
-    reportScreen(live, null, signal);
+    reportScreen(live, sound, signal);
     this.#showStatus("connecting");
     this.#showHistory();
     live.connect();
@@ -166,6 +172,7 @@ export class GmConsole extends HTMLElement {
     const parts = [
       { id: "side-maps", words: "Maps", panel: this.#maps },
       { id: "side-turns", words: "Turns", panel: this.#turns },
+      { id: "side-sounds", words: "Sounds", panel: this.#sounds },
       { id: "side-people", words: "Screens", panel: this.#people },
       { id: "side-chat", words: "Chat", panel: Object.assign(new TableChat(), { live }) },
       { id: "side-dice", words: "Dice", panel: Object.assign(new DiceTray(), { live }) },
