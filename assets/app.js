@@ -6,6 +6,8 @@ import { GmConsole } from "./console/console.js";
 import { GridPanel } from "./console/grid-panel.js";
 import { MapsPanel } from "./console/maps-panel.js";
 import { PeoplePanel } from "./console/people-panel.js";
+import { SoundShelf } from "./console/sound-shelf.js";
+import { SoundsPanel } from "./console/sounds-panel.js";
 import { TurnsPanel } from "./console/turns-panel.js";
 import { DiceTray } from "./elements/dice-tray.js";
 import { FolderChoice } from "./elements/folder-choice.js";
@@ -37,6 +39,8 @@ customElements.define("grid-panel", GridPanel);
 customElements.define("gm-console", GmConsole);
 customElements.define("maps-panel", MapsPanel);
 customElements.define("people-panel", PeoplePanel);
+customElements.define("sound-shelf", SoundShelf);
+customElements.define("sounds-panel", SoundsPanel);
 customElements.define("table-chat", TableChat);
 customElements.define("table-stage", TableStage);
 customElements.define("turn-order", TurnOrder);
@@ -99,7 +103,7 @@ state.addEventListener("change", () => {
   const place = /** @type {HTMLElement} */ (document.getElementById("table"));
   const tab = /** @type {HTMLElement} */ (document.getElementById("tab-table"));
   tab.hidden = !state.isGm;
-  if (state.isGm && !place.hasChildNodes()) mount("table", new GmConsole(), { state, api });
+  if (state.isGm && !place.hasChildNodes()) mount("table", new GmConsole(), { state, api, uploads });
   if (!state.isGm) {
     place.replaceChildren();
     if (!place.hidden) tabs.show("sounds");

@@ -204,10 +204,10 @@ export class Live {
   }
 
   /**
-   * Plays sounds on all screens.
+   * Plays sounds on the screens that are to hear them; `master` is for all tracks, and names none.
    *
-   * @param {{ action: "load" | "play" | "pause" | "stop" | "seek" | "volume" | "fade" | "loop", track: string }
-   *   & Record<string, any>} action
+   * @param {{ action: "load" | "play" | "pause" | "stop" | "seek" | "volume" | "fade" | "loop" | "remove" | "master",
+   *   track?: string } & Record<string, any>} action
    */
   audio(action) {
     return attempt(() => this.#ask({ ...action, type: "audio" }));

@@ -1,52 +1,68 @@
 // Plays what the table sounds like, where the others are in it.
 
 import { sounds } from "./api.js";
+import { byTrack } from "./sound/catalogue.js";
+import { placeIn } from "./sound/timing.js";
+import { Voice } from "./sound/voice.js";
 
-/** How far a sound may be from where it should be, in seconds, and how often that is looked at, in milliseconds. */
-const DRIFT = 0.35;
-const EVERY = 5_000;
+/** How often the places are compared, in milliseconds. */
+const EVERY = 1_000;
 /** How long a browser may think about whether it lets a page be heard. */
 const THOUGHT = 400;
+/** A list of sounds that lacks one is asked for again after so long, in milliseconds. */
+const STALE = 5_000;
+/** Sounds that are still heard when their track has gone on: what fades, and shots that overlap. */
+const TAILS = 16;
 
 /**
  * @typedef {import("./live/state.js").Track} Track
- * @typedef {{ element: HTMLAudioElement, ramp: any }} Player
+ * @typedef {"gone" | "format"} Trouble why a track is not heard here: no such file, or nothing this browser plays
  */
 
 /**
  * The table's sound. Browsers let a page be heard only after somebody has touched it: until then
- * `state` is `blocked`, and `unlock` is to be called with the first touch. Event: `change` of `state`.
+ * `state` is `blocked`, and `unlock` is to be called with the first touch. Events: `change` of `state`,
+ * `trouble` of `troubles`.
  */
 export class TableSound extends EventTarget {
   /** @type {"on" | "blocked" | "off"} */ state = "on";
+  /** Tracks that should be heard here and cannot. @type {Map<string, Trouble>} */ troubles = new Map();
   #live;
   #signal;
-  /** @type {Map<string, Player>} */ #players = new Map();
-  /** Where sounds are, by their id. @type {Promise<Map<string, string>> | null} */ #urls = null;
+  #routes;
+  /** What is heard or loads, by track. @type {Map<string, Voice | null>} */ #voices = new Map();
+  /** @type {Set<Voice>} */ #tails = new Set();
+  /** Fades in that wait for their voice, in seconds. @type {Map<string, number>} */ #fadesIn = new Map();
+  /** @type {Promise<Map<string, import("./sound/catalogue.js").Listed>> | null} */ #list = null;
+  #listedAt = -Infinity;
   #muted = false;
 
   /**
    * @param {import("./live.js").Live} live
    * @param {AbortSignal} signal ends it
+   * @param {{ routes?: string[] }} [options] `routes`: what is to be heard here of what is told; all when left out
    */
-  constructor(live, signal) {
+  constructor(live, signal, { routes = ["all", "display", "gm"] } = {}) {
     super();
     this.#live = live;
     this.#signal = signal;
+    this.#routes = routes;
     live.addEventListener("audio", (/** @type {CustomEvent} */ { detail }) => this.#told(detail), { signal });
     live.addEventListener("status", () => this.#sync(), { signal });
     const timer = setInterval(() => this.#sync(), EVERY);
     signal.addEventListener("abort", () => {
       clearInterval(timer);
-      for (const track of this.#players.keys()) this.#silence(track);
+      for (const track of [...this.#voices.keys()]) this.#silence(track);
+      for (const voice of [...this.#tails]) voice.end();
     });
     this.#probe();
   }
 
+  /** @param {boolean} muted */
   set muted(muted) {
     if (this.#muted === muted) return;
     this.#muted = muted;
-    for (const { element } of this.#players.values()) element.muted = muted;
+    for (const voice of [...this.#voices.values(), ...this.#tails]) if (voice) voice.element.muted = muted;
   }
 
   /** Somebody has touched the page. */
@@ -54,6 +70,12 @@ export class TableSound extends EventTarget {
     if (this.state !== "blocked") return;
     this.#become("on");
     this.#sync();
+  }
+
+  /** The length of a track that is heard here, in seconds; null when it is not known. @param {string} track */
+  durationOf(track) {
+    const duration = this.#voices.get(track)?.element.duration;
+    return duration !== undefined && Number.isFinite(duration) ? duration : null;
   }
 
   async #probe() {
@@ -68,102 +90,155 @@ export class TableSound extends EventTarget {
 
   /** @param {any} told */
   #told(told) {
-    if (typeof told?.track === "string" && told.fade > 0) this.#fade(told.track, told.volume, told.fade);
-    this.#sync();
+    if (typeof told?.track !== "string") {
+      this.#forgive([...this.troubles.keys()]);
+      return this.#sync();
+    }
+    const { track, playing, removed, position, loop, volume, fade = 0 } = told;
+    this.#forgive([track]);
+    const voice = this.#voices.get(track);
+    if (removed || !playing) {
+      this.#fadesIn.delete(track);
+      if (voice && fade > 0) this.#release(track, voice).leave(fade);
+    } else if (voice && position === 0 && voice.element.ended) {
+      // From the beginning, with a fade if there is one.
+      this.#silence(track);
+      if (fade > 0) this.#fadesIn.set(track, fade);
+    } else if (voice && position === 0 && !loop && voice.sounds && isShot(voice)) {
+      // Another shot; the one before is heard to its end.
+      this.#release(track, voice);
+    } else if (voice && fade > 0) {
+      voice.turnTo(volume, fade);
+    }
+    if (playing && fade > 0 && !voice) this.#fadesIn.set(track, fade);
+    this.#sync(track);
   }
 
-  #sync() {
+  /** @param {string} [told] the track of which there is news: it goes where it should be without delay */
+  #sync(told) {
     if (this.#signal.aborted) return;
-    const { tracks } = this.#live.state.audio;
-    for (const track of this.#players.keys()) {
-      if (!tracks.some((other) => other.track === track && other.playing)) this.#silence(track);
-    }
-    for (const track of tracks) if (track.playing) this.#play(track);
+    const { tracks, master = 1 } = this.#live.state.audio;
+    for (const voice of [...this.#voices.values(), ...this.#tails]) if (voice) voice.master = master;
+    const heard = tracks.filter(({ playing, route }) => playing && this.#routes.includes(route));
+    const names = new Set(heard.map(({ track }) => track));
+    for (const track of [...this.#voices.keys()]) if (!names.has(track)) this.#silence(track);
+    for (const track of heard) this.#play(track, track.track === told);
   }
 
-  /** @param {Track} track */
-  async #play(track) {
-    let player = this.#players.get(track.track);
-    if (!player) {
-      player = { element: new Audio(), ramp: null };
-      Object.assign(player.element, { preload: "auto", muted: this.#muted });
-      this.#players.set(track.track, player);
-      const url = await this.#urlOf(track.track);
-      if (this.#players.get(track.track) !== player) return;
-      if (url === undefined) return this.#silence(track.track);
-      player.element.addEventListener("loadedmetadata", () => this.#sync());
-      player.element.src = url;
+  /** @param {Track} track @param {boolean} isNews */
+  async #play(track, isNews) {
+    const name = track.track;
+    if (this.troubles.has(name)) return;
+    let voice = this.#voices.get(name);
+    if (voice === undefined) {
+      this.#voices.set(name, null);
+      const sound = await this.#soundOf(name);
+      if (this.#voices.get(name) !== null) return;
+      this.#voices.delete(name);
+      const now = this.#live.state.audio.tracks.find((other) => other.track === name);
+      if (this.#signal.aborted || !now?.playing || !this.#routes.includes(now.route)) return;
+      // The list did not come: it is asked for again.
+      if (sound === null) return;
+      if (sound === undefined) return this.#fail(name, "gone");
+      // Nothing is loaded of what is over.
+      if (placeIn(now, this.#live.now(), sound.duration ?? NaN) === null) return;
+      voice = this.#begin(now, sound.url);
     }
-    const { element } = player;
+    if (voice === null) return;
+    const { element } = voice;
     element.loop = track.loop;
-    if (player.ramp === null) element.volume = track.volume;
-    if (element.readyState === 0) return;
-    const at = this.#placeIn(track, element.duration);
-    if (at === null) return element.pause();
-    if (Math.abs(element.currentTime - at) > DRIFT) element.currentTime = at;
-    if (!element.paused || this.state !== "on") return;
+    voice.turnTo(track.volume);
+    if (!voice.isReady || this.state !== "on") return;
+    const at = placeIn(track, this.#live.now(), element.duration);
+    if (at === null) return voice.rest();
     try {
-      await element.play();
+      if (isNews && voice.isElsewhere(at)) voice.jump(at);
+      await voice.keep(at);
     } catch (error) {
       if (/** @type {Error} */ (error).name === "NotAllowedError") this.#become("blocked");
     }
   }
 
-  /**
-   * Where a track is now, in seconds; null when it is over.
-   *
-   * @param {Track} track
-   * @param {number} duration
-   */
-  #placeIn({ position, started_at, loop }, duration) {
-    const at = Math.max(0, position + (this.#live.now() - started_at) / 1000);
-    if (!Number.isFinite(duration) || at < duration) return at;
-    return loop && duration > 0 ? at % duration : null;
+  /** @param {Track} track @param {string} url */
+  #begin({ track, volume, loop }, url) {
+    const { master = 1 } = this.#live.state.audio;
+    const voice = new Voice(url, { volume, fadeIn: this.#fadesIn.get(track) ?? 0, isMuted: this.#muted });
+    voice.element.loop = loop;
+    voice.master = master;
+    this.#fadesIn.delete(track);
+    this.#voices.set(track, voice);
+    const isCurrent = () => this.#voices.get(track) === voice;
+    for (const type of ["ready", "settled"]) voice.addEventListener(type, () => isCurrent() && this.#sync());
+    voice.addEventListener("broken", () => isCurrent() && this.#explain(track, voice.element.error?.code));
+    return voice;
   }
 
-  /** @param {string} track @param {number} volume @param {number} seconds */
-  #fade(track, volume, seconds) {
-    const player = this.#players.get(track);
-    if (!player) return;
-    clearInterval(player.ramp);
-    const [from, start] = [player.element.volume, performance.now()];
-    player.ramp = setInterval(() => {
-      const part = Math.min(1, (performance.now() - start) / (seconds * 1000));
-      player.element.volume = Math.min(1, Math.max(0, from + (volume - from) * part));
-      if (part < 1) return;
-      clearInterval(player.ramp);
-      player.ramp = null;
-    }, 50);
+  /**
+   * Lets a voice be heard beside its track, until it is over.
+   *
+   * @param {string} track
+   * @param {Voice} voice
+   */
+  #release(track, voice) {
+    this.#voices.delete(track);
+    const [oldest] = this.#tails;
+    if (this.#tails.size >= TAILS) oldest.end();
+    this.#tails.add(voice);
+    voice.addEventListener("over", () => this.#tails.delete(voice));
+    return voice;
   }
 
   /** @param {string} track */
   #silence(track) {
-    const player = this.#players.get(track);
-    if (!player) return;
-    this.#players.delete(track);
-    clearInterval(player.ramp);
-    player.element.pause();
-    player.element.removeAttribute("src");
+    this.#voices.get(track)?.end();
+    this.#voices.delete(track);
+    this.#fadesIn.delete(track);
   }
 
-  /** @param {string} track */
-  async #urlOf(track) {
-    const known = await this.#list();
-    if (known.has(track)) return known.get(track);
+  // What cannot be played
+
+  /** @param {string} track @param {number | undefined} code why its element gave up */
+  async #explain(track, code) {
+    this.#silence(track);
+    // A connection that broke comes back: the next look tries again.
+    if (code === MediaError.MEDIA_ERR_NETWORK) return;
+    this.#list = null;
+    const sound = await this.#soundOf(track);
+    if (sound !== null) this.#fail(track, sound === undefined ? "gone" : "format");
+  }
+
+  /** @param {string} track @param {Trouble} why */
+  #fail(track, why) {
+    this.troubles.set(track, why);
+    this.dispatchEvent(new Event("trouble"));
+  }
+
+  /** Tries again. @param {string[]} tracks */
+  #forgive(tracks) {
+    const known = tracks.filter((track) => this.troubles.delete(track));
+    if (known.length > 0) this.dispatchEvent(new Event("trouble"));
+  }
+
+  /** @param {string} track @returns {Promise<import("./api.js").Sound | null | undefined>} null when the list cannot be had */
+  async #soundOf(track) {
+    const known = await this.#sounds();
+    if (known === null || known.has(track) || performance.now() - this.#listedAt < STALE) return known && known.get(track)?.sound;
     // It may have come since.
-    this.#urls = null;
-    return (await this.#list()).get(track);
+    this.#list = null;
+    const fresh = await this.#sounds();
+    return fresh && fresh.get(track)?.sound;
   }
 
-  /** @returns {Promise<Map<string, string>>} */
-  async #list() {
-    this.#urls ??= sounds().then(({ loop, oneshot }) =>
-      new Map([loop, oneshot].flatMap((folders) => Object.values(folders).flat()).map(({ id, url }) => [id, url])));
+  async #sounds() {
+    if (this.#list === null) {
+      this.#listedAt = performance.now();
+      this.#list = sounds().then(byTrack);
+    }
     try {
-      return await this.#urls;
+      return await this.#list;
     } catch {
-      this.#urls = null;
-      return new Map();
+      if (performance.now() - this.#listedAt > STALE) this.#list = null;
+      return null;
     }
   }
 
@@ -173,4 +248,9 @@ export class TableSound extends EventTarget {
     this.state = state;
     this.dispatchEvent(new Event("change"));
   }
+}
+
+/** Whether a voice is an effect's. @param {Voice} voice */
+function isShot({ element }) {
+  return new URL(element.src, location.href).pathname.startsWith("/audio/file/oneshot/");
 }

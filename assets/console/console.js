@@ -4,6 +4,7 @@ import { DiceTray } from "../elements/dice-tray.js";
 import { TableChat } from "../elements/table-chat.js";
 import { Live } from "../live.js";
 import { reportScreen } from "../screen.js";
+import { TableSound } from "../table-sound.js";
 import { follow } from "../stage/follow.js";
 import { rectangle } from "../stage/fog.js";
 import { isEmpty } from "../stage/model.js";
@@ -18,6 +19,7 @@ import { MoveTool } from "./move-tool.js";
 import { PeoplePanel } from "./people-panel.js";
 import { cover } from "./scene.js";
 import { press, showShortcuts } from "./shortcuts.js";
+import { SoundsPanel } from "./sounds-panel.js";
 import { GmTable } from "./table.js";
 import { ENTRY_TYPE, TurnsPanel } from "./turns-panel.js";
 
@@ -27,10 +29,11 @@ const PATIENCE = 1_500;
 
 /** @typedef {"move" | "fog" | "area" | "measure" | "ping"} ToolName */
 
-/** The table in the GM's hands. Set `state` and `api` before inserting it. */
+/** The table in the GM's hands. Set `state`, `api` and `uploads` before inserting it. */
 export class GmConsole extends HTMLElement {
   /** @type {import("../state.js").State} */ state;
   /** @type {typeof import("../api.js")} */ api;
+  /** @type {import("../uploads.js").Uploads} */ uploads;
   #stage = Object.assign(new TableStage(), { showsHidden: true, fogShare: 0.55, tabIndex: 0 });
   #gone = new AbortController();
   /** @type {Live} */ #live;
@@ -41,6 +44,7 @@ export class GmConsole extends HTMLElement {
   #maps = new MapsPanel();
   #turns = new TurnsPanel();
   #people = new PeoplePanel();
+  #sounds = new SoundsPanel();
   #bar = h("div", { class: "tool-bar", role: "toolbar", "aria-label": "Tools" });
   #options = h("div", { class: "tool-options" });
   #chosen = new ChosenBar();
@@ -74,6 +78,8 @@ export class GmConsole extends HTMLElement {
     Object.assign(this.#people, { table, frames, api: this.api });
     Object.assign(this.#chosen, { table, frames, hands: this.#hands });
     Object.assign(this.#grid, { table });
+    const sound = new TableSound(live, signal, { routes: ["all", "gm"] });
+    Object.assign(this.#sounds, { table, state: this.state, api: this.api, uploads: this.uploads, sound });
     this.#showTools();
     this.#showSide(live);
     const stage = h("div", { class: "console-stage" }, this.#stage, this.#waiting, this.#grid, this.#chosen);
@@ -98,7 +104,7 @@ export class GmConsole extends HTMLElement {
     document.addEventListener("keydown", (event) => this.#key(event), { signal, capture: true });
     this.#stage.addEventListener("hold", (e) => table.ping(/** @type {CustomEvent} */ (e).detail.scene), { signal });
     this.#takeDrops(stage, signal);
-    reportScreen(live, null, signal);
+    reportScreen(live, sound, signal);
     this.#showStatus("connecting");
     this.#showHistory();
     live.connect();
@@ -184,6 +190,7 @@ export class GmConsole extends HTMLElement {
     const parts = [
       { id: "side-maps", words: "Maps", panel: this.#maps },
       { id: "side-turns", words: "Turns", panel: this.#turns },
+      { id: "side-sounds", words: "Sounds", panel: this.#sounds },
       { id: "side-people", words: "Screens", panel: this.#people },
       { id: "side-chat", words: "Chat", panel: Object.assign(new TableChat(), { live }) },
       { id: "side-dice", words: "Dice", panel: Object.assign(new DiceTray(), { live }) },

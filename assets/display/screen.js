@@ -112,7 +112,7 @@ export class DisplayScreen extends HTMLElement {
       this.#showCorner();
       if (status !== "live") setTimeout(() => this.#showCorner(), PATIENCE + 50);
     });
-    sound.addEventListener("change", () => this.#showCorner(), { signal });
+    for (const type of ["change", "trouble"]) sound.addEventListener(type, () => this.#showCorner(), { signal });
     this.#lostSince = Date.now();
     this.#showScene(table);
     setTimeout(() => this.#showCorner(), PATIENCE + 50);
@@ -191,12 +191,14 @@ export class DisplayScreen extends HTMLElement {
   #showCorner() {
     const isLost = this.#lostSince !== 0 && Date.now() - this.#lostSince >= PATIENCE;
     const isSilent = this.#sound?.state === "blocked";
-    const print = `${isLost} ${isSilent}`;
+    const isStrange = [...(this.#sound?.troubles.values() ?? [])].includes("format");
+    const print = `${isLost} ${isSilent} ${isStrange}`;
     if (this.#corner.dataset.print === print) return;
     this.#corner.dataset.print = print;
     this.#corner.replaceChildren(
       ...(isLost ? [h("p", { class: "lost" }, "The connection is lost. Trying again.")] : []),
       ...(isSilent ? [h("p", {}, icon("silent"), "Tap the screen once for sound")] : []),
+      ...(isStrange ? [h("p", {}, icon("silent"), "This screen cannot play the sound: its browser does not know the format")] : []),
     );
   }
 

@@ -3,22 +3,31 @@ import { h, say } from "../dom.js";
 
 const NEW = "\n";
 
-/** Lets the visitor choose a folder, or make one. Set `make` before inserting it. */
+/** Lets the visitor choose a folder, or make one. Set `make` before inserting it. Event: `change`. */
 export class FolderChoice extends HTMLElement {
+  /** What stands before it. */ label = "into";
   /** Makes the folder on the server. @type {(path: string) => Promise<unknown>} */ make;
   /** Called after a folder was made. @type {() => Promise<unknown>} */ made;
-  #select = h("select", { on: { change: () => this.#chosen() } });
+  #select = h("select", { on: { change: (/** @type {Event} */ event) => {
+    event.stopPropagation();
+    this.#chosen();
+  } } });
   /** @type {string[]} */ #folders = [];
   #value = "";
 
   connectedCallback() {
-    this.replaceChildren(h("label", { class: "field inline" }, h("span", {}, "into"), this.#select));
+    this.replaceChildren(h("label", { class: "field inline" }, h("span", {}, this.label), this.#select));
     this.#show();
   }
 
   /** The folder's path, empty for the top. */
   get value() {
     return this.#value;
+  }
+
+  set value(value) {
+    this.#value = value;
+    this.#show();
   }
 
   /** @param {string[]} folders */
@@ -39,6 +48,7 @@ export class FolderChoice extends HTMLElement {
   async #chosen() {
     if (this.#select.value !== NEW) {
       this.#value = this.#select.value;
+      this.#tell();
       return;
     }
     this.#select.value = this.#value;
@@ -51,10 +61,15 @@ export class FolderChoice extends HTMLElement {
       if (!this.#folders.includes(tidy)) this.#folders = [...this.#folders, tidy].sort();
       this.#value = tidy;
       this.#show();
+      this.#tell();
       await this.made();
       say(this, `Folder “${tidy}” is ready; the next files go in there.`);
     } catch (error) {
       say(this, error instanceof Error ? error.message : String(error), "error");
     }
+  }
+
+  #tell() {
+    this.dispatchEvent(new Event("change"));
   }
 }

@@ -31,7 +31,7 @@ export class TableState extends EventTarget {
   /** @type {Member | null} */ you = null;
   /** @type {Member[]} */ members = [];
   /** Lines and rolls, by `chat_seq`. @type {Line[]} */ chat = [];
-  /** @type {{ tracks: Track[] } & Record<string, any>} */ audio = { tracks: [] };
+  /** `master` is on top of each track's volume, `route` for the GM that of new tracks. @type {{ tracks: Track[], master?: number, route?: Track["route"] }} */ audio = { tracks: [] };
   /** The lasting state of screens, by the member's id. @type {Record<string, any>} */ displays = {};
   /** @type {Record<string, any>} */ limits = {};
 
@@ -70,8 +70,11 @@ export class TableState extends EventTarget {
       this.audio = /** @type {any} */ (told);
       return;
     }
-    const others = this.audio.tracks.filter((track) => track.track !== told.track);
-    this.audio = { ...this.audio, tracks: told.removed ? others : [...others, told] };
+    const { tracks } = this.audio;
+    const isTold = (/** @type {Track} */ { track }) => track === told.track;
+    if (told.removed) this.audio = { ...this.audio, tracks: tracks.filter((track) => !isTold(track)) };
+    // Each keeps its place in the list.
+    else this.audio = { ...this.audio, tracks: tracks.some(isTold) ? tracks.map((track) => (isTold(track) ? told : track)) : [...tracks, told] };
   }
 
   /** What the server tells of the screens: the lasting state of one, or of all. @param {any} told */

@@ -192,6 +192,12 @@ fn object(body: &JsonBody) -> Result<JsonText> {
 #[expect(dead_code, reason = "describes what the table's rules put together")]
 struct Playback {
     tracks: Vec<Track>,
+    /// On top of each track's volume; absent, 1.
+    #[schema(required = false, minimum = 0, maximum = 1)]
+    master: Option<f64>,
+    /// Who hears a track that is new, for the GM; absent, `all`.
+    #[schema(required = false)]
+    route: Option<SoundRoute>,
 }
 
 /// One track.
@@ -230,21 +236,21 @@ async fn read_playback(tables: Data<Tables>, seat: Seat) -> Result<Json<Value>> 
 #[expect(dead_code, reason = "describes a body that is read field by field")]
 struct SoundAction {
     action: SoundVerb,
-    /// Which sound: its id in `/audio/list`; at most 256 bytes.
-    #[schema(min_length = 1, example = "rain")]
-    track: String,
+    /// Which sound: its id in `/audio/list`; at most 256 bytes. Only `master` needs none.
+    #[schema(required = false, min_length = 1, example = "rain")]
+    track: Option<String>,
     /// Seconds; `seek` needs it.
     #[schema(required = false, minimum = 0, maximum = 10_000_000)]
     position: Option<f64>,
-    /// 0 to 1; `volume` and `fade` need it.
+    /// 0 to 1; `volume` and `fade` need it. With `master`, on top of each track's.
     #[schema(required = false, minimum = 0, maximum = 1)]
     volume: Option<f64>,
-    /// Who hears it from now on.
+    /// Who hears it from now on. With `master`, all tracks and those to come.
     #[schema(required = false)]
     route: Option<SoundRoute>,
     #[schema(rename = "loop", required = false)]
     looped: Option<bool>,
-    /// Of a fade, in seconds.
+    /// Of a fade, in seconds; also of `play`, `pause`, `stop` and `remove`, which else are at once.
     #[schema(required = false, minimum = 0, maximum = 3600)]
     duration: Option<f64>,
 }
@@ -261,6 +267,8 @@ enum SoundVerb {
     Volume,
     Fade,
     Loop,
+    Remove,
+    Master,
 }
 
 #[derive(ToSchema)]

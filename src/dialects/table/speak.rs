@@ -4,7 +4,7 @@ use super::commit::{Held, Told, Waiting};
 use super::dice::{Expr, os_die};
 use super::people::Person;
 use super::record::{Line, Receipt, Record};
-use super::sound::{self, What};
+use super::sound::{self, Done, Route};
 use super::view::{View, Watcher};
 use super::wire::{self, ClientMessage, DisplayAction, Refusal};
 use super::{DISPLAYS, GMS, MEMBERS, PLAYERS, REMOVED, TableRules};
@@ -336,12 +336,21 @@ impl TableRules {
     ) -> Result<(), Refusal> {
         let done = self.side_mut().sound.apply(action, now.unix_ms);
         let done = done.map_err(|message| Refusal::new("invalid", message))?;
-        let fade = (action.what == What::Fade).then(|| action.duration.unwrap_or(1.0));
+        let fade = action.fade();
         for (group, role) in ROLES {
-            let heard = done.track.route.reaches(role);
-            if heard || done.before.is_some_and(|before| before.reaches(role)) {
-                self.hold(To::Groups(group), wire::audio(&done.track, heard, fade));
-            }
+            let heard_before = |before: &Option<Route>| before.is_some_and(|b| b.reaches(role));
+            let frame = match &done {
+                Done::Track { now, .. } if now.route.reaches(role) => wire::audio(now, fade),
+                Done::Track { now, before } if heard_before(before) => {
+                    wire::audio_removed(&now.track, None)
+                }
+                Done::Removed { track, before } if heard_before(before) => {
+                    wire::audio_removed(track, fade)
+                }
+                Done::All => wire::audio_all(self.side.sound.seen_by(role)),
+                Done::Track { .. } | Done::Removed { .. } => continue,
+            };
+            self.hold(To::Groups(group), frame);
         }
         let sound = Some(self.side.sound.clone());
         self.keep_side(id, now, |record| {

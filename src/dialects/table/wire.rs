@@ -434,6 +434,8 @@ fn sound_action(fields: &Fields<'_>) -> Result<sound::Action, String> {
         "volume" => sound::What::Volume,
         "fade" => sound::What::Fade,
         "loop" => sound::What::Loop,
+        "remove" => sound::What::Remove,
+        "master" => sound::What::Master,
         other => return Err(format!("there is no audio action {}", quote(other))),
     };
     let route = match fields.maybe_word("route")?.as_deref() {
@@ -445,7 +447,10 @@ fn sound_action(fields: &Fields<'_>) -> Result<sound::Action, String> {
     };
     let action = sound::Action {
         what,
-        track: fields.word("track")?,
+        track: match what {
+            sound::What::Master => String::new(),
+            _ => fields.word("track")?,
+        },
         position: fields.number("position")?,
         volume: fields.number("volume")?,
         route,
@@ -650,17 +655,25 @@ pub fn signal(from: &str, data: &JsonText) -> Frame {
     Frame::text(&[head.as_bytes(), data.as_str().as_bytes(), b"}"])
 }
 
-/// `audio`: a track changed, or is no longer for this listener.
-pub fn audio(track: &Sounding, heard: bool, fade: Option<f64>) -> Frame {
-    if !heard {
-        return small(&json!({ "type": "audio", "track": track.track, "removed": true }));
-    }
-    let mut message = json!({ "type": "audio" });
-    if let (Value::Object(message), Value::Object(track)) = (&mut message, track.to_json()) {
-        message.extend(track);
-        if let Some(seconds) = fade {
-            message.insert("fade".into(), json!(seconds));
-        }
+/// `audio`: a track changed; with `fade`, in so many seconds.
+pub fn audio(track: &Sounding, fade: Option<f64>) -> Frame {
+    audio_message(track.to_json(), fade)
+}
+
+/// `audio`: a track is no longer for this listener.
+pub fn audio_removed(track: &str, fade: Option<f64>) -> Frame {
+    audio_message(json!({ "track": track, "removed": true }), fade)
+}
+
+/// `audio`: all tracks, as in the welcome.
+pub fn audio_all(sound: Value) -> Frame {
+    audio_message(sound, None)
+}
+
+fn audio_message(mut message: Value, fade: Option<f64>) -> Frame {
+    message["type"] = json!("audio");
+    if let Some(seconds) = fade {
+        message["fade"] = json!(seconds);
     }
     small(&message)
 }

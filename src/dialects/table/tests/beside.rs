@@ -301,6 +301,58 @@ fn sound_is_a_state_that_a_joiner_can_start_from() {
 }
 
 #[test]
+fn sound_moves_from_screen_to_screen_with_one_word() {
+    let mut t = table();
+    let mut act = |action: Value| {
+        let mut message = json!({ "type": "audio" });
+        let fields = action.as_object().unwrap().clone();
+        message.as_object_mut().unwrap().extend(fields);
+        let answer = t.ada.asks(&mut t.world, message);
+        let tv = t.tv.told(&mut t.world, "audio").pop();
+        (answer["type"].clone(), tv)
+    };
+    let (_, heard) = act(json!({ "action": "play", "track": "rain", "duration": 2 }));
+    let heard = heard.unwrap();
+    assert_eq!(
+        (&heard["playing"], &heard["fade"]),
+        (&json!(true), &json!(2.0))
+    );
+    // To the GM alone: the screen knows of no track any more.
+    let (answer, heard) = act(json!({ "action": "master", "route": "gm", "volume": 0.5 }));
+    assert_eq!(answer, "ack");
+    assert_eq!(
+        heard,
+        Some(json!({ "type": "audio", "tracks": [], "master": 0.5 }))
+    );
+    let (_, heard) = act(json!({ "action": "play", "track": "wind" }));
+    assert_eq!(heard, None);
+    let (_, heard) = act(json!({ "action": "master", "route": "display" }));
+    let heard = heard.unwrap();
+    assert_eq!(heard["tracks"].as_array().unwrap().len(), 2);
+    assert_eq!(
+        heard["route"],
+        Value::Null,
+        "what is to come is the GM's to know"
+    );
+    let (_, heard) = act(json!({ "action": "remove", "track": "wind", "duration": 1 }));
+    assert_eq!(
+        heard,
+        Some(json!({ "type": "audio", "track": "wind", "removed": true, "fade": 1.0 }))
+    );
+    let (answer, heard) = act(json!({ "action": "remove", "track": "wind" }));
+    assert_eq!((answer, heard), (json!("ack"), None));
+    assert_eq!(act(json!({ "action": "master" })).0, "nack");
+    t.world.crash(0);
+    let mut ada = Member::join(Role::Gm, "Ada", &mut t.world);
+    let audio = ada.told(&mut t.world, "welcome").remove(0)["audio"].take();
+    assert_eq!(
+        (&audio["master"], &audio["route"]),
+        (&json!(0.5), &json!("display"))
+    );
+    assert_eq!(audio["tracks"].as_array().unwrap().len(), 1);
+}
+
+#[test]
 fn rest_plays_as_the_gm_does() {
     let mut t = table();
     let body = super::world::text(r#"{"action":"play","track":"rain"}"#);
