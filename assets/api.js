@@ -95,6 +95,13 @@ export const deleteSound = (category, sound) => call("DELETE", `/audio/file/${en
 /** @typedef {{ id: string, name: string }} Table */
 
 /**
+ * Whether the table `main` is open to all, and where this browser sits already; takes no seat.
+ *
+ * @returns {Promise<{ open: boolean, seat: (Table & { role: "player" | "display" }) | null }>}
+ */
+export const door = () => call("GET", "/tables/join");
+
+/**
  * Joins a table; a cookie remembers it.
  *
  * @param {{ code?: string, role: "player" | "display" }} request without a code: the table that is open to all, if one is

@@ -85,6 +85,8 @@ const TABLE: &[(&str, &str, Who)] = &[
     ("post", "/signout", OwnPage),
     ("get", "/tables", Gm),
     ("post", "/tables", Gm),
+    // What one's own cookie proves, and no more.
+    ("get", "/tables/join", Anyone),
     ("post", "/tables/join", OwnPage),
     ("delete", "/tables/{id}", Gm),
     ("post", "/tables/{id}/code", Gm),
