@@ -8,8 +8,8 @@ use crate::access::{
 };
 use crate::accounts::{self, AccountFile, Accounts, Ledger};
 use crate::audio::{self, SOUNDS, TagReader};
-use crate::banner::banner;
-use crate::config::{Config, Environment, Secret, ServerRole, Speaker};
+use crate::banner::{Facts, banner};
+use crate::config::{Config, Environment, Players, Secret, ServerRole, Speaker};
 use crate::demo;
 use crate::dialects::chat::{self, Chat};
 use crate::dialects::nexus::{Rooms, assets, assets::AssetBook};
@@ -26,8 +26,9 @@ use crate::ice::{self, Ice};
 use crate::library::Library;
 use crate::live::{CloseCode, Couriers, Keeper, Stage, start_courier};
 use crate::maps::{self, MAPS, Thumbs};
+use crate::mdns::{self, Announcement};
 use crate::metrics::Metrics;
-use crate::model::MapMove;
+use crate::model::{MapMove, TableId};
 use crate::scenes::{self, Aliases, SCENES, read_current, write_current};
 use crate::sockets::{Sockets, open_sockets, upgrade};
 use crate::store::{PendingIntent, Store, Watcher};
@@ -51,6 +52,7 @@ use futures_util::TryFutureExt;
 use futures_util::future::{Either, ready};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::convert::Infallible;
+use std::io::IsTerminal;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -310,6 +312,10 @@ impl Server {
         let listener = listen(config.listen, "--listen ADDR:PORT")?;
         let further = listen_further(&config)?;
         let addr = listener.local_addr()?;
+        if mdns::is_wanted(&config, addr) {
+            let name = format!("{}.local", config.mdns.mdns_name);
+            policy.machine().announce_as(Some(&name));
+        }
         let keeper = Keeper::start({
             let store = store.clone();
             move |scene| write_current(&store, scene)
@@ -375,7 +381,7 @@ impl Server {
             )),
             aliases: Data::new(Aliases::open(store.private().join("aliases.json"))),
             tags: Data::new(TagReader::default()),
-            tables: Data::new(Tables::new(directory, open.clone())),
+            tables: Data::new(Tables::new(directory, open.clone(), addr)),
             accounts: Data::new(accounts),
             ledger,
             policy: Data::new(policy),
@@ -460,10 +466,18 @@ impl Server {
         follow_accounts(shared.ledger.clone(), shared.policy.clone());
         let handle = server.handle();
         let serving = actix_rt::spawn(server);
+        // Last, and without waiting: nobody who has the address waits for the name.
+        let announced = shared.policy.machine().announced_as();
+        let announcement = announced
+            .and_then(|_| Announcement::start(&config.mdns.mdns_name, &shared.policy, self.addr));
         stop.await;
+        let goodbye = announcement.map(|announcement| actix_rt::spawn(announcement.stop()));
         shared.nexus.stop();
         shared.signaling.stop();
         drain(&shared.couriers, &handle, &shared.open).await;
+        if let Some(goodbye) = goodbye {
+            let _ = goodbye.await;
+        }
         drop(watcher);
         drop(serving);
         Ok(())
@@ -473,6 +487,7 @@ impl Server {
         let (store, addr) = (self.store.clone(), self.addr);
         let (config, policy) = (self.shared.config.clone(), self.shared.policy.clone());
         let (scanned, own_password) = (self.scanned.clone(), self.own_password.clone());
+        let tables = self.shared.tables.clone();
         let further = self.further.iter().map(|further| {
             let addr = further.listener.local_addr()?;
             Ok((further.speaker.name(), addr))
@@ -480,17 +495,18 @@ impl Server {
         let further = further.collect::<std::io::Result<Vec<_>>>()?;
         Ok(Watcher::start(self.store.clone(), move || {
             scanned.send_replace(true);
-            eprintln!(
-                "{}",
-                banner(
-                    &config,
-                    &policy,
-                    own_password.as_ref(),
-                    addr,
-                    &further,
-                    &store
-                )
-            );
+            let code = match config.players {
+                Players::Open => None,
+                Players::Code => tables.directory.get(TableId::MAIN).ok(),
+            };
+            let facts = Facts {
+                own_password: own_password.as_ref(),
+                code: code.map(|table| table.code.to_string()),
+                addr,
+                further: &further,
+                is_terminal: std::io::stderr().is_terminal(),
+            };
+            eprintln!("{}", banner(&config, &policy, &facts, &store));
         })?)
     }
 }

@@ -65,6 +65,7 @@ const TABLE: &[(&str, &str, Who)] = &[
     ("get", "/audio/list", Seated),
     ("get", "/audio/playback", Seated),
     ("put", "/audio/playback", Gm),
+    ("get", "/tables/{id}/invite", Gm),
     ("get", "/tables/{id}/members", Gm),
     ("delete", "/tables/{id}/members/{member}", Gm),
     ("get", "/tables/{id}/scene", AtMain),
