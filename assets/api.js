@@ -95,6 +95,13 @@ export const deleteSound = (category, sound) => call("DELETE", `/audio/file/${en
 /** @typedef {{ id: string, name: string }} Table */
 
 /**
+ * Whether the table `main` is open to all, and where this browser sits already; takes no seat.
+ *
+ * @returns {Promise<{ open: boolean, seat: (Table & { role: "player" | "display" }) | null }>}
+ */
+export const door = () => call("GET", "/tables/join");
+
+/**
  * Joins a table; a cookie remembers it.
  *
  * @param {{ code?: string, role: "player" | "display" }} request without a code: the table that is open to all, if one is
@@ -117,6 +124,14 @@ export const waitingScreens = async () => (await call("GET", "/tables/main/pair"
 
 /** Lets the screen in that shows this number. @param {string} number */
 export const confirmScreen = (number) => call("PUT", "/tables/main/pair", { number });
+
+/**
+ * How others come to the table, and whether somebody has, for the GM.
+ *
+ * @returns {Promise<{ code: string, needs_code: boolean, addresses: { origin: string, join: string, qr: string }[], local_only: boolean,
+ *   reached: { origin: string, page: "join" | "display", seconds: number, count: number } | null }>} `qr`: a picture of `join`, SVG
+ */
+export const invitation = () => call("GET", "/tables/main/invite");
 
 /** Gives the table another code. @returns {Promise<{ code: string }>} */
 export const renewCode = () => call("POST", "/tables/main/code");

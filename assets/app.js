@@ -97,12 +97,17 @@ const chosen = (panel) => {
 tabs.addEventListener("choose", (e) => chosen(/** @type {CustomEvent} */ (e).detail));
 customElements.define("tab-bar", TabBar);
 
+// The way in is the GM's to show.
+const door = /** @type {HTMLElement} */ (document.getElementById("come-in"));
+door.addEventListener("click", () => /** @type {GmConsole | null} */ (document.querySelector("gm-console"))?.comeIn());
+
 // The table is the GM's. Players see sounds only, so that is where they start.
 state.addEventListener("change", () => {
   if (!state.asked) return;
   const place = /** @type {HTMLElement} */ (document.getElementById("table"));
   const tab = /** @type {HTMLElement} */ (document.getElementById("tab-table"));
   tab.hidden = !state.isGm;
+  door.hidden = !state.isGm;
   if (state.isGm && !place.hasChildNodes()) mount("table", new GmConsole(), { state, api, uploads });
   if (!state.isGm) {
     place.replaceChildren();

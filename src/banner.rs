@@ -1,27 +1,35 @@
 //! What a person reads when the server starts: where it is, who may do what, what it found.
 
-use crate::access::{Machine, Policy};
+use crate::access::Policy;
 use crate::config::{Access, Config, Players, Secret};
 use crate::store::Store;
 use qrcode::QrCode;
 use qrcode::render::unicode::Dense1x2;
 use std::fmt::Write;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
-/// The text, for standard error. `further`: other listeners by name. `own_password` is the one that the server has made, to be shown.
-pub fn banner(
-    config: &Config,
-    policy: &Policy,
-    own_password: Option<&Secret>,
-    addr: SocketAddr,
-    further: &[(&str, SocketAddr)],
-    store: &Store,
-) -> String {
+/// What only the running server knows.
+pub struct Facts<'a> {
+    /// The password that the server has made, to be shown.
+    pub own_password: Option<&'a Secret>,
+    /// What players need to join, when they do.
+    pub code: Option<String>,
+    /// Where the main listener is.
+    pub addr: SocketAddr,
+    /// Other listeners by name.
+    pub further: &'a [(&'a str, SocketAddr)],
+    /// Whether it is shown in a window, which has colours, and not written to a file.
+    pub is_terminal: bool,
+}
+
+/// The text, for standard error.
+pub fn banner(config: &Config, policy: &Policy, facts: &Facts<'_>, store: &Store) -> String {
+    let addr = facts.addr;
     let mut text = format!("\nTablekeep {}\n", env!("CARGO_PKG_VERSION"));
     let mut line = |name: &str, value: String| {
         let _ = writeln!(text, "  {name:<16}{value}");
     };
-    let network = network_urls(policy.machine(), addr);
+    let network = policy.machine().ways(addr);
     if let Some(local) = local_url(addr) {
         line("on this machine", local);
     }
@@ -40,8 +48,8 @@ pub fn banner(
         }
         None => line("on the network", "no network found".into()),
     }
-    for (name, addr) in further {
-        let url = match network_urls(policy.machine(), *addr).into_iter().next() {
+    for (name, addr) in facts.further {
+        let url = match policy.machine().ways(*addr).into_iter().next() {
             Some(url) => url,
             None => format!("http://localhost:{}", addr.port()),
         };
@@ -49,16 +57,20 @@ pub fn banner(
     }
     line("data folder", store.root().display().to_string());
     line("access", access(config));
-    if let Some(password) = own_password {
+    if let Some(password) = facts.own_password {
         line("GM password", password.expose().to_owned());
     }
+    if let Some(code) = &facts.code {
+        line("table code", code.clone());
+    }
     line("found", found(store));
-    if config.qr
-        && let Some(code) = network.first().and_then(|url| qr(url))
-    {
-        text.push('\n');
-        text.push_str(&code);
-        let _ = writeln!(text, "  {}", network[0]);
+    if let Some(first) = network.first().filter(|_| config.qr) {
+        // In the fragment, which no browser sends.
+        let code = facts.code.as_ref().map(|code| format!("#{code}"));
+        let join = format!("{first}/join{}", code.unwrap_or_default());
+        if let Some(picture) = qr(&join, facts.is_terminal) {
+            let _ = writeln!(text, "\n{picture}  Phones join at {first}/join");
+        }
     }
     text
 }
@@ -66,23 +78,6 @@ pub fn banner(
 fn local_url(addr: SocketAddr) -> Option<String> {
     let ip = addr.ip();
     (ip.is_unspecified() || ip.is_loopback()).then(|| format!("http://localhost:{}", addr.port()))
-}
-
-/// Where other devices find the server, the likeliest first.
-fn network_urls(machine: &Machine, addr: SocketAddr) -> Vec<String> {
-    let addresses = match addr.ip() {
-        ip if ip.is_unspecified() => machine.network_addresses(),
-        ip if ip.is_loopback() => Vec::new(),
-        ip => vec![ip],
-    };
-    addresses
-        .into_iter()
-        .map(|ip| url(ip, addr.port()))
-        .collect()
-}
-
-fn url(ip: IpAddr, port: u16) -> String {
-    format!("http://{}", SocketAddr::new(ip, port))
 }
 
 fn access(config: &Config) -> String {
@@ -127,17 +122,22 @@ fn found(store: &Store) -> String {
     }
 }
 
-/// The address as a code for phones, indented, in half blocks.
-fn qr(url: &str) -> Option<String> {
+/// The address as a code for phones, indented, in half blocks. In a window its colours are said, as
+/// not every phone reads light on dark; elsewhere it is meant for light letters.
+fn qr(url: &str, is_terminal: bool) -> Option<String> {
     let code = QrCode::new(url).ok()?;
     let picture = code
         .render::<Dense1x2>()
         .dark_color(Dense1x2::Light)
         .light_color(Dense1x2::Dark)
         .build();
+    let (begin, end) = match is_terminal && cfg!(unix) {
+        true => ("\x1b[97;40m", "\x1b[0m"),
+        false => ("", ""),
+    };
     let mut text = String::new();
     for row in picture.lines() {
-        let _ = writeln!(text, "  {row}");
+        let _ = writeln!(text, "  {begin}{row}{end}");
     }
     Some(text)
 }

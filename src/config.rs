@@ -3,6 +3,7 @@
 mod accounts;
 mod chat;
 mod ice;
+mod mdns;
 mod nexus;
 mod peerjs;
 mod peershare;
@@ -12,6 +13,7 @@ mod speak;
 pub use accounts::AccountLimits;
 pub use chat::ChatLimits;
 pub use ice::Ice;
+pub use mdns::Mdns;
 pub use nexus::Nexus;
 pub use peerjs::PeerJs;
 pub use peershare::{Environment, MayCreate, PeerShare};
@@ -121,6 +123,10 @@ pub struct Config {
     /// Let everybody read GET /metrics and GET /readyz, not only the GM
     #[arg(long, env = "TABLEKEEP_METRICS_OPEN", hide_short_help = true)]
     pub metrics_open: bool,
+
+    /// How it is found by name.
+    #[command(flatten)]
+    pub mdns: Mdns,
 
     /// Print a QR code of the network address at start
     #[arg(long, env = "TABLEKEEP_QR", value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set)]

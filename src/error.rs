@@ -76,6 +76,9 @@ pub enum Error {
     /// The disk (or a quota) is full.
     #[error("the disk is full: nothing was changed; free some space and try again")]
     DiskFull,
+    /// Something could not be made durable; the text says what that means.
+    #[error("{0}")]
+    NotSaved(String),
     /// The client learns nothing more; the cause goes to the log.
     #[error("internal error; the server's log has the cause")]
     Internal(#[source] std::io::Error),
@@ -182,7 +185,7 @@ impl ResponseError for Error {
             Self::UnsupportedType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::RangeNotSatisfiable { .. } => StatusCode::RANGE_NOT_SATISFIABLE,
             Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
-            Self::DiskFull => StatusCode::INSUFFICIENT_STORAGE,
+            Self::DiskFull | Self::NotSaved(_) => StatusCode::INSUFFICIENT_STORAGE,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }

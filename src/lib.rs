@@ -11,7 +11,7 @@
 //! - [`accounts`]: who may sign in with a name.
 //! - [`tables`]: which tables there are, and the ways to them.
 //! - [`dialects`]: the protocols that clients speak over WebSockets.
-//! - [`ice`]: how browsers reach each other.
+//! - [`ice`]: how browsers reach each other. [`mdns`]: the server's name on the local network.
 //! - [`sockets`]: from a handshake to a room. [`ui`]: the browser pages. [`server`]: puts it all
 //!   together. [`command`]: the command line.
 
@@ -30,6 +30,7 @@ pub mod json;
 pub mod library;
 pub mod live;
 pub mod maps;
+pub mod mdns;
 pub mod memory;
 pub mod metrics;
 pub mod model;

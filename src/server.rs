@@ -21,8 +21,8 @@ use crate::access::{
 };
 use crate::accounts::{AccountFile, Accounts, Ledger};
 use crate::audio::{SOUNDS, TagReader};
-use crate::banner::banner;
-use crate::config::{Config, Secret, ServerRole, Speaker};
+use crate::banner::{Facts, banner};
+use crate::config::{Config, Players, Secret, ServerRole, Speaker};
 use crate::dialects::chat::Chat;
 use crate::dialects::nexus::{Rooms, assets::AssetBook};
 use crate::dialects::peerjs::{Broker, Switchboard};
@@ -35,8 +35,10 @@ use crate::ice::Ice;
 use crate::library::Library;
 use crate::live::{CloseCode, Couriers, Keeper, start_courier};
 use crate::maps::{MAPS, Thumbs};
+use crate::mdns::{self, Announcement};
 use crate::memory;
 use crate::metrics::Metrics;
+use crate::model::TableId;
 use crate::scenes::{Aliases, SCENES, read_current, write_current};
 use crate::sockets::Sockets;
 use crate::store::{PendingIntent, Store, Watcher};
@@ -48,6 +50,7 @@ use actix_web::dev::AppConfig;
 use actix_web::web::Data;
 use futures_util::TryFutureExt;
 use futures_util::future::{Either, ready};
+use std::io::IsTerminal;
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::sync::Arc;
@@ -158,6 +161,10 @@ impl Server {
         let listener = listen(config.listen, "--listen ADDR:PORT")?;
         let further = listen_further(&config)?;
         let addr = listener.local_addr()?;
+        if mdns::is_wanted(&config, addr) {
+            let name = format!("{}.local", config.mdns.mdns_name);
+            policy.machine().announce_as(Some(&name));
+        }
         let keeper = Keeper::start({
             let store = store.clone();
             move |scene| write_current(&store, scene)
@@ -227,7 +234,7 @@ impl Server {
             )),
             aliases: Data::new(Aliases::open(store.private().join("aliases.json"))),
             tags: Data::new(TagReader::default()),
-            tables: Data::new(Tables::new(directory, open.clone())),
+            tables: Data::new(Tables::new(directory, open.clone(), addr)),
             accounts: Data::new(accounts),
             ledger,
             base: Foundation {
@@ -315,10 +322,19 @@ impl Server {
         let handle = server.handle();
         let serving = actix_rt::spawn(server);
         memory::started();
+        // Last, and without waiting: nobody who has the address waits for the name.
+        let announced = shared.base.policy.machine().announced_as();
+        let announcement = announced.and_then(|_| {
+            Announcement::start(&config.mdns.mdns_name, &shared.base.policy, self.addr)
+        });
         stop.await;
+        let goodbye = announcement.map(|announcement| actix_rt::spawn(announcement.stop()));
         shared.nexus.stop();
         shared.signaling.stop();
         drain(&shared.couriers, &handle, &shared.open).await;
+        if let Some(goodbye) = goodbye {
+            let _ = goodbye.await;
+        }
         drop(watcher);
         drop(serving);
         Ok(())
@@ -328,6 +344,7 @@ impl Server {
         let (store, addr) = (self.store.clone(), self.addr);
         let Foundation { config, policy, .. } = self.shared.base.clone();
         let (scanned, own_password) = (self.scanned.clone(), self.own_password.clone());
+        let tables = self.shared.tables.clone();
         let further = self.further.iter().map(|further| {
             let addr = further.listener.local_addr()?;
             Ok((further.speaker.name(), addr))
@@ -335,17 +352,18 @@ impl Server {
         let further = further.collect::<std::io::Result<Vec<_>>>()?;
         Ok(Watcher::start(self.store.clone(), move || {
             scanned.send_replace(true);
-            eprintln!(
-                "{}",
-                banner(
-                    &config,
-                    &policy,
-                    own_password.as_ref(),
-                    addr,
-                    &further,
-                    &store
-                )
-            );
+            let code = match config.players {
+                Players::Open => None,
+                Players::Code => tables.directory.get(TableId::MAIN).ok(),
+            };
+            let facts = Facts {
+                own_password: own_password.as_ref(),
+                code: code.map(|table| table.code.to_string()),
+                addr,
+                further: &further,
+                is_terminal: std::io::stderr().is_terminal(),
+            };
+            eprintln!("{}", banner(&config, &policy, &facts, &store));
         })?)
     }
 }

@@ -115,6 +115,11 @@ export class GmConsole extends HTMLElement {
     this.#live.close();
   }
 
+  /** Shows how others come to the table. */
+  comeIn() {
+    return this.#people.comeIn();
+  }
+
   // What stands around the stage
 
   #showTools() {

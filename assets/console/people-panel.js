@@ -15,7 +15,7 @@ export class PeoplePanel extends HTMLElement {
   #members = h("ul", { class: "people" });
   #none = h("p", { class: "soft" }, "Nobody else is here yet.");
   #code = h("output", { class: "table-code" });
-  #address = h("p", { class: "soft" });
+  /** Whether the way in is shown. */ #isShowing = false;
   #waitingNodes = new Nodes();
   #nodes = new Nodes();
 
@@ -25,13 +25,11 @@ export class PeoplePanel extends HTMLElement {
     const { live } = this.table;
     fill(this,
       this.#waitingPart,
-      h("section", { "aria-labelledby": "in-title" }, h("h3", { id: "in-title" }, "Come in"), this.#address,
+      h("section", { "aria-labelledby": "in-title" }, h("h3", { id: "in-title" }, "Come in"),
+        h("button", { type: "button", class: "button", on: { click: () => this.comeIn() } }, "Show address and QR code"),
         h("p", { class: "code-line" }, h("span", {}, "Code"), this.#code, h("button", { type: "button", class: "button quiet small", on: { click: () => this.#renew() } }, "New code")),
-        h("p", { class: "soft" }, "A TV opens ", h("strong", {}, `${location.host}/display`), " and shows a number; it appears here, and one click lets it in.")),
+        h("p", { class: "soft" }, "A TV opens ", h("strong", {}, "/display"), " at the same address and shows a number; it appears here, and one click lets it in.")),
       h("section", { "aria-labelledby": "here-title" }, h("h3", { id: "here-title" }, "At the table"), this.#none, this.#members));
-    const isHere = /^(localhost|127\.|\[::1\])/.test(location.hostname);
-    fill(this.#address, "Phones open ", h("strong", {}, `${location.host}/join`), " and enter this code.",
-      isHere && " That address works on this machine only: what the server printed at its start names the one for others.");
     for (const type of ["members", "display", "status"]) live.addEventListener(type, () => this.#show(), { signal });
     this.#show();
     this.#askCode();
@@ -42,6 +40,22 @@ export class PeoplePanel extends HTMLElement {
 
   disconnectedCallback() {
     this.#gone.abort();
+  }
+
+  /** Shows how others come to the table. */
+  async comeIn() {
+    if (this.#isShowing) return;
+    this.#isShowing = true;
+    try {
+      // Loaded when it is first wanted: the page itself must be light.
+      const { comeIn } = await import("./come-in.js");
+      await comeIn(this.api);
+      await this.#askCode();
+    } catch (error) {
+      this.table.trouble(error);
+    } finally {
+      this.#isShowing = false;
+    }
   }
 
   async #askCode() {

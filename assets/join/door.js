@@ -1,23 +1,26 @@
-import { ApiError, joinTable } from "../api.js";
+import { ApiError, door, joinTable } from "../api.js";
 import { fill, h } from "../dom.js";
 
 /**
- * Asks for a name, and for the table's code where one is needed. Set `code`, `name`, `heading` and
- * `trouble` before inserting it. Event: `enter` with `{ name, table }`.
+ * Asks for a name, and for the table's code where one is needed. Nothing is joined before the button is
+ * pressed. Set `code`, `name`, `heading` and `trouble` before inserting it. Event: `enter` with `{ name, table }`.
  */
 export class JoinDoor extends HTMLElement {
   code = "";
   name = "";
   heading = "";
   trouble = "";
-  /** A table that is open to all. @type {import("../api.js").Table | null} */ #open = null;
+  /** Where this browser sits already. @type {Awaited<ReturnType<typeof door>>["seat"]} */ #seat = null;
+  /** @type {Promise<void>} */ #looked;
   #trouble = h("p", { class: "trouble", role: "alert" });
+  #known = h("div", { class: "known-seat", hidden: true });
   #name = h("input", { type: "text", name: "name", required: true, maxLength: 64, autocomplete: "nickname", spellcheck: false, enterKeyHint: "go" });
   #code = h("input", { type: "text", name: "code", maxLength: 12, autocomplete: "off", autocapitalize: "characters", spellcheck: false, class: "code-input", enterKeyHint: "go" });
   #codeField = h("label", { class: "field", hidden: true }, h("span", {}, "The table's code"), this.#code,
     h("small", {}, "Four letters and digits. Your GM has them, and a QR code that fills them in."));
   #submit = h("button", { type: "submit", class: "button wide" }, "Join the table");
-  #fields = h("fieldset", { class: "bare" }, h("label", { class: "field" }, h("span", {}, "Your name"), this.#name), this.#codeField, this.#submit);
+  #other = h("button", { type: "button", class: "button quiet wide", hidden: true, on: { click: () => this.#askForCode() } }, "Another table");
+  #fields = h("fieldset", { class: "bare" }, h("label", { class: "field" }, h("span", {}, "Your name"), this.#name), this.#codeField, this.#submit, this.#other);
 
   connectedCallback() {
     this.#name.value = this.name;
@@ -29,20 +32,47 @@ export class JoinDoor extends HTMLElement {
     } } }, this.#fields);
     fill(this,
       h("header", {}, h("img", { src: "/ui/icon.svg", alt: "", width: 64, height: 64 }), h("h1", {}, this.heading || "Come to the table")),
-      this.#trouble, form);
-    // Without a code it is asked whether one is needed at all.
-    if (this.code === "") this.#knock();
-    else this.#showCode();
+      this.#trouble, this.#known, form);
+    if (this.code !== "") this.#showCode();
+    this.#looked = this.#look();
     if (this.name === "") this.#name.focus();
   }
 
-  async #knock() {
+  /** Whether a code is needed, and whether there is a seat that would be given up. */
+  async #look() {
     try {
-      this.#open = await joinTable({ role: "player" });
+      const { open, seat } = await door();
+      if (seat?.role === "display") this.#warn(seat);
+      else if (this.code === "" && seat) this.#goOn(seat);
+      if (this.code === "" && !open && !this.#seat) this.#showCode();
     } catch (error) {
       if (/** @type {ApiError} */ (error).status === 0) this.#say(error);
       this.#showCode();
     }
+  }
+
+  /** One sits here already: nothing need be joined. @param {import("../api.js").Table & { role: "player" | "display" }} seat */
+  #goOn(seat) {
+    this.#seat = seat;
+    this.#submit.textContent = `Go on at ${seat.name}`;
+    this.#other.hidden = false;
+  }
+
+  #askForCode() {
+    this.#seat = null;
+    this.#other.hidden = true;
+    this.#submit.textContent = "Join the table";
+    this.#showCode();
+    this.#code.focus();
+  }
+
+  /** A screen would lose its place. @param {import("../api.js").Table} table */
+  #warn(table) {
+    fill(this.#known, h("p", {}, "This browser is a screen of ", h("strong", {}, table.name), ". Whoever joins here as a player takes its place."),
+      h("a", { class: "button wide", href: "/display" }, "Back to the screen"));
+    this.#known.hidden = false;
+    this.#submit.textContent = "Join as a player all the same";
+    this.#submit.classList.add("quiet");
   }
 
   #showCode() {
@@ -57,10 +87,17 @@ export class JoinDoor extends HTMLElement {
     if (name === "") return this.#name.focus();
     this.#fields.disabled = true;
     this.#trouble.textContent = "";
+    const isWarned = !this.#known.hidden;
+    await this.#looked;
+    // Nobody gives up a screen's place who was not told of it.
+    if (!isWarned && !this.#known.hidden) {
+      this.#fields.disabled = false;
+      return;
+    }
     try {
       const needsCode = !this.#codeField.hidden;
-      const table = needsCode ? await joinTable({ code, role: "player" }) : (this.#open ?? await joinTable({ role: "player" }));
-      this.dispatchEvent(new CustomEvent("enter", { detail: { name, table } }));
+      const { id, name: called } = this.#seat ?? await joinTable(needsCode ? { code, role: "player" } : { role: "player" });
+      this.dispatchEvent(new CustomEvent("enter", { detail: { name, table: { id, name: called } } }));
     } catch (error) {
       this.#fields.disabled = false;
       this.#showCode();

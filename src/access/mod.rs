@@ -41,7 +41,7 @@ pub use account::{
 pub use attempts::{ATTEMPTS_PER_MINUTE, Attempt, Attempts, Client, Guesses, Wrongs};
 pub use cookie::{find as find_cookie, is_secure, set as set_cookie};
 pub use keys::{Keys, random};
-pub use machine::Machine;
+pub use machine::{Machine, leads_out};
 pub use passes::{Generations, GmSession, Grant, Passes, SIGN_IN, own_password};
 pub use passwords::{Busy, NOBODYS, Passwords, hash_now};
 pub use policy::{Farewell, Policy, SocketAddrs, Verdict};

@@ -111,7 +111,7 @@ impl Policy {
     /// From the settings.
     pub fn new(config: &Config, passes: Passes) -> Self {
         Self {
-            machine: Arc::new(Machine::new(&config.allow_host)),
+            machine: Arc::new(Machine::new(&config.allow_host, &config.mdns.mdns_name)),
             passes: Arc::new(passes),
             accounts: None,
             seats: Arc::default(),
@@ -174,10 +174,7 @@ impl Policy {
                 "pages of {origin} may not use this server; start it with --allow-origin {origin} to allow them"
             )));
         }
-        let own_host = match host_ip {
-            Some(ip) => self.machine.has_address(ip),
-            None => self.machine.has_name(host),
-        };
+        let own_host = self.is_own(host);
         let own_page = page == Page::Own;
         let has_cookie = own_page && head.headers.contains_key(header::COOKIE);
         let proven = if has_cookie {
@@ -225,6 +222,19 @@ impl Policy {
             account,
             basis,
             ..verdict
+        }
+    }
+
+    /// Whether a request calls the server by an address or name of this machine, and not by one of
+    /// something in front of it.
+    pub fn is_of_this_machine(&self, head: &RequestHead) -> bool {
+        host_of(head).is_some_and(|host| self.is_own(host))
+    }
+
+    fn is_own(&self, host: &str) -> bool {
+        match as_ip(host) {
+            Some(ip) => self.machine.has_address(ip),
+            None => self.machine.has_name(host),
         }
     }
 

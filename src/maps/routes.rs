@@ -308,9 +308,7 @@ async fn thumb(
         library.stage().open(seat.table).await?;
     }
     let found = locate(&library, shelf, &path, seat)?;
-    let thumb = library
-        .run(move |store| thumbs.get(store, &found, width.w))
-        .await?;
+    let thumb = thumbs.get(library.store(), found, width.w).await?;
     send_bytes(&req, thumb.media_type, &thumb.tag, thumb.bytes)
 }
 

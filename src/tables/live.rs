@@ -81,11 +81,12 @@ async fn list_members(tables: Data<Tables>, id: Path<String>, _gm: Gm) -> Result
 /// Removes a member: its connections are closed with 4403, its token no longer counts.
 ///
 /// Further sockets of the same joining, or of the same player's account, are closed as well.
-/// With `--players code` it stays away once the table has another code.
+/// With `--players code` it stays away once the table has another code. It is out at once; 507 says
+/// that this could not be saved, and to ask again.
 #[utoipa::path(tag = "tables", params(
         ("id" = String, Path, description = "Id of the table", example = "main"),
         ("member" = String, Path, description = "Id of the member", example = "k3v9x2qa")),
-    responses((status = 200, body = Message), (status = 404, body = ErrorBody), GmErrors))]
+    responses((status = 200, body = Message), (status = 404, body = ErrorBody), (status = 507, body = ErrorBody), GmErrors))]
 #[delete("/tables/{id}/members/{member}")]
 async fn remove_member(
     tables: Data<Tables>,

@@ -3,12 +3,13 @@
 use super::pairing::{Answer, Ticket};
 use super::{MAX_NAME_CHARS, Table, Tables};
 use crate::access::{
-    Attempt, Client, Gm, OwnPage, Policy, Role, Verdict, find_cookie, is_secure, set_cookie,
+    Attempt, Client, Gm, Grant, OwnPage, Policy, Role, Verdict, find_cookie, is_secure, set_cookie,
 };
 use crate::config::{Config, Players};
 use crate::error::{Error, ErrorBody, Problem, Result};
 use crate::http::{
-    GmErrors, GuestErrors, Message, Registrar, ShortBody, WriteErrors, blocking, to_the_end,
+    GmErrors, GuestErrors, Message, PublicErrors, Registrar, ShortBody, WriteErrors, blocking,
+    to_the_end,
 };
 use crate::model::TableId;
 use actix_web::http::header;
@@ -29,6 +30,7 @@ pub(super) fn routes(config: &mut impl Registrar) {
     config
         .service(list)
         .service(create)
+        .service(door)
         .service(join)
         .service(delete_table)
         .service(renew_code)
@@ -195,6 +197,58 @@ struct Joined {
     name: String,
 }
 
+/// A seat that a browser has taken.
+#[derive(Serialize, ToSchema)]
+struct TakenSeat {
+    #[schema(value_type = String, example = "main")]
+    id: TableId,
+    #[schema(example = "Main table")]
+    name: String,
+    /// `player` or `display`.
+    #[schema(example = "player")]
+    role: &'static str,
+}
+
+/// What somebody who stands at the door needs to know.
+#[derive(Serialize, ToSchema)]
+struct Door {
+    /// Whether the table `main` can be joined without its code.
+    open: bool,
+    /// Where this browser sits already, as its cookie proves.
+    seat: Option<TakenSeat>,
+}
+
+/// Says whether a code is needed, and whether this browser has joined a table already. Takes no seat and
+/// changes none.
+#[utoipa::path(tag = "tables", responses((status = 200, body = Door), PublicErrors))]
+#[get("/tables/join")]
+async fn door(tables: Data<Tables>, config: Data<Config>, req: HttpRequest) -> HttpResponse {
+    let grant = grant_of(&req);
+    let seat = grant.and_then(|grant| {
+        let table = tables.directory.get(grant.table).ok()?;
+        Some(TakenSeat {
+            id: table.id,
+            name: table.name,
+            role: match grant.role {
+                Role::Display => "display",
+                Role::Player | Role::Gm => "player",
+            },
+        })
+    });
+    HttpResponse::Ok()
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .json(Door {
+            open: config.players == Players::Open,
+            seat,
+        })
+}
+
+/// The joining that the request's cookie proves.
+fn grant_of(req: &HttpRequest) -> Option<Grant> {
+    let verdict = req.extensions().get::<Verdict>().copied();
+    verdict.and_then(|verdict| verdict.grant)
+}
+
 /// Joins the table with this code: a cookie remembers it for 90 days, or until the code is renewed.
 ///
 /// Codes are slowed down per address.
@@ -294,9 +348,7 @@ async fn ask_to_pair(
     tables.directory.get(TableId::parse(&id)?)?;
     let ticket = find_cookie(req.headers(), TICKET_COOKIE).and_then(parse_ticket);
     let secure = is_secure(&req);
-    let verdict = req.extensions().get::<Verdict>().copied();
-    let grant = verdict.and_then(|verdict| verdict.grant);
-    let belongs = grant.filter(|grant| grant.role == Role::Display);
+    let belongs = grant_of(&req).filter(|grant| grant.role == Role::Display);
     let belongs = belongs.map(|grant| grant.table);
     let asked = tables
         .pairing

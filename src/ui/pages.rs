@@ -2,9 +2,10 @@
 
 use crate::error::{Error, Result};
 use crate::http::{FilesBelow, PublicErrors, Registrar, Tail, send_bytes, send_document};
+use crate::tables::{Opened, Tables};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, AcceptEncoding, Header};
-use actix_web::web;
+use actix_web::web::{self, Data};
 use actix_web::{HttpRequest, HttpResponse, get};
 use bytes::Bytes;
 use flate2::Compression;
@@ -67,7 +68,8 @@ async fn root(req: HttpRequest) -> Result<HttpResponse> {
     (status = 200, description = "The page", content_type = "text/html"),
     (status = 304, description = "The client has it already"), (status = 412, body = crate::error::ErrorBody), PublicErrors))]
 #[get("/display")]
-async fn display(req: HttpRequest) -> Result<HttpResponse> {
+async fn display(tables: Data<Tables>, req: HttpRequest) -> Result<HttpResponse> {
+    tables.arrivals.note(&req, Opened::Display);
     page(&req, "display.html")
 }
 
@@ -76,7 +78,8 @@ async fn display(req: HttpRequest) -> Result<HttpResponse> {
     (status = 200, description = "The page", content_type = "text/html"),
     (status = 304, description = "The client has it already"), (status = 412, body = crate::error::ErrorBody), PublicErrors))]
 #[get("/join")]
-async fn join(req: HttpRequest) -> Result<HttpResponse> {
+async fn join(tables: Data<Tables>, req: HttpRequest) -> Result<HttpResponse> {
+    tables.arrivals.note(&req, Opened::Join);
     page(&req, "join.html")
 }
 

@@ -65,6 +65,7 @@ const TABLE: &[(&str, &str, Who)] = &[
     ("get", "/audio/list", Seated),
     ("get", "/audio/playback", Seated),
     ("put", "/audio/playback", Gm),
+    ("get", "/tables/{id}/invite", Gm),
     ("get", "/tables/{id}/members", Gm),
     ("delete", "/tables/{id}/members/{member}", Gm),
     ("get", "/tables/{id}/scene", AtMain),
@@ -85,6 +86,8 @@ const TABLE: &[(&str, &str, Who)] = &[
     ("post", "/signout", OwnPage),
     ("get", "/tables", Gm),
     ("post", "/tables", Gm),
+    // What one's own cookie proves, and no more.
+    ("get", "/tables/join", Anyone),
     ("post", "/tables/join", OwnPage),
     ("delete", "/tables/{id}", Gm),
     ("post", "/tables/{id}/code", Gm),

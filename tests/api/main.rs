@@ -15,6 +15,7 @@ mod files;
 mod hathora;
 mod hostile;
 mod ice;
+mod invite;
 mod login;
 mod maps;
 mod nexus_assets;

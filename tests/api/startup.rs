@@ -208,6 +208,8 @@ fn the_first_lines_say_where_it_is_and_what_it_found() {
     let flags = [
         "--listen",
         "0.0.0.0:0",
+        "--mdns",
+        "false",
         "--loopback-gm",
         "true",
         "--data-dir",
@@ -234,6 +236,8 @@ fn the_first_lines_say_where_it_is_and_what_it_found() {
     let nobody = [
         "--listen",
         "0.0.0.0:0",
+        "--mdns",
+        "false",
         "--loopback-gm",
         "false",
         "--data-dir",

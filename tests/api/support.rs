@@ -75,9 +75,15 @@ pub fn start_in(folder: &Path, flags: &[&str]) -> TestServer {
 fn spawn(folder: &Path, vars: &[(&str, &str)], flags: &[&str]) -> TestServer {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tablekeep"));
     command.envs(vars.iter().copied());
-    command.args(["--listen", "127.0.0.1:0", "--qr", "false", "--workers", "2"]);
-    if !flags.contains(&"--loopback-gm") {
-        command.args(["--loopback-gm", "true"]);
+    for (name, value) in [
+        ("--listen", "127.0.0.1:0"),
+        ("--qr", "false"),
+        ("--workers", "2"),
+        ("--loopback-gm", "true"),
+    ] {
+        if !flags.contains(&name) {
+            command.args([name, value]);
+        }
     }
     command.arg("--data-dir").arg(folder).args(flags);
     let stderr = NamedTempFile::new().unwrap();
@@ -89,10 +95,13 @@ fn spawn(folder: &Path, vars: &[(&str, &str)], flags: &[&str]) -> TestServer {
     let mut line = String::new();
     stdout.read_line(&mut line).unwrap();
     let addr = line.trim().strip_prefix("listening on http://");
-    let addr = addr
+    let mut addr: SocketAddr = addr
         .expect("the server prints its address")
         .parse()
         .unwrap();
+    if addr.ip().is_unspecified() {
+        addr.set_ip([127, 0, 0, 1].into());
+    }
     TestServer {
         addr,
         data: None,

@@ -71,6 +71,35 @@ fn furnished() -> tempfile::TempDir {
 }
 
 #[test]
+fn the_door_tells_a_browser_its_own_seat_and_takes_none() {
+    let server = start_with(CODE);
+    let gm = gm(&server);
+    let tuesday = create(&server, &gm, "Tuesday");
+    let door = |cookie: &str| with_cookie(&server, cookie, "GET", "/tables/join", "");
+    let nobody = door("");
+    assert_eq!(nobody.whole(), (200, json!({"open": false, "seat": null})));
+    assert_eq!(nobody.header("set-cookie"), None);
+    let screen = join(&server, &tuesday, "display");
+    let seat = json!({"id": tuesday["id"], "name": "Tuesday", "role": "display"});
+    let known = door(&screen);
+    assert_eq!(known.value(), json!({"open": false, "seat": seat}));
+    assert_eq!(known.header("set-cookie"), None);
+    // Not for a page from elsewhere, and not any more once the code is another.
+    let headers = [
+        ("cookie", screen.as_str()),
+        ("origin", "https://evil.example"),
+    ];
+    let foreign = server.send("GET", "/tables/join", &headers, b"");
+    assert_eq!(foreign.value()["seat"], Value::Null);
+    let path = format!("/tables/{}/code", tuesday["id"].as_str().unwrap());
+    assert_eq!(with_cookie(&server, &gm, "POST", &path, "").status, 200);
+    assert_eq!(door(&screen).value()["seat"], Value::Null);
+    let open = start_with(&["--loopback-gm", "false"]);
+    let door = open.get("/tables/join");
+    assert_eq!(door.value(), json!({"open": true, "seat": null}));
+}
+
+#[test]
 fn tables_are_made_listed_and_deleted() {
     let server = start();
     let list = tables(&server, "");

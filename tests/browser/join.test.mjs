@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { assertNothingSecret, COLORS, faultsOf, openGuest, SCENE, startTable, weigh } from "./tables.mjs";
+import { assertNothingSecret, COLORS, faultsOf, numberOf, openGuest, SCENE, startTable, weigh } from "./tables.mjs";
 
 const PHONE = { width: 360, height: 740, deviceScaleFactor: 2, isMobile: true, hasTouch: true };
 const { red, blue, brenna } = COLORS;
@@ -190,9 +190,10 @@ test("a wrong code, a seat that is gone and a removal are said in words", async 
   await table.gm.act((id) => live.kick(id), id);
   await phone.says("join-door h1", "You were removed from the table");
   assert.equal(await phone.page.$eval('input[name="name"]', (input) => input.value), "Ada");
-  await phone.page.reload();
   // It may come back as long as the code is the same; with another it may not.
+  await phone.says('join-door button[type="submit"]', "Go on at Main table");
   await table.gm.rest("POST", "/tables/main/code");
+  await phone.page.reload();
   await phone.page.waitForSelector('input[name="code"]', { visible: true });
   await phone.page.type('input[name="code"]', code);
   await phone.page.keyboard.press("Enter");
@@ -204,6 +205,49 @@ test("a wrong code, a seat that is gone and a removal are said in words", async 
   // Whoever has joined with the old code is out at once.
   await table.gm.rest("POST", "/tables/main/code");
   await phone.says(".trouble", "ask your GM for the table's code");
+});
+
+test("nothing is joined before the button is pressed, and nobody loses a seat by looking at the door", async (t) => {
+  const table = await startTable(t);
+  const { server, browser, gm } = table;
+  const cookie = async ({ page }) => (await page.browserContext().cookies()).find(({ name }) => name === "tablekeep-table")?.value;
+  const stranger = await openGuest(browser, PHONE);
+  await stranger.page.goto(`${server.base}/join`, { waitUntil: "networkidle0" });
+  assert.equal(await cookie(stranger), undefined);
+
+  // A screen stays one, unless somebody says otherwise.
+  const screen = await openGuest(browser, { width: 1600, height: 900 });
+  await screen.page.goto(`${server.base}/display`);
+  await gm.pair(await numberOf(screen));
+  await screen.says(".display-card", "Waiting for the GM");
+  const seat = await cookie(screen);
+  await screen.page.goto(`${server.base}/join`);
+  await screen.says(".known-seat", "This browser is a screen of Main table");
+  // A button that is still changing its colour has no contrast to be judged.
+  await screen.page.evaluate(() => Promise.all(document.getAnimations().map(({ finished }) => finished)));
+  assert.deepEqual(await faultsOf(screen.page), []);
+  assert.equal(await cookie(screen), seat);
+  await screen.page.click(".known-seat a");
+  await screen.says(".display-card", "Waiting for the GM");
+  await screen.page.goto(`${server.base}/join`);
+  await screen.says(".known-seat", "Main table");
+  await screen.page.type('input[name="name"]', "Ada");
+  await screen.page.click('join-door button[type="submit"]');
+  await screen.until(() => document.querySelector("player-seat")?.dataset.is === "well");
+  assert.notEqual(await cookie(screen), seat);
+
+  // So does a player at another table.
+  const other = (await gm.rest("POST", "/tables", { name: "Tuesday" })).body;
+  const phone = await sitDown(table, "Bo", `#${other.code}`);
+  const place = await cookie(phone);
+  await phone.page.evaluate(() => localStorage.clear());
+  await phone.page.goto(`${server.base}/join`);
+  await phone.says('join-door button[type="submit"]', "Go on at Tuesday");
+  await phone.page.type('input[name="name"]', "Bo");
+  await phone.page.tap('join-door button[type="submit"]');
+  await phone.says(".seat-head h1", "Tuesday");
+  assert.equal(await cookie(phone), place);
+  for (const { problems } of [stranger, screen, phone]) assert.deepEqual(problems, []);
 });
 
 test("a server that was killed in the middle of a drag is back within 3 s, and the token is where it was let go", async (t) => {

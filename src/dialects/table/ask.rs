@@ -110,14 +110,7 @@ impl TableRules {
                 let members = self.people.present().map(|p| p.to_json(assigned));
                 let _ = reply.send(members.collect());
             }
-            Request::Kick { member, reply } => {
-                if self.remove_member(&member, now, out) {
-                    let told = Told::Caller(reply);
-                    self.submit(Waiting::Removed { member, told }, now, out);
-                } else {
-                    let _ = reply.send(Ok(false));
-                }
-            }
+            Request::Kick { member, reply } => self.remove(member, Told::Caller(reply), now, out),
             Request::Scene { view, reply } => {
                 let _ = reply.send(self.doc.seen_by(view));
             }

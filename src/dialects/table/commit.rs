@@ -62,6 +62,20 @@ impl Told {
             Self::Caller(_) => None,
         }
     }
+
+    /// It could not be done.
+    pub fn refuse(self, refusal: Refusal, out: &mut Outgoing) {
+        match self {
+            Self::Member(conn, Some(id)) => {
+                out.send(To::One(conn), Lane::Control, refusal.frame(&id));
+            }
+            Self::Member(conn, None) => {
+                let frame = wire::error(&format!("kick: {}", refusal.message));
+                out.send(To::One(conn), Lane::Control, frame);
+            }
+            Self::Caller(reply) => drop(reply.send(Err(refusal))),
+        }
+    }
 }
 
 impl Waiting {
@@ -100,6 +114,8 @@ pub(super) enum Held {
     Member(String),
     /// Somebody gets no answer unless it fails.
     Quiet(ConnId),
+    /// A member that is out already stays out.
+    Removed { member: String, told: Told },
     /// A message was taken: its sender is told, and told again if it asks again.
     Ack {
         conn: ConnId,
@@ -275,16 +291,7 @@ impl TableRules {
             }
             Waiting::Page(conn, _) => self.return_head(conn, now, out),
             Waiting::Put(put) => put.refuse(refusal),
-            Waiting::Removed { told, .. } => match told {
-                Told::Member(conn, Some(id)) => {
-                    out.send(To::One(conn), Lane::Control, refusal.frame(&id));
-                }
-                Told::Member(conn, None) => {
-                    let frame = wire::error(&format!("kick: {}", refusal.message));
-                    out.send(To::One(conn), Lane::Control, frame);
-                }
-                Told::Caller(reply) => drop(reply.send(Err(refusal))),
-            },
+            Waiting::Removed { told, .. } => told.refuse(not_kept_out(refusal), out),
         }
     }
 
@@ -707,6 +714,7 @@ impl TableRules {
                     out.send(To::One(conn), Lane::Control, frame);
                     self.receipts.add(id, receipt, now.unix_ms);
                 }
+                Held::Removed { member, told } => self.removed(member, told, now, out),
                 Held::Reply(reply) => reply(Ok(self.doc.head())),
             }
         }
@@ -737,6 +745,7 @@ impl TableRules {
                 | Held::Line(_)
                 | Held::Screen { .. }
                 | Held::Member(_) => {}
+                Held::Removed { told, .. } => told.refuse(not_kept_out(refusal.clone()), out),
                 Held::Reply(reply) => reply(Err(refusal.clone())),
             }
         }
@@ -976,6 +985,16 @@ impl TableRules {
                 let _ = saver.send(good);
             }));
         }
+    }
+}
+
+/// What is said of a removal instead, which is not taken back.
+fn not_kept_out(cause: Refusal) -> Refusal {
+    let message = "they are out for now, but that could not be saved, so the table may know them again \
+        after a restart; try again";
+    Refusal {
+        message: message.into(),
+        ..cause
     }
 }
 

@@ -166,6 +166,8 @@ pub struct TableRules {
     /// Writes that wait for the commit that is under way.
     waiting: VecDeque<Waiting>,
     waiting_bytes: usize,
+    /// Members that were put out, oldest first; not yet known to be so on disk.
+    unsure: VecDeque<String>,
     /// What the journal has not answered yet, oldest first.
     flights: VecDeque<Flight>,
     disk: commit::DiskState,
@@ -275,6 +277,7 @@ impl TableRules {
             records: Vec::new(),
             waiting: VecDeque::new(),
             waiting_bytes: 0,
+            unsure: VecDeque::new(),
             flights: VecDeque::new(),
         }
     }

@@ -68,7 +68,7 @@ impl OpenTable {
 impl From<Refusal> for Error {
     fn from(refusal: Refusal) -> Self {
         match refusal.code {
-            "storage" => Self::DiskFull,
+            "storage" => Self::NotSaved(refusal.message),
             "busy" => Self::Unavailable(refusal.message),
             "precondition" => Self::PreconditionFailed(refusal.message),
             "conflict" => Self::Conflict(refusal.message),

@@ -21,6 +21,8 @@ pub(super) const LINES: usize = 200;
 const SCREENS: usize = 64;
 /// Assigned entries.
 const ASSIGNED: usize = 500;
+/// Members that were put out while the disk takes nothing; of more the oldest cannot be asked for again.
+const UNSURE: usize = 1000;
 
 impl TableRules {
     pub(super) fn hint(
@@ -111,32 +113,29 @@ impl TableRules {
         {
             let frame = self.ack_frame(id, &receipt, None);
             return out.send(To::One(from), Lane::Control, frame);
-        } else if self.is_removing(id.as_deref()) || self.remove_member(member, now, out) {
-            // At once; what is left is to make sure that it stays so.
-            let member = member.to_owned();
-            let told = Told::Member(from, id);
-            return self.submit(Waiting::Removed { member, told }, now, out);
         } else {
-            Refusal::new("not_found", "there is no such member")
+            return self.remove(member.to_owned(), Told::Member(from, id), now, out);
         };
-        let answer = match id {
-            Some(id) => refusal.frame(&id),
-            None => wire::error(&format!("kick: {}", refusal.message)),
-        };
-        out.send(To::One(from), Lane::Control, answer);
+        Told::Member(from, id).refuse(refusal, out);
     }
 
-    /// Whether a removal with this id waits for the disk.
-    fn is_removing(&self, id: Option<&str>) -> bool {
-        let waits = |waiting: &Waiting| match waiting {
-            Waiting::Removed { told, .. } => told.id() == id,
-            Waiting::Member(..) | Waiting::Page(..) | Waiting::Put(_) => false,
-        };
-        let held = |held: &Held| match held {
-            Held::Ack { id: other, .. } => Some(other.as_str()) == id,
-            _ => false,
-        };
-        id.is_some() && (self.held.iter().any(held) || self.waiting.iter().any(waits))
+    /// Puts a member out at once, and sees to it that it stays so; says so when that is sure. Whoever
+    /// is out, but not for sure, can be removed again.
+    pub(super) fn remove(&mut self, member: String, told: Told, now: Now, out: &mut Outgoing) {
+        if self.remove_member(&member, now, out) {
+            self.unsure.push_back(member.clone());
+            while self.unsure.len() > UNSURE {
+                self.unsure.pop_front();
+            }
+        } else if !self.unsure.contains(&member) {
+            return match told {
+                Told::Caller(reply) => drop(reply.send(Ok(false))),
+                told @ Told::Member(..) => {
+                    told.refuse(Refusal::new("not_found", "there is no such member"), out);
+                }
+            };
+        }
+        self.submit(Waiting::Removed { member, told }, now, out);
     }
 
     /// Makes a removal durable.
@@ -147,12 +146,21 @@ impl TableRules {
             at_ms: now.unix_ms,
         };
         self.records.push(record.encode(b""));
+        self.held.push(Held::Removed { member, told });
+    }
+
+    /// A removal is on disk.
+    pub(super) fn removed(&mut self, member: String, told: Told, now: Now, out: &mut Outgoing) {
+        self.unsure.retain(|unsure| *unsure != member);
         match told {
-            Told::Member(conn, Some(id)) => self.hold_ack(conn, id, Receipt::Removed(member)),
-            Told::Member(conn, None) => self.held.push(Held::Quiet(conn)),
-            Told::Caller(reply) => {
-                self.hold_reply(move |outcome| drop(reply.send(outcome.map(|_| true))));
+            Told::Member(conn, Some(id)) => {
+                let receipt = Receipt::Removed(member);
+                let frame = self.ack_frame(&id, &receipt, None);
+                out.send(To::One(conn), Lane::Control, frame);
+                self.receipts.add(id, receipt, now.unix_ms);
             }
+            Told::Member(_, None) => {}
+            Told::Caller(reply) => drop(reply.send(Ok(true))),
         }
     }
 

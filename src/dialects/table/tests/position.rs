@@ -3,6 +3,7 @@
 use super::clients::{Member, new_id};
 use super::world::{World, text};
 use crate::access::Role;
+use crate::dialects::table::Request;
 use crate::dialects::table::position::{BLOCK, Standing};
 use crate::live::CloseCode;
 use rstest::rstest;
@@ -396,6 +397,50 @@ fn an_acknowledged_removal_is_the_same_after_a_crash() {
         said,
         [json!({ "type": "ack", "id": "k", "kicked": id, "offer": "new_code" })]
     );
+}
+
+#[test]
+fn a_removal_that_cannot_be_saved_is_said_truly_and_can_be_asked_for_again() {
+    let (mut world, ada) = table();
+    let cleo = Member::join(Role::Player, "Cleo", &mut world);
+    world.settle_disk();
+    world.heard(ada.conn());
+    let kick = |id: &str| json!({ "type": "kick", "id": id, "member": cleo.id }).to_string();
+    world.prompt = false;
+    world.say(ada.conn(), &kick("k"));
+    assert!(world.answer(false));
+    let closed = world.links[&cleo.conn()].closed.as_ref().unwrap().0;
+    assert_eq!(closed, CloseCode::Removed);
+    let nack = |world: &mut World| {
+        let heard = world.heard(ada.conn());
+        heard.into_iter().find(|said| said["type"] == "nack")
+    };
+    let said = nack(&mut world).unwrap();
+    assert_eq!(
+        (&said["code"], &said["retry"]),
+        (&json!("storage"), &json!(true))
+    );
+    let words = said["message"].as_str().unwrap();
+    assert!(
+        words.starts_with("they are out for now") && !words.contains("nothing"),
+        "{words}"
+    );
+    // The same from elsewhere in the server, which fails, too.
+    let (reply, mut answer) = tokio::sync::oneshot::channel();
+    let member = cleo.id.clone();
+    world.ask(Request::Kick { member, reply });
+    while world.answer(false) {}
+    assert_eq!(answer.try_recv().unwrap().unwrap_err().code, "storage");
+    world.prompt = true;
+    // With the same id, as after any nack with `retry`, and with another.
+    for id in ["k", "another"] {
+        world.say(ada.conn(), &kick(id));
+        world.settle_disk();
+        let heard = world.heard(ada.conn());
+        let answer = heard.into_iter().find(|said| said["id"] == id).unwrap();
+        let gone = if id == "k" { "ack" } else { "nack" };
+        assert_eq!(answer["type"], gone, "{answer}");
+    }
 }
 
 #[test]
