@@ -4,9 +4,11 @@ import * as api from "./api.js";
 import { GmConsole } from "./console/console.js";
 import { MapsPanel } from "./console/maps-panel.js";
 import { PeoplePanel } from "./console/people-panel.js";
+import { ScenesPanel } from "./console/scenes-panel.js";
 import { TurnsPanel } from "./console/turns-panel.js";
 import { DiceTray } from "./elements/dice-tray.js";
 import { FolderChoice } from "./elements/folder-choice.js";
+import { FolderShelves } from "./elements/folder-shelves.js";
 import { MapLibrary } from "./elements/map-library.js";
 import { SceneLibrary } from "./elements/scene-library.js";
 import { ServerStatus } from "./elements/server-status.js";
@@ -22,6 +24,7 @@ import { State } from "./state.js";
 import { Uploads } from "./uploads.js";
 
 customElements.define("folder-choice", FolderChoice);
+customElements.define("folder-shelves", FolderShelves);
 customElements.define("map-library", MapLibrary);
 customElements.define("scene-library", SceneLibrary);
 customElements.define("server-status", ServerStatus);
@@ -33,6 +36,7 @@ customElements.define("dice-tray", DiceTray);
 customElements.define("gm-console", GmConsole);
 customElements.define("maps-panel", MapsPanel);
 customElements.define("people-panel", PeoplePanel);
+customElements.define("scenes-panel", ScenesPanel);
 customElements.define("table-chat", TableChat);
 customElements.define("table-stage", TableStage);
 customElements.define("turn-order", TurnOrder);
@@ -95,7 +99,7 @@ state.addEventListener("change", () => {
   const place = /** @type {HTMLElement} */ (document.getElementById("table"));
   const tab = /** @type {HTMLElement} */ (document.getElementById("tab-table"));
   tab.hidden = !state.isGm;
-  if (state.isGm && !place.hasChildNodes()) mount("table", new GmConsole(), { state, api });
+  if (state.isGm && !place.hasChildNodes()) mount("table", new GmConsole(), { state, api, uploads });
   if (!state.isGm) {
     place.replaceChildren();
     if (!place.hidden) tabs.show("sounds");

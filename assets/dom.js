@@ -69,6 +69,9 @@ const SHAPES = {
   up: "m12 6 7 7-1.500 1.500L13 10v9h-2v-9l-4.500 4.500L5 13z",
   down: "m12 18-7-7 1.500-1.500L11 14V5h2v9l4.500-4.500L19 11z",
   screen: "M3 4h18v13h-8v2h4v2H7v-2h4v-2H3zm2 2v9h14V6z",
+  more: "M5 10a2 2 0 1 1 0 4 2 2 0 0 1 0-4zm7 0a2 2 0 1 1 0 4 2 2 0 0 1 0-4zm7 0a2 2 0 1 1 0 4 2 2 0 0 1 0-4z",
+  folder: "M3 5h6.500l2 2.500H21V19H3zm2 2v10h14V9.500h-8.500L8.500 7z",
+  copy: "M8 3h12v14H8zm2 2v10h8V5zM4 7h2v12h10v2H4z",
   repeat: "M7 7h9V4l5 4.5L16 13v-3H9v2H6V8a1 1 0 0 1 1-1zm10 10H8v3l-5-4.5L8 11v3h7v-2h3v4a1 1 0 0 1-1 1z",
 };
 

@@ -12,6 +12,7 @@ import { FogTool, MarkerTool, MeasureTool, PointTool } from "./area-tools.js";
 import { MAP_TYPE, MapsPanel } from "./maps-panel.js";
 import { MoveTool, nameOf } from "./move-tool.js";
 import { PeoplePanel } from "./people-panel.js";
+import { ScenesPanel } from "./scenes-panel.js";
 import { cover, isLocked, place, removeMap, setMap } from "./scene.js";
 import { GmTable } from "./table.js";
 import { ENTRY_TYPE, TurnsPanel } from "./turns-panel.js";
@@ -22,10 +23,11 @@ const PATIENCE = 1_500;
 
 /** @typedef {"move" | "fog" | "area" | "measure" | "ping"} ToolName */
 
-/** The table in the GM's hands. Set `state` and `api` before inserting it. */
+/** The table in the GM's hands. Set `state`, `api` and `uploads` before inserting it. */
 export class GmConsole extends HTMLElement {
   /** @type {import("../state.js").State} */ state;
   /** @type {typeof import("../api.js")} */ api;
+  /** @type {import("../uploads.js").Uploads} */ uploads;
   #stage = Object.assign(new TableStage(), { showsHidden: true, fogShare: 0.55, tabIndex: 0 });
   #gone = new AbortController();
   /** @type {Live} */ #live;
@@ -33,6 +35,7 @@ export class GmConsole extends HTMLElement {
   /** @type {Record<ToolName, import("../stage/stage.js").Tool>} */ #tools;
   /** @type {FogTool} */ #fog;
   /** @type {MarkerTool} */ #marker;
+  #scenes = new ScenesPanel();
   #maps = new MapsPanel();
   #turns = new TurnsPanel();
   #people = new PeoplePanel();
@@ -56,7 +59,8 @@ export class GmConsole extends HTMLElement {
     this.#tools = { move: new MoveTool(table), fog: this.#fog, area: this.#marker, measure: new MeasureTool(table), ping: new PointTool(table) };
     this.#stage.setAttribute("role", "application");
     this.#stage.setAttribute("aria-label", "The table. Arrow keys move what is chosen, or else the view; plus and minus zoom, 0 shows everything, Delete removes what is chosen, Escape lets go.");
-    Object.assign(this.#maps, { table, state: this.state });
+    Object.assign(this.#scenes, { table, state: this.state, api: this.api });
+    Object.assign(this.#maps, { table, state: this.state, api: this.api, uploads: this.uploads });
     Object.assign(this.#turns, { table });
     Object.assign(this.#people, { table, api: this.api });
     this.#showTools();
@@ -70,7 +74,8 @@ export class GmConsole extends HTMLElement {
     let sceneId = /** @type {unknown} */ (undefined);
     follow(this.#stage, live, signal);
     on("scene", ({ scene }) => {
-      if (sceneId !== undefined && scene?.id !== sceneId) table.history.clear();
+      // What can be taken back is another scene's then.
+      if (scene?.id !== sceneId) this.#showHistory();
       sceneId = scene?.id;
       this.#waiting.hidden = !isEmpty(scene);
       this.#refreshChosen();
@@ -79,6 +84,7 @@ export class GmConsole extends HTMLElement {
     on("conflict", () => table.say("Somebody else changed the same thing first; yours went back.", "note"));
     table.addEventListener("chosen", () => this.#showChosen(), { signal });
     table.history.addEventListener("change", () => this.#showHistory(), { signal });
+    addEventListener("pagehide", () => table.history.keep(), { signal });
     document.addEventListener("keydown", (event) => this.#shortcut(event), { signal });
     this.#stage.addEventListener("keydown", (event) => this.#key(event), { signal, capture: true });
     this.#stage.addEventListener("hold", (e) => table.ping(/** @type {CustomEvent} */ (e).detail.scene), { signal });
@@ -90,6 +96,7 @@ export class GmConsole extends HTMLElement {
   }
 
   disconnectedCallback() {
+    this.#table.history.keep();
     this.#gone.abort();
     this.#live.close();
   }
@@ -165,6 +172,7 @@ export class GmConsole extends HTMLElement {
   #showSide(live) {
     const parts = [
       { id: "side-maps", words: "Maps", panel: this.#maps },
+      { id: "side-scenes", words: "Scenes", panel: this.#scenes },
       { id: "side-turns", words: "Turns", panel: this.#turns },
       { id: "side-people", words: "Screens", panel: this.#people },
       { id: "side-chat", words: "Chat", panel: Object.assign(new TableChat(), { live }) },
