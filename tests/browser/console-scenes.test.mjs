@@ -321,7 +321,7 @@ test("SpellTable's scenes are known by its own ids, and ours are files that it l
   await console.status("Saved");
   await console.press("Save as…");
   await console.type("Ours");
-  await console.status("Saved");
+  await console.until(() => document.querySelector(".desk-name").textContent === "Ours");
   const own = await console.savedId();
   const ours = (await gm.rest("GET", `/scenes/load/${own}`)).body;
   assert.deepEqual(Object.keys(ours).filter((key) => !(key in scene) && key !== "folder"), ["images"]);
