@@ -60,6 +60,15 @@ export const deleteMap = (map) => call("DELETE", `/maps/file/${exactly(map)}`);
 export const renameMap = (map, newName) => call("PUT", `/maps/rename/${exactly(map)}`, { new_name: newName });
 
 /**
+ * @param {MapItem} map
+ * @param {string} folder
+ */
+export const moveMap = (map, folder) => call("PUT", `/maps/move/${exactly(map)}`, { folder: folder || null });
+
+/** Deletes a folder with everything in it. @param {string} path */
+export const deleteMapFolder = (path) => call("DELETE", `/maps/folder/${encodePath(path)}`);
+
+/**
  * The scenes that show a map.
  *
  * @param {MapItem} map
@@ -71,8 +80,48 @@ export const mapUses = async ({ name, folder }) =>
 /** @returns {Promise<{ scenes: Scene[], folders: Folder[] }>} */
 export const scenes = () => call("GET", "/scenes/list");
 
-/** @param {Scene} scene */
+/**
+ * A saved scene whole, and the entity tag of its file.
+ *
+ * @param {string} id
+ * @returns {Promise<{ scene: any, tag: string }>}
+ */
+export async function loadScene(id) {
+  const { value, tag } = await exchange("GET", `/scenes/load/${encodeURIComponent(id)}`);
+  return { scene: value, tag };
+}
+
+/**
+ * Saves a new scene.
+ *
+ * @param {Record<string, any> & { id: string, name: string }} scene
+ * @returns {Promise<{ id: string, tag: string }>} the id that the server gave it
+ */
+export async function saveScene(scene) {
+  const { value, tag } = await exchange("POST", "/scenes/save", scene);
+  return { id: value.id, tag };
+}
+
+/**
+ * Replaces a saved scene, if its file is still of that version; else it fails with 412.
+ *
+ * @param {Record<string, any> & { id: string }} scene whole
+ * @param {string} tag
+ * @returns {Promise<string>} the tag of the new version
+ */
+export const updateScene = async (scene, tag) => (await exchange("PUT", `/scenes/${encodeURIComponent(scene.id)}`, scene, { "if-match": tag })).tag;
+
+/** @param {{ id: string }} scene */
 export const deleteScene = (scene) => call("DELETE", `/scenes/${encodeURIComponent(scene.id)}`);
+
+/** @param {string} path the new folder's, from the top */
+export const makeSceneFolder = (path) => call("POST", "/scenes/folder", folderBody(path));
+
+/** @param {string} path @param {string} newName */
+export const renameSceneFolder = (path, newName) => call("PUT", `/scenes/folder/${encodePath(path)}`, { new_name: newName });
+
+/** @param {string} path */
+export const deleteSceneFolder = (path) => call("DELETE", `/scenes/folder/${encodePath(path)}`);
 
 /** @returns {Promise<Record<Category, Record<string, Sound[]>>>} */
 export const sounds = () => call("GET", "/audio/list");
@@ -182,11 +231,20 @@ export function upload(path, fields, file, { progress, signal }) {
  * @param {unknown} [body]
  * @returns {Promise<any>}
  */
-async function call(method, path, body) {
+const call = async (method, path, body) => (await exchange(method, path, body)).value;
+
+/**
+ * @param {string} method
+ * @param {string} path
+ * @param {unknown} [body]
+ * @param {Record<string, string>} [more] further headers
+ * @returns {Promise<{ value: any, tag: string }>} the answer, and its entity tag
+ */
+async function exchange(method, path, body, more) {
   /** @type {RequestInit} */
-  const init = { method, headers: { accept: "application/json" }, cache: "no-cache" };
+  const init = { method, headers: { accept: "application/json", ...more }, cache: "no-cache" };
   if (body !== undefined) {
-    init.headers = { accept: "application/json", "content-type": "application/json" };
+    init.headers = { accept: "application/json", "content-type": "application/json", ...more };
     init.body = JSON.stringify(body);
   }
   let answer;
@@ -199,7 +257,7 @@ async function call(method, path, body) {
   }
   const value = parse(text);
   if (!answer.ok) throw new ApiError(answer.status, sentence(answer.status, value));
-  return value;
+  return { value, tag: answer.headers.get("etag") ?? "" };
 }
 
 /** @param {MapItem} map the bare name may exist in several folders, so the folder goes along */

@@ -6,8 +6,18 @@ import { h } from "./dom.js";
  * @param {{ title: string, text: string, yes: string, danger?: boolean }} question
  * @returns {Promise<boolean>}
  */
-export async function confirm(question) {
-  return (await ask(question)) !== null;
+export async function confirm({ yes, danger, ...question }) {
+  return (await ask({ ...question, answers: [["yes", yes, danger]] })) !== null;
+}
+
+/**
+ * Asks for one of several answers. Resolves to its value, or to `null` when the visitor thinks better of it.
+ *
+ * @param {{ title: string, text: string, answers: Answer[] }} question the answer that is meant most often comes last
+ * @returns {Promise<string | null>}
+ */
+export function choose(question) {
+  return ask(question);
 }
 
 /**
@@ -17,39 +27,57 @@ export async function confirm(question) {
  *   `selected`: how many characters of `value` to select; `secret`: it is not shown while it is typed
  * @returns {Promise<string | null>}
  */
-export function prompt(question) {
-  return ask(question);
+export async function prompt({ yes, label, value = "", selected = value.length, secret = false, ...question }) {
+  const input = h("input", { type: secret ? "password" : "text", name: "answer", value, required: true, autocomplete: "off", spellcheck: false, maxLength: 255 });
+  const answer = await ask({ ...question, answers: [["yes", yes]], field: h("label", { class: "field" }, h("span", {}, label), input), ready: () => {
+    input.focus();
+    input.setSelectionRange(0, selected);
+  } });
+  return answer === null ? null : input.value.trim();
 }
 
 /**
- * @param {{ title: string, text: string, yes: string, danger?: boolean, label?: string, value?: string, selected?: number, secret?: boolean }} question
+ * Asks for one of a list. Resolves to its value, or to `null` when the visitor thinks better of it.
+ *
+ * @param {{ title: string, text: string, yes: string, label: string, options: [string, string][], value: string }} question
+ *   `options`: values with their words
  * @returns {Promise<string | null>}
  */
-function ask({ title, text, yes, danger = false, label, value = "", selected = value.length, secret = false }) {
+export async function pick({ yes, label, options, value, ...question }) {
+  const select = h("select", { name: "answer" }, ...options.map(([each, words]) => h("option", { value: each }, words)));
+  select.value = value;
+  const answer = await ask({ ...question, answers: [["yes", yes]], field: h("label", { class: "field" }, h("span", {}, label), select), ready: () => select.focus() });
+  return answer === null ? null : select.value;
+}
+
+/**
+ * @typedef {[value: string, words: string, danger?: boolean]} Answer
+ *
+ * @param {{ title: string, text: string, answers: Answer[], field?: Node, ready?: () => void }} question
+ * @returns {Promise<string | null>} the answer's value
+ */
+function ask({ title, text, answers, field, ready }) {
   return new Promise((resolve) => {
-    const input = label === undefined ? null
-      : h("input", { type: secret ? "password" : "text", name: "answer", value, required: true, autocomplete: "off", spellcheck: false, maxLength: 255 });
     const no = h("button", { type: "button", class: "button quiet", on: { click: () => dialog.close() } }, "Cancel");
-    const form = h("form", { method: "dialog", on: {
-      submit: () => { dialog.returnValue = "yes"; },
-    } },
+    const last = answers.length - 1;
+    const form = h("form", { method: "dialog" },
       h("h2", { id: "ask-title" }, title),
       h("p", { id: "ask-text" }, text),
-      input && h("label", { class: "field" }, h("span", {}, label ?? ""), input),
-      h("div", { class: "dialog-buttons" }, no,
-        h("button", { type: "submit", value: "yes", class: danger ? "button danger" : "button" }, yes)),
+      field,
+      h("div", { class: "dialog-buttons" }, no, ...answers.map(([value, words, danger], at) =>
+        h("button", { type: "submit", value, class: danger ? "button danger" : at < last ? "button quiet" : "button" }, words))),
     );
     const dialog = h("dialog", { class: "ask", "aria-labelledby": "ask-title", "aria-describedby": "ask-text", on: {
       close: () => {
         dialog.remove();
-        resolve(dialog.returnValue === "yes" ? (input?.value.trim() ?? "") : null);
+        resolve(dialog.returnValue || null);
       },
     } }, form);
     document.body.append(dialog);
     dialog.showModal();
     // What cannot be undone does not lie under the Enter key.
-    if (danger) no.focus();
-    input?.focus();
-    input?.setSelectionRange(0, selected);
+    if (answers[last][2]) no.focus();
+    else if (answers.length > 1) /** @type {HTMLElement} */ (form.querySelector('[type="submit"]:last-child')).focus();
+    ready?.();
   });
 }

@@ -72,6 +72,9 @@ const SHAPES = {
   grid: "M4 3h2v3h4V3h2v3h4V3h2v3h3v2h-3v4h3v2h-3v4h3v2h-3v2h-2v-2h-4v2h-2v-2H6v2H4v-2H2v-2h2v-4H2v-2h2V8H2V6h2zm2 5v4h4V8zm6 0v4h4V8zm-6 6v4h4v-4zm6 0v4h4v-4z",
   keys: "M2 6h20v12H2zm2 2v8h16V8zm1.5 1.500h2v2h-2zm3.300 0h2v2h-2zm3.300 0h2v2h-2zm3.300 0h2v2h-2zM5.500 12.700h2v2h-2zm3.300 0h6.500v2H8.800zm7.700 0h2v2h-2z",
   screen: "M3 4h18v13h-8v2h4v2H7v-2h4v-2H3zm2 2v9h14V6z",
+  more: "M5 10a2 2 0 1 1 0 4 2 2 0 0 1 0-4zm7 0a2 2 0 1 1 0 4 2 2 0 0 1 0-4zm7 0a2 2 0 1 1 0 4 2 2 0 0 1 0-4z",
+  folder: "M3 5h6.500l2 2.500H21V19H3zm2 2v10h14V9.500h-8.500L8.500 7z",
+  copy: "M8 3h12v14H8zm2 2v10h8V5zM4 7h2v12h10v2H4z",
   repeat: "M7 7h9V4l5 4.5L16 13v-3H9v2H6V8a1 1 0 0 1 1-1zm10 10H8v3l-5-4.5L8 11v3h7v-2h3v4a1 1 0 0 1-1 1z",
 };
 

@@ -8,7 +8,8 @@ const POLL = 10_000;
 const POLL_SCANNING = 1_000;
 
 /**
- * What the page knows of the server: the one truth. A `change` event names the part in `detail`.
+ * What the page knows of the server: the one truth. A `change` event names the part in `detail`; `desk`
+ * is the GM's table, where there is one.
  */
 export class State extends EventTarget {
   /** @type {import("./api.js").Health | null} */ health = null;
@@ -21,6 +22,7 @@ export class State extends EventTarget {
   /** @type {string[]} */ sceneFolders = [];
   /** @type {Record<import("./api.js").Category, Record<string, import("./api.js").Sound[]>> | null} */ sounds = null;
   /** @type {Record<import("./api.js").Category, string[]>} */ soundFolders = { loop: [], oneshot: [] };
+  /** What lies on the table, for the GM at the console. @type {import("./console/desk.js").SceneDesk | null} */ #desk = null;
   /** What went wrong with each part, in words. @type {Partial<Record<Part, string>>} */ errors = {};
   #api;
   /** What each part counted when it was loaded last. @type {Partial<Record<Part, string>>} */ #counts = {};
@@ -34,6 +36,16 @@ export class State extends EventTarget {
   /** Whether this visitor may change things. */
   get isGm() {
     return this.asked && this.refusal === "";
+  }
+
+  get desk() {
+    return this.#desk;
+  }
+
+  set desk(desk) {
+    this.#desk = desk;
+    this.#changed("desk");
+    desk?.addEventListener("change", () => this.#desk === desk && this.#changed("desk"));
   }
 
   /** Loads everything, and keeps looking while the page is seen. @param {AbortSignal} signal */
@@ -70,6 +82,12 @@ export class State extends EventTarget {
   async reload(part) {
     delete this.#counts[part];
     await this.refreshHealth();
+  }
+
+  /** A scene was deleted from here: it is gone before the list is loaded again. @param {string} id */
+  forgetScene(id) {
+    this.scenes = this.scenes?.filter((scene) => scene.id !== id) ?? null;
+    this.#desk?.forget(id);
   }
 
   /** @param {Exclude<Part, "health">} part */
@@ -127,7 +145,7 @@ export class State extends EventTarget {
     this.#changed(part);
   }
 
-  /** @param {Part} part */
+  /** @param {Part | "desk"} part */
   #changed(part) {
     this.dispatchEvent(new CustomEvent("change", { detail: part }));
   }

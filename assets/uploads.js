@@ -63,6 +63,23 @@ export class Uploads extends EventTarget {
     if (job.phase === "waiting") this.#set(job, "cancelled");
   }
 
+  /** Sends again what did not arrive. @param {Job} job */
+  retry(job) {
+    if (job.phase !== "failed" && job.phase !== "cancelled") return;
+    job.stop = new AbortController();
+    job.sent = 0;
+    job.problem = "";
+    this.#set(job, "waiting");
+    this.#next();
+  }
+
+  /** How far all is that is not given up. @returns {{ sent: number, total: number, open: number }} in bytes, and files */
+  get progress() {
+    const wanted = this.jobs.filter((job) => job.phase !== "failed" && job.phase !== "cancelled");
+    const sum = (/** @type {(job: Job) => number} */ of) => wanted.reduce((all, job) => all + of(job), 0);
+    return { sent: sum((job) => (job.phase === "stored" ? job.total : job.sent)), total: sum((job) => job.total), open: wanted.filter((job) => !job.isOver).length };
+  }
+
   /** Forgets what is done. */
   clear() {
     this.jobs = this.jobs.filter((job) => !job.isOver);

@@ -18,6 +18,7 @@ import { Hands } from "./hands.js";
 import { MoveTool } from "./move-tool.js";
 import { PeoplePanel } from "./people-panel.js";
 import { cover } from "./scene.js";
+import { ScenesPanel } from "./scenes-panel.js";
 import { press, showShortcuts } from "./shortcuts.js";
 import { SoundsPanel } from "./sounds-panel.js";
 import { GmTable } from "./table.js";
@@ -41,6 +42,7 @@ export class GmConsole extends HTMLElement {
   /** @type {Record<ToolName, import("../stage/stage.js").Tool>} */ #tools;
   /** @type {FogTool} */ #fog;
   /** @type {MarkerTool} */ #marker;
+  #scenes = new ScenesPanel();
   #maps = new MapsPanel();
   #turns = new TurnsPanel();
   #people = new PeoplePanel();
@@ -73,7 +75,8 @@ export class GmConsole extends HTMLElement {
     this.#tools = { move: new MoveTool(table, frames), fog: this.#fog, area: this.#marker, measure: new MeasureTool(table), ping: new PointTool(table) };
     this.#stage.setAttribute("role", "application");
     this.#stage.setAttribute("aria-label", "The table. N chooses one thing after the other, arrow keys move it, or else the view; a question mark shows all keys.");
-    Object.assign(this.#maps, { table, state: this.state });
+    Object.assign(this.#scenes, { table, state: this.state, api: this.api });
+    Object.assign(this.#maps, { table, state: this.state, api: this.api, uploads: this.uploads });
     Object.assign(this.#turns, { table });
     Object.assign(this.#people, { table, frames, api: this.api });
     Object.assign(this.#chosen, { table, frames, hands: this.#hands });
@@ -91,7 +94,8 @@ export class GmConsole extends HTMLElement {
     let sceneId = /** @type {unknown} */ (undefined);
     follow(this.#stage, live, signal);
     on("scene", ({ scene }) => {
-      if (sceneId !== undefined && scene?.id !== sceneId) table.history.clear();
+      // What can be taken back is another scene's then.
+      if (scene?.id !== sceneId) this.#showHistory();
       sceneId = scene?.id;
       this.#waiting.hidden = !isEmpty(scene);
     });
@@ -100,6 +104,7 @@ export class GmConsole extends HTMLElement {
     on("status", (status) => this.#showStatus(status));
     on("conflict", () => table.say("Somebody else changed the same thing first; yours went back.", "note"));
     table.history.addEventListener("change", () => this.#showHistory(), { signal });
+    addEventListener("pagehide", () => table.history.keep(), { signal });
     this.#grid.addEventListener("shut", () => this.#openGrid(false), { signal });
     document.addEventListener("keydown", (event) => this.#key(event), { signal, capture: true });
     this.#stage.addEventListener("hold", (e) => table.ping(/** @type {CustomEvent} */ (e).detail.scene), { signal });
@@ -111,6 +116,7 @@ export class GmConsole extends HTMLElement {
   }
 
   disconnectedCallback() {
+    this.#table.history.keep();
     this.#gone.abort();
     this.#live.close();
   }
@@ -194,6 +200,7 @@ export class GmConsole extends HTMLElement {
   #showSide(live) {
     const parts = [
       { id: "side-maps", words: "Maps", panel: this.#maps },
+      { id: "side-scenes", words: "Scenes", panel: this.#scenes },
       { id: "side-turns", words: "Turns", panel: this.#turns },
       { id: "side-sounds", words: "Sounds", panel: this.#sounds },
       { id: "side-people", words: "Screens", panel: this.#people },

@@ -1,16 +1,27 @@
 // Undo and redo of one's own changes: by the edits that take them back, and never over somebody else's work.
 
 import { applyEdits, selectorOf, valueAt } from "../live/edits.js";
-import { sameAt } from "../live/places.js";
+import { saysAt, seenAt } from "../live/places.js";
 
 /**
  * @typedef {import("../live/edits.js").Edit} Edit
  * @typedef {import("../live/edits.js").Step} Step
- * @typedef {{ back: Edit[], after: any, words: string }} Done `after`: the scene when it was done
+ *
+ * @typedef {object} Done something that can be taken back
+ * @property {string} words what it was
+ * @property {string} [of] the `id` of the scene that it can be taken back on
+ * @property {Edit[]} [back] the edits that take it back
+ * @property {import("../live/places.js").Seen[]} [saw] what it left at the places of `back`
+ * @property {any} [scene] instead of edits: the whole scene that was there before
+ * @property {string} [text] as it is kept, made when it is needed
  */
 
 /** So many steps can be taken back. */
 const MOST = 100;
+/** So many of them replaced the whole scene. */
+const MOST_SCENES = 10;
+/** So many characters are kept for the page's next opening; browsers keep about five million. */
+const MOST_KEPT = 1_000_000;
 
 /**
  * The edits that lead from a document with `edits` back to it.
@@ -44,25 +55,37 @@ function inverseOf(document, edit) {
   return edit.op === "delete" ? { op: "insert", path: parent, value: before, before: anchor } : { op: "move", path, before: anchor };
 }
 
-/** What the GM has done in this session. Event: `change` when there is more or less to take back. */
+/**
+ * What the GM has done in this session, also when the page was opened again in it. What was done on
+ * one scene is taken back only while that scene is on the table. Event: `change` when there is more
+ * or less to take back.
+ */
 export class History extends EventTarget {
   #live;
+  #storage;
+  #key;
   /** @type {Done[]} */ #undo = [];
   /** @type {Done[]} */ #redo = [];
 
-  /** @param {{ state: { scene: any }, change: (edits: Edit[]) => Promise<unknown> }} live */
-  constructor(live) {
+  /**
+   * @param {{ state: { scene: any }, change: (edits: Edit[]) => Promise<unknown>, changeScene: (scene: any, options: { force: boolean }) => Promise<unknown> }} live
+   * @param {{ storage?: Pick<Storage, "getItem" | "setItem" | "removeItem"> | null, key?: string }} [kept] where it lasts, if anywhere
+   */
+  constructor(live, { storage = null, key = "tablekeep.history" } = {}) {
     super();
     this.#live = live;
+    this.#storage = storage;
+    this.#key = key;
+    this.#recall();
   }
 
   /** What would be taken back next. */
   get undoes() {
-    return this.#undo.at(-1)?.words ?? null;
+    return this.#next(this.#undo)?.words ?? null;
   }
 
   get redoes() {
-    return this.#redo.at(-1)?.words ?? null;
+    return this.#next(this.#redo)?.words ?? null;
   }
 
   /**
@@ -77,6 +100,18 @@ export class History extends EventTarget {
     return this.#make(edits, words, this.#undo);
   }
 
+  /**
+   * Puts another scene on the table, whole; so it is taken back too.
+   *
+   * @param {string} words
+   * @param {any} scene
+   * @returns {Promise<unknown>}
+   */
+  load(words, scene) {
+    this.#redo = [];
+    return this.#put(scene, words, this.#undo);
+  }
+
   /** @returns {Promise<string | null>} what was taken back; null when there was nothing */
   undo() {
     return this.#back(this.#undo, this.#redo);
@@ -86,20 +121,84 @@ export class History extends EventTarget {
     return this.#back(this.#redo, this.#undo);
   }
 
-  /** Another scene is on the table: nothing of this belongs to it. */
-  clear() {
-    this.#undo = [];
-    this.#redo = [];
+  /** The scene on the table has another `id` now and is the same otherwise. @param {string} from @param {string} to */
+  renamed(from, to) {
+    for (const steps of [this.#undo, this.#redo]) {
+      // Down to where another scene was put on the table: below it, the id is an older scene's.
+      for (const done of steps.toReversed()) {
+        if (done.of !== from) break;
+        done.of = to;
+        delete done.text;
+        if (done.scene) break;
+      }
+    }
+    this.#changed();
+  }
+
+  /** Keeps what fits for the page's next opening: the newest. */
+  keep() {
+    let room = MOST_KEPT;
+    const fitting = (/** @type {Done[]} */ steps) => {
+      const texts = [];
+      for (const done of steps.toReversed()) {
+        const text = done.text ??= JSON.stringify(done);
+        room -= text.length + 1;
+        // What is older can only be taken back after this.
+        if (room < 0) break;
+        texts.unshift(text);
+      }
+      return `[${texts}]`;
+    };
+    try {
+      this.#storage?.setItem(this.#key, `{"undo":${fitting(this.#undo)},"redo":${fitting(this.#redo)}}`);
+    } catch {
+      // A full storage must not hold what is older than the table either.
+      this.#forget();
+    }
+  }
+
+  #recall() {
+    try {
+      const { undo, redo } = JSON.parse(this.#storage?.getItem(this.#key) ?? "{}");
+      const steps = (/** @type {any} */ list) => (Array.isArray(list) ? list : []).filter((one) => typeof one?.words === "string" && (one.scene || (Array.isArray(one.back) && Array.isArray(one.saw)))).slice(-MOST);
+      this.#undo = steps(undo);
+      this.#redo = steps(redo);
+    } catch {
+      this.#forget();
+    }
+  }
+
+  #forget() {
+    try {
+      this.#storage?.removeItem(this.#key);
+    } catch {
+      // There is no storage at all.
+    }
+  }
+
+  #changed() {
     this.dispatchEvent(new Event("change"));
+  }
+
+  /** @param {Done[]} steps */
+  #next(steps) {
+    const done = steps.at(-1);
+    return done && this.#live.state.scene && done.of === this.#live.state.scene.id ? done : null;
   }
 
   /** @param {Done[]} from @param {Done[]} to */
   async #back(from, to) {
-    const done = from.pop();
+    const done = this.#next(from);
     if (!done) return null;
-    this.dispatchEvent(new Event("change"));
-    if (!sameAt(done.after, this.#live.state.scene, done.back)) throw new Error(`“${done.words}” was changed by somebody else since; it stays.`);
-    await this.#make(done.back, done.words, to);
+    from.pop();
+    this.#changed();
+    // A scene that goes is kept for the way back: nobody's work in it is lost.
+    if (done.scene) await this.#put(done.scene, done.words, to);
+    else {
+      const { back = [], saw = [] } = done;
+      if (!saysAt(this.#live.state.scene, back, saw)) throw new Error(`“${done.words}” was changed by somebody else since; it stays.`);
+      await this.#make(back, done.words, to);
+    }
     return done.words;
   }
 
@@ -108,21 +207,34 @@ export class History extends EventTarget {
     const { scene } = this.#live.state;
     let done = /** @type {Done | null} */ (null);
     try {
-      done = { back: inverse(scene, edits), after: applyEdits(scene, edits), words };
+      const back = inverse(scene, edits);
+      const after = applyEdits(scene, edits);
+      done = { words, of: after.id, back, saw: seenAt(after, back) };
     } catch {
       // The change itself says what is wrong with it.
     }
-    const answer = this.#live.change(edits);
-    if (done) {
-      kept.push(done);
-      kept.splice(0, kept.length - MOST);
-      this.dispatchEvent(new Event("change"));
-      answer.catch(() => {
-        const at = kept.indexOf(/** @type {Done} */ (done));
-        if (at >= 0) kept.splice(at, 1);
-        this.dispatchEvent(new Event("change"));
-      });
-    }
+    return this.#made(this.#live.change(edits), done, kept);
+  }
+
+  /** @param {any} scene @param {string} words @param {Done[]} kept */
+  #put(scene, words, kept) {
+    const before = this.#live.state.scene;
+    return this.#made(this.#live.changeScene(scene, { force: true }), before && { words, of: scene.id, scene: before }, kept);
+  }
+
+  /** @param {Promise<unknown>} answer @param {Done | null} done @param {Done[]} kept */
+  #made(answer, done, kept) {
+    if (!done) return answer;
+    kept.push(done);
+    const scenes = kept.filter(({ scene }) => scene);
+    const tooOld = scenes.length > MOST_SCENES ? kept.indexOf(scenes[scenes.length - MOST_SCENES]) : 0;
+    kept.splice(0, Math.max(tooOld, kept.length - MOST));
+    this.#changed();
+    answer.catch(() => {
+      const at = kept.indexOf(done);
+      if (at >= 0) kept.splice(at, 1);
+      this.#changed();
+    });
     return answer;
   }
 }

@@ -1,41 +1,36 @@
 import { Nodes, fill, h, iconButton } from "../dom.js";
 import { thumbUrl } from "../api.js";
+import { MapLibrary } from "../elements/map-library.js";
 import { keyOf } from "../stage/hit.js";
 import { mapsOf, gridOf } from "../stage/model.js";
 import { addMap, isLocked, mapStep, removeMap, setMap } from "./scene.js";
 
-/** What a dragged map of the library is called on its way. */
-export const MAP_TYPE = "application/x-tablekeep-map";
-/** Maps of the library that are shown at once; the search finds the others. */
-const SHOWN = 60;
+export { MAP_TYPE } from "../elements/map-library.js";
+
 const THUMB = 256;
 
-/** The maps on the table, and those that could be. Set `table` and `state` before inserting it. */
+/** The maps on the table, and those that could be. Set `table`, `state`, `api` and `uploads` before inserting it. */
 export class MapsPanel extends HTMLElement {
   /** @type {import("./table.js").GmTable} */ table;
   /** @type {import("../state.js").State} */ state;
+  /** @type {typeof import("../api.js")} */ api;
+  /** @type {import("../uploads.js").Uploads} */ uploads;
   #gone = new AbortController();
   #lying = h("ul", { class: "map-rows" });
   #none = h("p", { class: "empty-words" }, h("strong", {}, "No map on the table"), "Click one below, or drag it onto the table.");
-  #shelf = h("ul", { class: "map-shelf" });
-  #shelfNote = h("p", { class: "soft" });
-  #search = h("input", { type: "search", placeholder: "Name or folder", spellcheck: false });
+  #library = new MapLibrary();
   #rows = new Nodes();
-  #cards = new Nodes();
 
   connectedCallback() {
     this.#gone = new AbortController();
     const { signal } = this.#gone;
-    this.#search.addEventListener("input", () => this.#showShelf(), { signal });
+    Object.assign(this.#library, { api: this.api, state: this.state, uploads: this.uploads, put: (/** @type {import("../api.js").MapItem} */ map) => this.add(map) });
     fill(this,
       h("section", { "aria-labelledby": "lying-title" }, h("h3", { id: "lying-title" }, "On the table"), this.#none, this.#lying),
-      h("section", { "aria-labelledby": "shelf-title" }, h("h3", { id: "shelf-title" }, "Add from the library"),
-        h("label", { class: "field" }, h("span", { class: "unseen" }, "Search maps"), this.#search), this.#shelfNote, this.#shelf));
+      h("section", { "aria-labelledby": "shelf-title" }, h("h3", { id: "shelf-title" }, "Add from the library"), this.#library));
     this.table.live.addEventListener("scene", () => this.#showLying(), { signal });
     this.table.addEventListener("chosen", () => this.#showLying(), { signal });
-    this.state.addEventListener("change", () => this.#showShelf(), { signal });
     this.#showLying();
-    this.#showShelf();
   }
 
   disconnectedCallback() {
@@ -119,26 +114,6 @@ export class MapsPanel extends HTMLElement {
     const at = maps.findIndex(({ key }) => key === map.key);
     const before = step > 0 ? maps[at + 2] : maps[at - 1];
     this.table.change(`Moved ${map.name} ${step > 0 ? "forward" : "back"}`, [{ op: "move", path: ["maps", mapStep(map)], before: before ? mapStep(before) : null }]);
-  }
-
-  #showShelf() {
-    const { maps, errors } = this.state;
-    const words = this.#search.value.trim().toLowerCase();
-    const found = (maps ?? []).filter(({ name, folder }) => `${folder ?? ""}/${name}`.toLowerCase().includes(words));
-    const none = (maps ?? []).length === 0;
-    const note = errors.maps ?? (maps === null ? "Reading the maps" : none ? "The library is empty. Open “Maps” above and drop pictures there."
-      : found.length === 0 ? "No map has that in its name." : found.length > SHOWN ? `The first ${SHOWN} of ${found.length}; search for the others.` : "");
-    if (this.#shelfNote.textContent !== note) this.#shelfNote.textContent = note;
-    this.#search.parentElement?.toggleAttribute("hidden", none);
-    this.#cards.show(this.#shelf, found.slice(0, SHOWN).map((map) => this.#cards.get(`${map.folder ?? ""}/${map.name}`, map, () => this.#card(map))));
-  }
-
-  /** @param {{ name: string, folder: string | null }} map */
-  #card(map) {
-    return h("li", {}, h("button", { type: "button", class: "shelf-card", draggable: true, title: `${map.folder ? `${map.folder}/` : ""}${map.name}`, "aria-label": `Put ${map.name} on the table`, on: {
-      click: () => this.add(map),
-      dragstart: (/** @type {DragEvent} */ event) => event.dataTransfer?.setData(MAP_TYPE, JSON.stringify(map)),
-    } }, h("img", { src: thumbUrl(map, THUMB), alt: "", loading: "lazy", width: 128, height: 80, draggable: false }), h("span", {}, map.name)));
   }
 }
 

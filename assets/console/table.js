@@ -28,7 +28,8 @@ export class GmTable extends EventTarget {
     this.live = live;
     this.stage = stage;
     this.#page = page;
-    this.history = new History(live);
+    // With the window, so that it lasts over a reload and no longer.
+    this.history = new History(live, { storage: sessionOf(globalThis), key: "tablekeep.history/main" });
   }
 
   /**
@@ -96,5 +97,14 @@ export class GmTable extends EventTarget {
     this.stage.camera.lookAt(point);
     this.stage.moved();
     this.ping(point);
+  }
+}
+
+/** A browser may forbid any storage. @param {{ sessionStorage?: Storage }} page */
+function sessionOf(page) {
+  try {
+    return page.sessionStorage ?? null;
+  } catch {
+    return null;
   }
 }

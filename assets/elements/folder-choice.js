@@ -1,4 +1,4 @@
-import { prompt } from "../dialogs.js";
+import { pick, prompt } from "../dialogs.js";
 import { h, say } from "../dom.js";
 
 const NEW = "\n";
@@ -40,8 +40,7 @@ export class FolderChoice extends HTMLElement {
   }
 
   #show() {
-    const options = [["", "Top folder"], ...this.#folders.map((folder) => [folder, folder.replaceAll("/", " / ")]), [NEW, "New folder…"]];
-    this.#select.replaceChildren(...options.map(([value, text]) => h("option", { value, selected: value === this.#value }, text)));
+    this.#select.replaceChildren(...optionsOf(this.#folders).map(([value, text]) => h("option", { value, selected: value === this.#value }, text)));
     this.#select.value = this.#value;
   }
 
@@ -52,9 +51,7 @@ export class FolderChoice extends HTMLElement {
       return;
     }
     this.#select.value = this.#value;
-    const path = await prompt({ title: "New folder", text: "Use a slash for a folder inside another: dungeons/level1", yes: "Make folder",
-      label: "Name", value: this.#value === "" ? "" : `${this.#value}/`, selected: 0 });
-    const tidy = path?.split("/").map((segment) => segment.trim()).filter(Boolean).join("/");
+    const tidy = await askName(this.#value);
     if (!tidy) return;
     try {
       await this.make(tidy);
@@ -72,4 +69,25 @@ export class FolderChoice extends HTMLElement {
   #tell() {
     this.dispatchEvent(new Event("change"));
   }
+}
+
+/** @param {string[]} folders @returns {[string, string][]} */
+const optionsOf = (folders) => [["", "Top folder"], ...folders.map((folder) => /** @type {[string, string]} */ ([folder, folder.replaceAll("/", " / ")])), [NEW, "New folder…"]];
+
+/** @param {string} within what is written before it already */
+async function askName(within) {
+  const path = await prompt({ title: "New folder", text: "Use a slash for a folder inside another: dungeons/level1", yes: "Make folder",
+    label: "Name", value: within === "" ? "" : `${within}/`, selected: 0 });
+  return path?.split("/").map((segment) => segment.trim()).filter(Boolean).join("/") ?? null;
+}
+
+/**
+ * Asks for a folder, or for the name of one that is then to be made.
+ *
+ * @param {{ title: string, text: string, yes: string, folders: string[], value: string }} question
+ * @returns {Promise<string | null>} its path, empty for the top; `null` when the visitor thinks better of it
+ */
+export async function askFolder({ folders, value, ...question }) {
+  const folder = await pick({ ...question, label: "Folder", options: optionsOf(folders), value });
+  return folder === NEW ? (await askName(value)) || null : folder;
 }

@@ -13,6 +13,8 @@ export class UploadDock extends HTMLElement {
   /** @type {Map<Job, { row: HTMLElement, show: () => void }>} */ #rows = new Map();
   #list = h("ul", {});
   #title = h("h2", {});
+  #sum = h("progress", { value: 0, max: 1, "aria-label": "All uploads" });
+  #stop = h("button", { type: "button", class: "button quiet small", on: { click: () => this.#stopAll() } }, "Cancel all");
   #timer = 0;
 
   connectedCallback() {
@@ -22,7 +24,8 @@ export class UploadDock extends HTMLElement {
     this.setAttribute("aria-label", "Uploads");
     this.setAttribute("role", "region");
     this.replaceChildren(
-      h("header", {}, this.#title, iconButton("close", "Close the list of uploads", () => this.#close())),
+      h("header", {}, this.#title, this.#stop, iconButton("close", "Close the list of uploads", () => this.#close())),
+      this.#sum,
       this.#list,
     );
     this.uploads.addEventListener("add", (e) => this.#add(/** @type {CustomEvent} */ (e).detail), { signal });
@@ -39,14 +42,19 @@ export class UploadDock extends HTMLElement {
     const progress = h("progress", { max: Math.max(1, job.total), value: 0, "aria-label": `Sending ${job.file.name}` });
     const words = h("p", { class: "job-words" });
     const cancel = iconButton("close", `Cancel the upload of ${job.file.name}`, () => this.uploads.cancel(job));
+    const again = iconButton("repeat", `Send ${job.file.name} again`, () => {
+      this.uploads.retry(job);
+      cancel.focus();
+    });
     const row = h("li", { class: "job" },
-      h("p", { class: "job-name" }, h("b", {}, job.file.name), h("span", {}, job.target.where)), cancel, progress, words);
+      h("p", { class: "job-name" }, h("b", {}, job.file.name), h("span", {}, job.target.where)), cancel, again, progress, words);
     const show = () => {
       row.dataset.phase = job.phase;
       progress.max = Math.max(1, job.total);
       progress.value = job.phase === "stored" ? progress.max : job.sent;
       progress.hidden = job.isOver;
       cancel.hidden = job.isOver;
+      again.hidden = job.phase !== "failed" && job.phase !== "cancelled";
       words.textContent = {
         waiting: "Waiting",
         sending: `${size(job.sent)} of ${size(job.total)}`,
@@ -82,9 +90,16 @@ export class UploadDock extends HTMLElement {
   }
 
   #head() {
-    const { jobs } = this.uploads;
-    const open = jobs.filter((job) => !job.isOver).length;
-    this.#title.textContent = open > 0 ? `Sending ${count(open, "file")}` : "Uploads";
+    const { sent, total, open } = this.uploads.progress;
+    this.#title.textContent = open > 0 ? `Sending ${count(open, "file")}, ${size(sent)} of ${size(total)}` : "Uploads";
+    this.#sum.hidden = open === 0;
+    this.#sum.max = Math.max(1, total);
+    this.#sum.value = sent;
+    this.#stop.hidden = open < 2;
+  }
+
+  #stopAll() {
+    for (const job of this.uploads.jobs) this.uploads.cancel(job);
   }
 
   // Not from under the pointer or the keyboard.

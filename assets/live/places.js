@@ -6,6 +6,7 @@ import { selectorOf, valueAt } from "./edits.js";
  * @typedef {import("./edits.js").Edit} Edit
  * @typedef {import("./edits.js").Step} Step
  * @typedef {import("./edits.js").Selector} Selector
+ * @typedef {{ value?: any, order?: any }} Seen what is at a place; no `value`: nothing
  */
 
 /**
@@ -43,15 +44,34 @@ export function dependsOn(earlier, later) {
  * @param {Edit[]} edits
  */
 export function sameAt(one, other, edits) {
-  if (one === other) return true;
-  return edits.every((edit) => {
-    const place = placeOf(edit);
-    if (!equal(valueAt(one, place), valueAt(other, place))) return false;
-    if (edit.op !== "move") return true;
+  return one === other || saysAt(other, edits, seenAt(one, edits));
+}
+
+/**
+ * What a document has where `edits` touch it, an edit each; as JSON it stays the same.
+ *
+ * @param {any} document
+ * @param {Edit[]} edits
+ * @returns {Seen[]}
+ */
+export function seenAt(document, edits) {
+  return edits.map((edit) => {
+    const value = valueAt(document, placeOf(edit));
     // Somebody else's moving leaves the element as it is, but not the order.
-    const list = edit.path.slice(0, -1);
-    return equal(orderAt(one, list), orderAt(other, list));
+    const order = edit.op === "move" ? orderAt(document, edit.path.slice(0, -1)) : undefined;
+    return { ...(value !== undefined && { value }), ...(order !== undefined && { order }) };
   });
+}
+
+/**
+ * Whether a document still has there what was seen.
+ *
+ * @param {any} document
+ * @param {Edit[]} edits
+ * @param {Seen[]} seen
+ */
+export function saysAt(document, edits, seen) {
+  return edits.every((edit, i) => equal(seenAt(document, [edit])[0], seen[i]));
 }
 
 /**

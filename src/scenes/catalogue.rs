@@ -77,8 +77,9 @@ fn folder_of(shelf: &Shelf, scene: &JsonText) -> Result<FolderPath> {
     new_folder(shelf, folder.as_deref().unwrap_or_default())
 }
 
-/// Saves a new scene under a new id, which is returned. The page's own id becomes an alias.
-pub(super) fn save(store: &Store, aliases: &Aliases, scene: &JsonText) -> Result<String> {
+/// Saves a new scene under a new id, which is returned with what the file is. The page's own id
+/// becomes an alias.
+pub(super) fn save(store: &Store, aliases: &Aliases, scene: &JsonText) -> Result<(String, Stamp)> {
     let id = Uuid::new_v4().to_string();
     let mut change = store.change();
     let shelf = change.shelf(&SCENES);
@@ -91,20 +92,20 @@ pub(super) fn save(store: &Store, aliases: &Aliases, scene: &JsonText) -> Result
     }
     let path = folder.join(&format!("{id}.json"))?;
     let text = complete(scene, &id, &folder, None);
-    change.write(&SCENES, path, text.as_str().as_bytes())?;
-    change.apply()?;
-    Ok(id)
+    change.write(&SCENES, path.clone(), text.as_str().as_bytes())?;
+    let stamp = change.apply_stamped(&SCENES, &path)?;
+    Ok((id, stamp))
 }
 
-/// Replaces a scene. Its id stays; its folder follows the body; its images stay when the body has
-/// none.
+/// Replaces a scene, and says what the file is then. Its id stays; its folder follows the body; its
+/// images stay when the body has none.
 pub(super) fn update(
     store: &Store,
     aliases: &Aliases,
     id: &str,
     scene: &JsonText,
     condition: &Precondition,
-) -> Result<()> {
+) -> Result<Stamp> {
     let mut change = store.change();
     let shelf = change.shelf(&SCENES);
     let from = find(shelf, aliases, id)?;
@@ -131,7 +132,7 @@ pub(super) fn update(
     if to != from {
         change.remove(&SCENES, from);
     }
-    change.apply().map(drop)
+    change.apply_stamped(&SCENES, &to)
 }
 
 /// Takes a scene's own images along to `folder`.

@@ -13,7 +13,7 @@ use crate::json::JsonText;
 use crate::library::{FolderItem, Library, folders};
 use crate::maps::MAPS;
 use crate::model::problems;
-use crate::store::{FolderPath, Store};
+use crate::store::{FolderPath, Stamp, Store};
 use actix_web::http::header;
 use actix_web::web::{Data, Json, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse, delete, get, post, put};
@@ -99,6 +99,13 @@ fn scene(body: &JsonBody) -> Result<JsonText> {
     }
 }
 
+/// The answer to a write, with the entity tag of what was written.
+fn written(stamp: &Stamp, answer: impl Serialize) -> HttpResponse {
+    HttpResponse::Ok()
+        .insert_header((header::ETAG, etag_of(stamp)))
+        .json(answer)
+}
+
 /// Does file work with the aliases at hand.
 async fn run<T: Send + 'static>(
     library: &Library,
@@ -127,14 +134,14 @@ async fn save(
     aliases: Data<Aliases>,
     body: JsonBody,
     _gm: Gm,
-) -> Result<Json<Saved>> {
+) -> Result<HttpResponse> {
     let scene = scene(&body)?;
-    let id = run(&library, &aliases, move |store, aliases| {
+    let (id, stamp) = run(&library, &aliases, move |store, aliases| {
         catalogue::save(store, aliases, &scene)
     })
     .await?;
     let message = "Scene saved successfully".to_owned();
-    Ok(Json(Saved { message, id }))
+    Ok(written(&stamp, Saved { message, id }))
 }
 
 /// Lists all folders and all scenes, whole.
@@ -199,13 +206,13 @@ async fn update(
     body: JsonBody,
     condition: Precondition,
     _gm: Gm,
-) -> Result<Json<Message>> {
+) -> Result<HttpResponse> {
     let scene = scene(&body)?;
-    run(&library, &aliases, move |store, aliases| {
+    let stamp = run(&library, &aliases, move |store, aliases| {
         catalogue::update(store, aliases, &scene_id, &scene, &condition)
     })
     .await?;
-    Ok(Json(Message::new("Scene updated successfully")))
+    Ok(written(&stamp, Message::new("Scene updated successfully")))
 }
 
 /// Deletes a saved scene and the images that only it has.

@@ -5,7 +5,7 @@
 //! done; each is idempotent, so that after a crash the next start simply does them again. An
 //! operation of one step needs no intent: a rename is atomic by itself.
 
-use super::{AssetPath, FolderPath, Kind, Shelf, Store, make_dirs, sync_parent};
+use super::{AssetPath, FolderPath, Kind, Shelf, Stamp, Store, make_dirs, sync_parent};
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -284,6 +284,16 @@ impl Change<'_> {
 
     /// Does it. On an error before the steps begin (a full disk, say) nothing has changed.
     pub fn apply(mut self) -> Result<Option<PendingIntent>> {
+        self.perform()
+    }
+
+    /// Does it, and says what the file at `path` is then, before anybody else can change it.
+    pub fn apply_stamped(mut self, kind: &'static Kind, path: &AssetPath) -> Result<Stamp> {
+        self.perform()?;
+        self.shelf(kind).stamp(path)
+    }
+
+    fn perform(&mut self) -> Result<Option<PendingIntent>> {
         for step in &self.steps {
             self.check(step)?;
         }

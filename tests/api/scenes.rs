@@ -239,6 +239,28 @@ fn a_scene_is_not_overwritten_by_somebody_who_has_an_old_one() {
 }
 
 #[test]
+fn whoever_saves_a_scene_hears_its_tag_and_may_save_again() {
+    let server = start();
+    let json = [("content-type", "application/json")];
+    let body = |name: &str| scene(name, Some("Act1")).to_string().into_bytes();
+    let saved = server.send("POST", "/scenes/save", &json, &body("A"));
+    let path = format!("/scenes/{}", saved.value()["id"].as_str().unwrap());
+    let loaded = |server: &TestServer| {
+        let answer = server.get(&path.replace("/scenes/", "/scenes/load/"));
+        answer.header("etag").unwrap().to_owned()
+    };
+    let mut tag = saved.header("etag").unwrap().to_owned();
+    for name in ["B", "C"] {
+        assert_eq!(tag, loaded(&server));
+        let headers = [json[0], ("if-match", tag.as_str())];
+        let answer = server.send("PUT", &path, &headers, &body(name));
+        assert_eq!(answer.status, 200);
+        tag = answer.header("etag").unwrap().to_owned();
+    }
+    assert_eq!(tag, loaded(&server));
+}
+
+#[test]
 fn saving_and_reading_scenes_never_touches_the_table() {
     let server = start();
     let mut viewer = server.websocket();

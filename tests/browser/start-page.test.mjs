@@ -40,7 +40,7 @@ async function drop(page, selector, files) {
 }
 
 /** @param {import("puppeteer-core").Page} page */
-const cards = (page) => page.$$eval("map-library .card-name", (names) => names.map((name) => name.textContent));
+const cards = (page) => page.$$eval("#maps map-library .card-name", (names) => names.map((name) => name.textContent));
 
 /**
  * Waits until an element with this text is there, and returns its text.
@@ -58,7 +58,7 @@ test("dropped maps show their progress, are listed, and can be renamed and delet
   const server = await startServer(t);
   const { page, problems } = await openPage(await startBrowser(t));
   await page.goto(`${server.base}/#maps`);
-  await waitForText(page, "map-library .empty", "No maps yet");
+  await waitForText(page, "#maps map-library .empty", "No maps yet");
 
   await page.evaluate(() => {
     globalThis.phases = [];
@@ -70,16 +70,16 @@ test("dropped maps show their progress, are listed, and can be renamed and delet
     new MutationObserver(look).observe(document.querySelector("upload-dock"), { subtree: true, childList: true, attributes: true, characterData: true });
   });
   const crypt = await readFile(path.join(DEMO, "maps/crypt.jpg"), "base64");
-  await drop(page, "map-library", [
+  await drop(page, "#maps map-library", [
     { name: "cave ä #1.png", type: "image/png" },
     { name: "crypt.jpg", type: "image/jpeg", base64: crypt },
   ]);
-  await page.waitForFunction(() => document.querySelectorAll("map-library .card").length === 2);
+  await page.waitForFunction(() => document.querySelectorAll("#maps map-library .card").length === 2);
   await page.waitForFunction(() => document.querySelectorAll('upload-dock .job[data-phase="stored"]').length === 2);
   assert.deepEqual((await cards(page)).sort(), ["cave ä #1.png", "crypt.jpg"]);
   const phases = await page.evaluate(() => globalThis.phases);
   assert.ok(phases.includes("sending true") || phases.includes("storing true"), `progress was shown: ${phases}`);
-  await page.waitForFunction(() => [...document.querySelectorAll("map-library .card img")].every((img) => img.complete && img.naturalWidth > 0));
+  await page.waitForFunction(() => [...document.querySelectorAll("#maps map-library .card img")].every((img) => img.complete && img.naturalWidth > 0));
   const stored = await readFile(path.join(server.data, "maps/crypt.jpg"), "base64");
   assert.equal(stored, crypt, "the bytes are the same");
 
@@ -88,7 +88,7 @@ test("dropped maps show their progress, are listed, and can be renamed and delet
   // Only the stem is selected, so typing keeps the extension.
   await page.keyboard.type("grotto");
   await page.keyboard.press("Enter");
-  await waitForText(page, "map-library .card-name", "grotto.png");
+  await waitForText(page, "#maps map-library .card-name", "grotto.png");
   assert.deepEqual((await cards(page)).sort(), ["crypt.jpg", "grotto.png"]);
 
   await page.click('[aria-label="Delete grotto.png"]');
@@ -98,7 +98,7 @@ test("dropped maps show their progress, are listed, and can be renamed and delet
   assert.equal((await cards(page)).length, 2, "thinking better of it deletes nothing");
   await page.click('[aria-label="Delete grotto.png"]');
   await (await page.waitForSelector("dialog[open] .danger")).click();
-  await page.waitForFunction(() => document.querySelectorAll("map-library .card").length === 1);
+  await page.waitForFunction(() => document.querySelectorAll("#maps map-library .card").length === 1);
   await waitForText(page, "status-line", "grotto.png is deleted");
   const { maps } = (await ask(`${server.base}/maps/list`)).body;
   assert.deepEqual(maps, [{ name: "crypt.jpg", folder: null }]);
@@ -109,7 +109,7 @@ test("a bad file shows the server's sentence, and the good one beside it is stor
   const server = await startServer(t);
   const { page, problems } = await openPage(await startBrowser(t));
   await page.goto(`${server.base}/#maps`);
-  await drop(page, "map-library", [
+  await drop(page, "#maps map-library", [
     { name: "notes.png", type: "image/png", text: "milk, bread, 3 torches" },
     { name: "good.png", type: "image/png" },
   ]);
@@ -122,7 +122,7 @@ test("a bad file shows the server's sentence, and the good one beside it is stor
   assert.equal(answer.status, 415);
   assert.equal(shown.toLowerCase(), answer.body.detail.toLowerCase());
 
-  await waitForText(page, "map-library .card-name", "good.png");
+  await waitForText(page, "#maps map-library .card-name", "good.png");
   assert.deepEqual(await cards(page), ["good.png"]);
   // The browser itself reports the 415; anything else would be the page's fault.
   assert.deepEqual(problems.filter((problem) => !problem.includes("415")), []);
@@ -132,18 +132,18 @@ test("a map goes into the folder that was made for it, and is shown large", asyn
   const server = await startServer(t);
   const { page, problems } = await openPage(await startBrowser(t));
   await page.goto(`${server.base}/#maps`);
-  await page.waitForSelector("map-library .tools:not([hidden])");
-  await page.select("map-library folder-choice select", "\n");
+  await page.waitForSelector("#maps map-library .tools:not([hidden])");
+  await page.select("#maps map-library folder-choice select", "\n");
   await page.waitForSelector("dialog[open] input");
   await page.keyboard.type("dungeons/level 1");
   await page.keyboard.press("Enter");
   await waitForText(page, "status-line", "dungeons/level 1");
-  await drop(page, "map-library", [{ name: "cave.png", type: "image/png" }]);
-  await page.waitForSelector("map-library .card");
+  await drop(page, "#maps map-library", [{ name: "cave.png", type: "image/png" }]);
+  await page.waitForSelector("#maps map-library .card");
   const { maps } = (await ask(`${server.base}/maps/list`)).body;
   assert.deepEqual(maps, [{ name: "cave.png", folder: "dungeons/level 1" }]);
 
-  await page.click("map-library .card-open");
+  await page.click("#maps map-library .card-open");
   await page.waitForFunction(() => document.querySelector("dialog.viewer img")?.naturalWidth === 64);
   await waitForText(page, "dialog.viewer", "64 × 48 pixels");
   await page.keyboard.press("Escape");
@@ -157,7 +157,7 @@ test("an upload that is cancelled leaves nothing behind", async (t) => {
   await page.goto(`${server.base}/#maps`);
   const throttle = await page.createCDPSession();
   await throttle.send("Network.emulateNetworkConditions", { offline: false, latency: 0, downloadThroughput: -1, uploadThroughput: 200_000 });
-  await drop(page, "map-library", [{ name: "crypt.jpg", type: "image/jpeg", base64: await readFile(path.join(DEMO, "maps/crypt.jpg"), "base64") }]);
+  await drop(page, "#maps map-library", [{ name: "crypt.jpg", type: "image/jpeg", base64: await readFile(path.join(DEMO, "maps/crypt.jpg"), "base64") }]);
   await (await page.waitForSelector('[aria-label="Cancel the upload of crypt.jpg"]')).click();
   await page.waitForSelector('upload-dock .job[data-phase="cancelled"]');
   await throttle.detach();
@@ -204,7 +204,7 @@ test("a map that is put into the folder by hand is there after a reload", async 
   const server = await startServer(t);
   const { page, problems } = await openPage(await startBrowser(t));
   await page.goto(`${server.base}/#maps`);
-  await waitForText(page, "map-library .empty", "No maps yet");
+  await waitForText(page, "#maps map-library .empty", "No maps yet");
   await mkdir(path.join(server.data, "maps/wilds"));
   await copyFile(path.join(DEMO, "maps/wilds/forest-road.jpg"), path.join(server.data, "maps/wilds/forest-road.jpg"));
   await until("the map in the list", async () => {
@@ -212,8 +212,8 @@ test("a map that is put into the folder by hand is there after a reload", async 
     return maps.some((map) => map.name === "forest-road.jpg" && map.folder === "wilds");
   });
   await page.reload();
-  await waitForText(page, "map-library .card-name", "forest-road.jpg");
-  await page.waitForFunction(() => document.querySelector("map-library .card img").naturalWidth > 0);
+  await waitForText(page, "#maps map-library .card-name", "forest-road.jpg");
+  await page.waitForFunction(() => document.querySelector("#maps map-library .card img").naturalWidth > 0);
   assert.deepEqual(problems, []);
 });
 
@@ -235,9 +235,9 @@ test("a scene shows its map, its size, and goes when deleted", async (t) => {
   const facts = await page.$$eval(".scene dd", (all) => all.map((one) => one.textContent));
   assert.deepEqual(facts, ["crypt.jpg", "1", "2 entries"]);
   await page.waitForFunction(() => document.querySelector(".scene img").naturalWidth > 0);
-  await page.click(".scene .icon-button");
+  await page.click('#scenes [aria-label^="Delete"]');
   await (await page.waitForSelector("dialog[open] .danger")).click();
-  await waitForText(page, "scene-library .empty", "No scenes yet");
+  await waitForText(page, "#scenes scene-library .empty", "No scenes yet");
   assert.deepEqual(problems, []);
 });
 

@@ -1,7 +1,7 @@
 //! Making writes durable: one commit under way at a time, the rest waits and goes together.
 
 use super::ask::Put;
-use super::document::{Stale, ViewChange};
+use super::document::{Stale, ViewChange, mark_of};
 use super::record::{Line, Receipt, Record, Snapshot};
 use super::view::View;
 use super::wire::{self, ChangeAck, ChangeRequest, ClientMessage, Refusal, Wish};
@@ -381,6 +381,12 @@ impl TableRules {
             }
             // Insisting helps against what others did, not against another past.
             Wish::Scene(scene) if newest || force && self.doc.since(base).is_ok() => {
+                let present = self.doc.tip().1;
+                if self.doc.is_shown() && mark_of(present) != mark_of(&scene) {
+                    // Another scene is loaded: the one that goes may have been saved nowhere.
+                    let replaced = present.clone();
+                    self.keep_aside("replaced", replaced, now);
+                }
                 (None, scene, false, None)
             }
             Wish::Scene(scene) => {

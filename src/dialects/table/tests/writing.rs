@@ -176,6 +176,17 @@ fn what_meets_and_what_clashes(#[case] ada_did: Value, #[case] bo_did: Value, #[
 }
 
 #[test]
+fn a_scene_that_another_is_loaded_over_is_kept_aside() {
+    let (mut world, mut ada, _bo) = table();
+    let own = json!({ "scene": { "id": "s", "name": "the same, changed" }, "base": 0 });
+    assert_eq!(ada.makes(&mut world, own)["type"], "ack");
+    assert_eq!(world.aside, 0, "it is still on the table");
+    let load = json!({ "scene": { "id": "t" }, "base": 1, "force": true });
+    assert_eq!(ada.makes(&mut world, load)["type"], "ack");
+    assert_eq!((world.scene(), world.aside), (json!({ "id": "t" }), 1));
+}
+
+#[test]
 fn a_gm_may_insist() {
     let (mut world, mut ada, mut bo) = table();
     bo.sets(&mut world, json!(["gridSettings", "gridSize"]), json!(60));

@@ -1,0 +1,115 @@
+import { choose, prompt } from "../dialogs.js";
+import { fill, h } from "../dom.js";
+import { SceneLibrary } from "../elements/scene-library.js";
+import { SceneDesk } from "./desk.js";
+
+/** @type {Record<import("./desk.js").DeskStatus, string>} */
+const WORDS = {
+  waiting: "",
+  new: "Not saved yet",
+  saved: "Saved",
+  changed: "Unsaved changes",
+  overtaken: "Saved elsewhere since; this table is different",
+};
+
+/** The scene on the table, and the saved ones. Set `table`, `state` and `api` before inserting it. */
+export class ScenesPanel extends HTMLElement {
+  /** @type {import("./table.js").GmTable} */ table;
+  /** @type {import("../state.js").State} */ state;
+  /** @type {typeof import("../api.js")} */ api;
+  #gone = new AbortController();
+  /** @type {SceneDesk} */ #desk;
+  #library = Object.assign(new SceneLibrary(), { isNarrow: true });
+  #name = h("strong", { class: "desk-name" });
+  #status = h("span", { class: "desk-status", role: "status" });
+  #save = h("button", { type: "button", class: "button small", title: "Save (Ctrl+S)", on: { click: () => this.#saveIt() } }, "Save");
+  #saveAs = h("button", { type: "button", class: "button quiet small", on: { click: () => this.#saveItAs() } }, "Save as…");
+  #new = h("button", { type: "button", class: "button quiet small", on: { click: () => this.#clear() } }, "New scene");
+
+  connectedCallback() {
+    this.#gone = new AbortController();
+    const { signal } = this.#gone;
+    const { live, history } = this.table;
+    const desk = this.#desk = new SceneDesk({ live, history, api: this.api, state: this.state }, signal);
+    Object.assign(this.#library, { api: this.api, state: this.state });
+    this.state.desk = desk;
+    desk.addEventListener("change", () => this.#show(), { signal });
+    document.addEventListener("keydown", (event) => this.#key(event), { signal });
+    fill(this,
+      h("section", { "aria-labelledby": "desk-title" }, h("h3", { id: "desk-title" }, "On the table"),
+        h("div", { class: "desk-card" }, this.#name, this.#status, h("div", { class: "desk-buttons" }, this.#save, this.#saveAs, this.#new))),
+      h("section", { "aria-labelledby": "saved-title" }, h("h3", { id: "saved-title" }, "Saved scenes"), this.#library));
+    this.#show();
+  }
+
+  disconnectedCallback() {
+    this.#gone.abort();
+    if (this.state.desk === this.#desk) this.state.desk = null;
+  }
+
+  #show() {
+    const { status, isBusy } = this.#desk;
+    const name = status === "waiting" ? "" : this.#desk.name;
+    if (this.#name.textContent !== name) this.#name.textContent = name;
+    this.#status.dataset.is = status;
+    const words = isBusy ? "Saving" : WORDS[status];
+    if (this.#status.textContent !== words) this.#status.textContent = words;
+    for (const button of [this.#save, this.#saveAs, this.#new]) button.disabled = status === "waiting" || isBusy;
+  }
+
+  /** @param {KeyboardEvent} event */
+  #key(event) {
+    const target = /** @type {Element} */ (event.target);
+    if (!(event.ctrlKey || event.metaKey) || event.altKey || event.shiftKey || event.key.toLowerCase() !== "s") return;
+    if (!this.closest("gm-console")?.checkVisibility() || target.closest("dialog")) return;
+    event.preventDefault();
+    if (!this.#save.disabled) this.#saveIt();
+  }
+
+  async #saveIt() {
+    const desk = this.#desk;
+    await this.#attempt(async () => {
+      if (desk.status === "new") return this.#saveItAs();
+      let came = await desk.save();
+      while (came === "overtaken") {
+        const answer = await choose({ title: `“${desk.name}” was saved elsewhere`, text: "Somebody else has saved another version of this scene since it came onto this table. Replacing it loses theirs; “Save as” keeps both.",
+          answers: [["over", "Replace theirs", true], ["as", "Save as…"]] });
+        if (answer === "as") return this.#saveItAs();
+        if (answer !== "over") return;
+        came = await desk.save({ over: true });
+      }
+      if (came === "new") return this.#saveItAs();
+      this.table.say(`“${desk.name}” is saved.`);
+    });
+  }
+
+  async #saveItAs() {
+    const desk = this.#desk;
+    const isNew = desk.status === "new";
+    const value = isNew && ["Default Scene", "New scene"].includes(desk.name) ? "" : desk.name;
+    const folder = this.#library.folder;
+    const name = await prompt({ title: "Save the scene as", text: `It is kept ${folder === "" ? "in the top folder" : `in ${folder}`}, and the table goes on as this scene.`, yes: "Save", label: "Name", value });
+    if (!name) return;
+    await this.#attempt(async () => {
+      await desk.saveAs(name, folder);
+      this.table.say(`“${name}” is saved.`);
+    });
+  }
+
+  async #clear() {
+    if (!(await this.#library.mayGo("Start a new scene?"))) return;
+    await this.#attempt(async () => {
+      await this.#desk.clear();
+      this.table.say("The table is empty; Undo brings back what was there.");
+    });
+  }
+
+  /** @param {() => Promise<void>} work */
+  async #attempt(work) {
+    try {
+      await work();
+    } catch (error) {
+      this.table.trouble(error);
+    }
+  }
+}
