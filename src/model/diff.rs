@@ -27,6 +27,24 @@ pub fn diff(old: &JsonText, new: &JsonText) -> Vec<Edit> {
     found.edits
 }
 
+/// The same for two objects at `path` of two scenes; `new` is part of `text`.
+pub(super) fn diff_below(
+    path: Vec<Step>,
+    old: Node<'_>,
+    new: Node<'_>,
+    text: &JsonText,
+) -> Vec<Edit> {
+    let mut found = Differ {
+        new: text,
+        path,
+        edits: Vec::new(),
+    };
+    if old.raw() != new.raw() {
+        found.objects(old, new);
+    }
+    found.edits
+}
+
 /// How far apart two scenes are: the bytes of the JSON text of the edits between them.
 pub fn distance(edits: &[Edit]) -> usize {
     Edit::list_to_json(edits).len()

@@ -5,7 +5,7 @@ use crate::access::Role;
 use crate::json::JsonText;
 use crate::live::{Frame, Now};
 use crate::model::edit::Edit;
-use crate::model::{diff, hidden_names, player_view};
+use crate::model::{diff, follow_one_entry, hidden_names, player_view};
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -168,11 +168,15 @@ impl ViewLog {
         let (new, edits) = match self.view {
             View::Gm => (scene.clone(), edits.cloned()),
             View::Player => {
-                let new = player_view(scene);
+                let followed = edits.and_then(|edits| follow_one_entry(scene, edits, old));
+                let (new, edits) = match followed {
+                    Some((new, edits)) => (new, Some(edits.into())),
+                    None => (player_view(scene), None),
+                };
                 if new.as_str() == old.as_str() {
                     return None;
                 }
-                (new, None)
+                (new, edits)
             }
         };
         if !is_told {

@@ -11,9 +11,11 @@
 
 mod fog;
 mod names;
+mod one_entry;
 mod shape;
 
 pub use names::hidden_names;
+pub use one_entry::follow_one_entry;
 
 use crate::json::{JsonText, Node, NodeKind, quote};
 use fog::Fog;
@@ -61,6 +63,17 @@ pub fn player_view(scene: &JsonText) -> JsonText {
     out.finish()
 }
 
+/// The members of these names, in one walk: a scene is long.
+fn members<'a, const N: usize>(object: Node<'a>, names: [&str; N]) -> [Option<Node<'a>>; N] {
+    let mut found = [None; N];
+    for (key, value) in object.members() {
+        if let Some(at) = names.iter().position(|name| *name == key) {
+            found[at] = Some(value);
+        }
+    }
+    found
+}
+
 /// What decides about more than its own place.
 struct Settings<'a> {
     /// Names that maps have which are not hidden.
@@ -71,9 +84,7 @@ struct Settings<'a> {
 
 impl<'a> Settings<'a> {
     fn of(scene: Node<'a>) -> Self {
-        let grid = scene.get("gridSettings");
-        let trails = grid.and_then(|grid| grid.get("showMovementTrailToPlayers"));
-        let maps = scene.get("maps");
+        let [maps, fog, grid] = members(scene, ["maps", "fogOfWar", "gridSettings"]);
         let shown = maps
             .into_iter()
             .flat_map(|maps| maps.elements())
@@ -81,7 +92,16 @@ impl<'a> Settings<'a> {
         let names = shown.filter_map(|map| map.get("name")?.as_str());
         Self {
             shown_maps: names.collect(),
-            fog: Fog::of(scene.get("fogOfWar"), grid),
+            ..Self::of_entries(fog, grid)
+        }
+    }
+
+    /// What decides about entries only.
+    fn of_entries(fog: Option<Node<'a>>, grid: Option<Node<'a>>) -> Self {
+        let trails = grid.and_then(|grid| grid.get("showMovementTrailToPlayers"));
+        Self {
+            shown_maps: HashSet::new(),
+            fog: Fog::of(fog, grid),
             trails: !withheld(trails),
         }
     }

@@ -1,7 +1,9 @@
 //! What players see, and what they do not.
 
 use super::*;
+use crate::model::edit::{Edit, apply};
 use crate::model::random::{any_scene, text};
+use crate::model::same;
 use proptest::prelude::*;
 
 fn view(scene: &str) -> String {
@@ -429,4 +431,83 @@ fn has_gm_key(node: Node<'_>) -> bool {
     node.members()
         .any(|(key, value)| key.starts_with("gm_") || has_gm_key(value))
         || node.elements().any(has_gm_key)
+}
+
+/// What the edits make of the scene's view, if that can be told from the entry alone; it must be what
+/// the whole scene's view is, and what the edits found make of the former one.
+fn followed(scene: &JsonText, edits: &str) -> Option<String> {
+    let edits = text(edits);
+    let edits = Edit::parse_list(edits.root(), &edits).ok()?;
+    let changed = apply(scene, &edits).ok()?;
+    let old = player_view(scene);
+    let (view, found) = follow_one_entry(&changed, &edits, &old)?;
+    assert_eq!(view.as_str(), player_view(&changed).as_str());
+    let made = apply(&old, &found).unwrap();
+    assert!(same(made.root(), view.root()), "{made:?} {view:?}");
+    Some(Edit::list_to_json(&found))
+}
+
+#[test]
+fn a_change_of_one_entry_is_followed_without_the_rest() {
+    let scene = text(
+        r#"{"fogOfWar":[{"id":"f","points":[{"x":0,"y":0},{"x":9,"y":0},{"x":9,"y":9},{"x":0,"y":9}]}],
+        "initiativeOrder":[3,{"id":"a","hp":9,"initialHP":9,"mapPosition":{"x":20,"y":2}},{"id":7,"isPlayer":true},{"id":"a","name":"other"}]}"#,
+    );
+    let at = |id: &str, member: &str, value: &str| {
+        let edits = format!(
+            r#"[{{"op":"set","path":["initiativeOrder",{{"id":{id}}},{member}],"value":{value}}}]"#
+        );
+        followed(&scene, &edits)
+    };
+    let set = |id: &str, member: &str, value: &str| {
+        format!(
+            r#"[{{"op":"set","path":["initiativeOrder",{{"id":{id}}},"{member}"],"value":{value}}}]"#
+        )
+    };
+    let a = "\"a\"";
+    // The view's edit is as short as it can be.
+    let moved = r#"{"x":21,"y":2}"#;
+    let sideways =
+        r#"[{"op":"set","path":["initiativeOrder",{"id":"a"},"mapPosition","x"],"value":21}]"#;
+    assert_eq!(at(a, "\"mapPosition\"", moved).as_deref(), Some(sideways));
+    let inside =
+        r#"[{"op":"set","path":["initiativeOrder",{"id":"a"},"mapPosition","x"],"value":30}]"#;
+    assert_eq!(
+        at(a, "\"mapPosition\",\"x\"", "30").as_deref(),
+        Some(inside)
+    );
+    // Under the fog it is gone.
+    let gone = r#"[{"op":"delete","path":["initiativeOrder",{"id":"a"},"mapPosition"]}]"#;
+    assert_eq!(
+        at(a, "\"mapPosition\"", r#"{"x":2,"y":2}"#).as_deref(),
+        Some(gone)
+    );
+    assert_eq!(at(a, "\"hp\"", "3"), Some(set(a, "health", "\"bloodied\"")));
+    assert_eq!(at(a, "\"hp\"", "9.0").as_deref(), Some("[]"));
+    assert_eq!(at(a, "\"gm_note\"", "\"secret\"").as_deref(), Some("[]"));
+    assert_eq!(at("7", "\"hp\"", "3"), Some(set("7", "hp", "3")));
+    // What is known by another name, or is somewhere else, changes more.
+    assert_eq!(at(a, "\"id\"", "\"b\""), None);
+    let fog = r#"[{"op":"set","path":["fogOfWar"],"value":[]}]"#;
+    assert_eq!(followed(&scene, fog), None);
+    let both = r#"[{"op":"set","path":["initiativeOrder",{"id":"a"},"hp"],"value":1},{"op":"set","path":["initiativeOrder",{"id":7},"hp"],"value":1}]"#;
+    assert_eq!(followed(&scene, both), None);
+}
+
+proptest! {
+    #[test]
+    fn what_is_followed_is_what_is_seen(
+        scene in any_scene(),
+        entry in 0usize..6,
+        member in prop::sample::select(vec!["mapPosition", "hp", "initialHP", "isPlayer", "isKilled", "name", "turnMovementPath", "gm_x", "health"]),
+        value in prop::sample::select(vec!["null", "true", "false", "3", "-1", "\"3\"", "{}", "[]", r#"{"x":1,"y":2}"#, r#"{"x":400,"y":1,"useGridCoordinates":true}"#, r#"[{"x":1,"y":1}]"#]),
+    ) {
+        let scene = scene.text();
+        let list = scene.root().get("initiativeOrder");
+        let ids = list.into_iter().flat_map(|list| list.elements()).filter_map(|e| e.get("id"));
+        if let Some(id) = ids.map(|id| id.raw()).nth(entry) {
+            let edits = format!(r#"[{{"op":"set","path":["initiativeOrder",{{"id":{id}}},"{member}"],"value":{value}}}]"#);
+            followed(&scene, &edits);
+        }
+    }
 }
