@@ -9,10 +9,12 @@
 //! In doubt a thing is hidden: a flag that is neither true nor false, a fog that cannot be read, a
 //! position that cannot be compared with a fog.
 
+mod cover;
 mod fog;
 mod names;
 mod shape;
 
+pub use cover::Cover;
 pub use names::hidden_names;
 
 use crate::json::{JsonText, Node, NodeKind, quote};
