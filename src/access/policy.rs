@@ -405,8 +405,9 @@ fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
     headers.get(name)?.to_str().ok()
 }
 
-/// `Host` as sent, or the authority of an absolute request target, which counts above it.
-fn host_header(head: &RequestHead) -> Option<&str> {
+/// `Host` as sent, or the authority of an absolute request target, which counts above it: what
+/// [`Policy::judge`] has looked at.
+pub fn host_header(head: &RequestHead) -> Option<&str> {
     match head.uri.authority() {
         Some(authority) => Some(authority.as_str()),
         None => text(&head.headers, header::HOST),
