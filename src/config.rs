@@ -322,7 +322,8 @@ impl Config {
         if self.speakers().any(|speak| speak.speaker.is_peershare()) {
             self.peershare.adopt(&var)?;
             peershare::adopt_ports(&mut self.speak, &var)?;
-            if let (LOG, Some(level)) = (self.log.as_str(), var("LOG_LEVEL")) {
+            let level = var("LOG_LEVEL").filter(|level| !level.trim().is_empty());
+            if let (LOG, Some(level)) = (self.log.as_str(), level) {
                 self.log = peershare::log_filter(&level)?.into();
             }
         }

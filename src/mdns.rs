@@ -11,12 +11,14 @@ use actix_web::web::Data;
 use mdns_sd::{DaemonEvent, IfKind, IfPredicate, RRType, Receiver, ServiceDaemon, ServiceInfo};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 /// What is announced: pages.
 const SERVICE: &str = "_http._tcp.local.";
 /// How often it is looked whether the machine has other addresses, in seconds.
 const LOOK_SECONDS: u32 = 15;
+/// Within this time the name is usually announced: asking whether it is free takes a second.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// The goodbye goes out twice, as datagrams get lost: at once, and after 120 ms.
 const GOODBYE: Duration = Duration::from_millis(150);
 /// How long the thread may take to end.
@@ -53,7 +55,7 @@ impl Announcement {
                 })
             }
             Err(error) => {
-                failed(policy, &error);
+                failed(&error);
                 None
             }
         }
@@ -103,29 +105,103 @@ fn service(name: &str, addr: SocketAddr) -> mdns_sd::Result<ServiceInfo> {
 
 /// Follows what becomes of the name.
 async fn follow(events: Receiver<DaemonEvent>, policy: Data<Policy>, port: u16) {
-    let mut has_failed = false;
-    while let Ok(event) = events.recv_async().await {
+    let late = Instant::now() + PATIENCE;
+    let mut name = Name::new(policy, port);
+    loop {
+        let next = events.recv_async();
+        let event = if name.is_settled() {
+            next.await
+        } else if let Ok(event) = timeout_at(late, next).await {
+            event
+        } else {
+            name.is_late();
+            continue;
+        };
         match event {
-            DaemonEvent::NameChange(change) if change.rr_type == RRType::A => {
-                let name = change.new_name.trim_end_matches('.');
-                policy.machine().announce_as(Some(name));
-                tracing::info!(
-                    name,
-                    "another server on this network is called {}; this one is http://{name}:{port}",
-                    change.original.trim_end_matches('.')
-                );
+            Ok(event) => name.follow(event),
+            Err(_) => return,
+        }
+    }
+}
+
+/// What has become of the name: it counts from when it is announced, on each interface the one that is
+/// announced there.
+struct Name {
+    policy: Data<Policy>,
+    port: u16,
+    is_warned: bool,
+    /// What it was changed to last.
+    renamed: String,
+}
+
+impl Name {
+    fn new(policy: Data<Policy>, port: u16) -> Self {
+        Self {
+            policy,
+            port,
+            is_warned: false,
+            renamed: String::new(),
+        }
+    }
+
+    /// Whether the log has said what there is to say.
+    fn is_settled(&self) -> bool {
+        self.is_warned || self.policy.machine().is_announced(None)
+    }
+
+    fn is_late(&mut self) {
+        self.is_warned = true;
+        tracing::warn!(
+            "the server is not announced by name so far; its addresses work all the same"
+        );
+    }
+
+    fn follow(&mut self, event: DaemonEvent) {
+        let (machine, port) = (self.policy.machine(), self.port);
+        match event {
+            DaemonEvent::Announce(_, place) => {
+                let Some((name, interface)) = announced_name(&place) else {
+                    return;
+                };
+                if !machine.is_announced(None) {
+                    tracing::info!(name, "it is also found as http://{name}:{port}");
+                }
+                machine.announce_as(interface, name);
             }
-            DaemonEvent::Error(error) if !has_failed => {
-                has_failed = true;
-                failed(&policy, &error);
+            DaemonEvent::NameChange(change)
+                if matches!(change.rr_type, RRType::A | RRType::AAAA) =>
+            {
+                let name = change.new_name.trim_end_matches('.');
+                if machine.is_announced(Some(&change.intf_name)) {
+                    machine.announce_as(&change.intf_name, name);
+                }
+                // Each of its records says so.
+                if self.renamed != name {
+                    name.clone_into(&mut self.renamed);
+                    tracing::info!(
+                        name,
+                        "another server on this network is called {}; this one is http://{name}:{port}",
+                        change.original.trim_end_matches('.')
+                    );
+                }
+            }
+            // What was announced elsewhere stays so.
+            DaemonEvent::Error(error) if !self.is_warned => {
+                self.is_warned = true;
+                failed(&error);
             }
             _ => {}
         }
     }
 }
 
-fn failed(policy: &Policy, error: &mdns_sd::Error) {
-    policy.machine().announce_as(None);
+/// The host and the interface of an announcement, `HOST.:INTERFACE`.
+fn announced_name(place: &str) -> Option<(&str, &str)> {
+    let (name, interface) = place.split_once(".:")?;
+    (!name.is_empty() && !interface.is_empty()).then_some((name, interface))
+}
+
+fn failed(error: &mdns_sd::Error) {
     tracing::warn!(%error, "the server cannot be announced by name, its addresses work all the same: {error}");
 }
 
@@ -136,8 +212,9 @@ mod tests {
     use crate::config::tests::settings;
     use mdns_sd::{ResolvedService, ServiceEvent};
     use std::net::{Ipv4Addr, UdpSocket};
+    use tokio::task::yield_now;
 
-    const PATIENCE: Duration = Duration::from_secs(20);
+    const TIME: Duration = Duration::from_secs(20);
     const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
     /// A port that is no one's: nothing of this goes over the network or comes from there.
@@ -179,10 +256,7 @@ mod tests {
     }
 
     async fn next(found: &Receiver<ServiceEvent>) -> ServiceEvent {
-        timeout(PATIENCE, found.recv_async())
-            .await
-            .unwrap()
-            .unwrap()
+        timeout(TIME, found.recv_async()).await.unwrap().unwrap()
     }
 
     async fn resolved(found: &Receiver<ServiceEvent>, http: u16) -> Box<ResolvedService> {
@@ -216,11 +290,13 @@ mod tests {
         let (second, policy) = announced(port, "127.0.0.2:8011");
         let service = resolved(&found, 8011).await;
         assert_eq!(service.host, "tablekeep-2.local.");
-        assert_eq!(
-            policy.machine().announced_as().as_deref(),
-            Some("tablekeep-2.local")
-        );
-        assert!(policy.machine().has_name("tablekeep-2.local"));
+        let known = async || {
+            while !policy.machine().has_name("tablekeep-2.local") {
+                yield_now().await;
+            }
+        };
+        timeout(TIME, known()).await.unwrap();
+        assert!(!policy.machine().has_name("tablekeep.local"));
 
         for gone in [first, second] {
             gone.stop().await;
@@ -231,10 +307,22 @@ mod tests {
             }
         }
         let ended = looking.shutdown().unwrap();
-        timeout(PATIENCE, ended.recv_async())
-            .await
-            .unwrap()
-            .unwrap();
+        timeout(TIME, ended.recv_async()).await.unwrap().unwrap();
+    }
+
+    #[test]
+    fn a_name_counts_on_every_interface_where_it_is_announced_and_not_before() {
+        let policy = policy();
+        let mut name = Name::new(policy.clone(), 8010);
+        let has = |known: &str| policy.machine().has_name(known);
+        let announced = |place: &str| DaemonEvent::Announce("x".into(), place.into());
+        name.follow(announced("[\"192.0.2.1\"]"));
+        assert!(!name.is_settled() && !has("tablekeep.local"));
+        name.follow(announced("tablekeep.local.:eth0"));
+        assert!(name.is_settled() && has("tablekeep.local"));
+        name.follow(announced("tablekeep-2.local.:wlan0:1"));
+        name.follow(DaemonEvent::Error(mdns_sd::Error::Again));
+        assert!(has("tablekeep.local") && has("tablekeep-2.local"));
     }
 
     #[test]

@@ -161,10 +161,6 @@ impl Server {
         let listener = listen(config.listen, "--listen ADDR:PORT")?;
         let further = listen_further(&config)?;
         let addr = listener.local_addr()?;
-        if mdns::is_wanted(&config, addr) {
-            let name = format!("{}.local", config.mdns.mdns_name);
-            policy.machine().announce_as(Some(&name));
-        }
         let keeper = Keeper::start({
             let store = store.clone();
             move |scene| write_current(&store, scene)
@@ -323,10 +319,11 @@ impl Server {
         let serving = actix_rt::spawn(server);
         memory::started();
         // Last, and without waiting: nobody who has the address waits for the name.
-        let announced = shared.base.policy.machine().announced_as();
-        let announcement = announced.and_then(|_| {
+        let announcement = if mdns::is_wanted(&config, self.addr) {
             Announcement::start(&config.mdns.mdns_name, &shared.base.policy, self.addr)
-        });
+        } else {
+            None
+        };
         stop.await;
         let goodbye = announcement.map(|announcement| actix_rt::spawn(announcement.stop()));
         shared.nexus.stop();

@@ -1,7 +1,7 @@
 //! This machine's own addresses and names.
 
 use if_addrs::Interface;
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::{PoisonError, RwLock};
 use std::time::{Duration, Instant};
@@ -40,22 +40,15 @@ pub struct Machine {
     names: HashSet<String>,
     /// Names that lead here by somebody else's doing, such as a tunnel's.
     further: HashSet<String>,
-    local: RwLock<LocalName>,
+    /// What the local network is told to call this machine, such as `tablekeep.local`, by interface:
+    /// where another one has the name, it is another name.
+    announced: RwLock<BTreeMap<String, String>>,
     addresses: RwLock<(Instant, HashSet<IpAddr>)>,
 }
 
-/// The name on the local network, which another machine may turn out to have.
-struct LocalName {
-    /// Such as `tablekeep.local`.
-    name: String,
-    /// Whether the network is told of it.
-    is_announced: bool,
-}
-
 impl Machine {
-    /// Looks the names up; `further` are more, as browsers send them in `Host`, and `local` is the
-    /// one on the local network, without `.local`.
-    pub fn new(further: &[String], local: &str) -> Self {
+    /// Looks the names up; `further` are more, as browsers send them in `Host`.
+    pub fn new(further: &[String]) -> Self {
         let further = further.iter().map(|n| n.to_ascii_lowercase()).collect();
         let mut names = HashSet::from(["localhost".to_owned()]);
         let host = gethostname::gethostname()
@@ -70,39 +63,53 @@ impl Machine {
         Self {
             names,
             further,
-            local: RwLock::new(LocalName {
-                name: format!("{local}.local"),
-                is_announced: false,
-            }),
+            announced: RwLock::default(),
             addresses: RwLock::new((Instant::now(), addresses())),
         }
     }
 
-    /// Whether `name` is one of this machine's own names.
+    /// Whether `name` is one of this machine's own names. That proves nothing of who asks under it:
+    /// others in the network can answer for most of them.
     pub fn has_name(&self, name: &str) -> bool {
         let name = name.trim_end_matches('.').to_ascii_lowercase();
         self.names.contains(&name)
             || name.ends_with(".localhost")
-            || self.local(|local| local.name == name)
+            || self.announced(|announced| announced.values().any(|known| *known == name))
     }
 
-    /// Under which name the local network is told to find this machine, such as `tablekeep.local`;
-    /// `None`: it is not told.
-    pub fn announced_as(&self) -> Option<String> {
-        self.local(|local| local.is_announced.then(|| local.name.clone()))
+    /// The network behind `interface` is told that `name` is this machine, and no other name.
+    pub fn announce_as(&self, interface: &str, name: &str) {
+        let name = name.trim_end_matches('.').to_ascii_lowercase();
+        let mut announced = self
+            .announced
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        announced.insert(interface.to_owned(), name);
     }
 
-    /// The network is told that `name` is this machine, and no other name; `None`: it is told nothing.
-    pub fn announce_as(&self, name: Option<&str>) {
-        let mut local = self.local.write().unwrap_or_else(PoisonError::into_inner);
-        local.is_announced = name.is_some();
-        if let Some(name) = name {
-            name.trim_end_matches('.').clone_into(&mut local.name);
-        }
+    /// Whether any network is told a name; of this `interface` alone, if one is given.
+    pub fn is_announced(&self, interface: Option<&str>) -> bool {
+        self.announced(|announced| match interface {
+            Some(interface) => announced.contains_key(interface),
+            None => !announced.is_empty(),
+        })
     }
 
-    fn local<T>(&self, read: impl FnOnce(&LocalName) -> T) -> T {
-        read(&self.local.read().unwrap_or_else(PoisonError::into_inner))
+    /// The name in the network behind `interface`; where that has none, any.
+    fn announced_on(&self, interface: Option<&str>) -> Option<String> {
+        self.announced(|announced| {
+            let there = interface.and_then(|interface| announced.get(interface));
+            there.or_else(|| announced.values().next()).cloned()
+        })
+    }
+
+    fn announced<T>(&self, read: impl FnOnce(&BTreeMap<String, String>) -> T) -> T {
+        read(
+            &self
+                .announced
+                .read()
+                .unwrap_or_else(PoisonError::into_inner),
+        )
     }
 
     /// Whether the server answers under `name`: one of its own, or one that it was told.
@@ -138,18 +145,20 @@ impl Machine {
     /// that is most likely theirs to reach, the name on the local network, further addresses. Empty
     /// when it listens on this machine only, or there is no network.
     pub fn ways(&self, addr: SocketAddr) -> Vec<String> {
+        let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
         let addresses = match addr.ip() {
-            ip if ip.is_unspecified() => network_addresses(),
+            ip if ip.is_unspecified() => in_order(&interfaces, default_route()),
             ip if ip.is_loopback() => Vec::new(),
             ip => vec![ip],
         };
-        let urls = addresses.into_iter();
-        let urls = urls.map(|ip| format!("http://{}", SocketAddr::new(ip, addr.port())));
+        let urls = addresses.iter();
+        let urls = urls.map(|ip| format!("http://{}", SocketAddr::new(*ip, addr.port())));
         let mut urls: Vec<_> = urls.take(MOST_WAYS).collect();
-        if let Some(name) = self.announced_as()
-            && !urls.is_empty()
-        {
-            urls.insert(1, format!("http://{name}:{}", addr.port()));
+        if let Some(first) = addresses.first() {
+            let on = interfaces.iter().find(|i| i.ip() == *first);
+            if let Some(name) = self.announced_on(on.map(|i| &*i.name)) {
+                urls.insert(1, format!("http://{name}:{}", addr.port()));
+            }
         }
         urls
     }
@@ -161,11 +170,6 @@ pub fn leads_out(interface: &Interface) -> bool {
     let name = interface.name.to_ascii_lowercase();
     let is_direct = interface.is_loopback() || interface.is_p2p;
     !is_direct && !VIRTUAL.iter().any(|prefix| name.starts_with(prefix))
-}
-
-fn network_addresses() -> Vec<IpAddr> {
-    let found = if_addrs::get_if_addrs().unwrap_or_default();
-    in_order(&found, default_route())
 }
 
 /// The IPv4 addresses among these under which other devices may reach this machine, most likely first:
@@ -267,18 +271,34 @@ mod tests {
     }
 
     #[test]
-    fn the_name_on_the_network_is_the_second_way_and_one_of_the_machines_own() {
-        let machine = Machine::new(&[], "game-night");
-        let addr = "192.168.1.5:8010".parse().unwrap();
-        assert!(machine.has_name("Game-Night.local.") && !machine.has_name("tablekeep.local"));
-        assert_eq!(machine.ways(addr), ["http://192.168.1.5:8010"]);
-        machine.announce_as(Some("game-night-2.local."));
-        let ways = ["http://192.168.1.5:8010", "http://game-night-2.local:8010"];
+    fn the_name_on_the_network_is_the_second_way_and_counts_once_it_is_announced() {
+        let machine = Machine::new(&[]);
+        let addr = "192.0.2.5:8010".parse().unwrap();
+        assert!(!machine.has_name("game-night.local"));
+        assert_eq!(machine.ways(addr), ["http://192.0.2.5:8010"]);
+        machine.announce_as("wlan0", "Game-Night.local.");
+        assert!(machine.has_name("game-NIGHT.local.") && !machine.has_name("tablekeep.local"));
+        let ways = ["http://192.0.2.5:8010", "http://game-night.local:8010"];
         assert_eq!(machine.ways(addr), ways);
-        // The other name is another machine's.
-        assert!(machine.has_name("game-night-2.local") && !machine.has_name("game-night.local"));
         assert!(machine.ways("127.0.0.1:8010".parse().unwrap()).is_empty());
-        machine.announce_as(None);
-        assert!(machine.has_name("game-night-2.local") && machine.ways(addr).len() == 1);
+    }
+
+    #[test]
+    fn a_machine_in_two_networks_may_have_a_name_in_each() {
+        let machine = Machine::new(&[]);
+        machine.announce_as("eth0", "game-night.local");
+        machine.announce_as("wlan0", "game-night.local");
+        // In this one the other name is another machine's.
+        machine.announce_as("wlan0", "game-night-2.local.");
+        assert!(machine.has_name("game-night-2.local") && machine.has_name("game-night.local"));
+        let on = |interface| machine.announced_on(Some(interface)).unwrap();
+        assert_eq!(on("wlan0"), "game-night-2.local");
+        assert_eq!(
+            (on("eth0"), on("eth1")),
+            ("game-night.local".into(), on("eth0"))
+        );
+        assert!(machine.is_announced(Some("eth0")) && !machine.is_announced(Some("eth1")));
+        machine.announce_as("eth0", "game-night-2.local.");
+        assert!(!machine.has_name("game-night.local"));
     }
 }

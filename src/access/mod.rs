@@ -44,7 +44,7 @@ pub use keys::{Keys, random};
 pub use machine::{Machine, leads_out};
 pub use passes::{Generations, GmSession, Grant, Passes, SIGN_IN, own_password};
 pub use passwords::{Busy, NOBODYS, Passwords, hash_now};
-pub use policy::{Farewell, Policy, SocketAddrs, Verdict};
+pub use policy::{Farewell, Policy, SocketAddrs, Verdict, host_header};
 pub use presence::{Presence, Present};
 pub use role::{Admin, Gm, OwnPage, Role, Seat, Visitor};
 pub use seats::{Basis, Line, SeatTaken, SignIn};

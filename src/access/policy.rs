@@ -111,7 +111,7 @@ impl Policy {
     /// From the settings.
     pub fn new(config: &Config, passes: Passes) -> Self {
         Self {
-            machine: Arc::new(Machine::new(&config.allow_host, &config.mdns.mdns_name)),
+            machine: Arc::new(Machine::new(&config.allow_host)),
             passes: Arc::new(passes),
             accounts: None,
             seats: Arc::default(),
@@ -174,7 +174,6 @@ impl Policy {
                 "pages of {origin} may not use this server; start it with --allow-origin {origin} to allow them"
             )));
         }
-        let own_host = self.is_own(host);
         let own_page = page == Page::Own;
         let has_cookie = own_page && head.headers.contains_key(header::COOKIE);
         let proven = if has_cookie {
@@ -189,7 +188,7 @@ impl Policy {
             }
             _ => AccountProof::None,
         };
-        let by_place = trusted && self.is_gm(head, addrs, own_host);
+        let by_place = trusted && self.is_gm(head, addrs, host);
         let (role, table, basis) = self.seat(by_place, proven, account);
         Ok(Verdict {
             role,
@@ -235,6 +234,16 @@ impl Policy {
         match as_ip(host) {
             Some(ip) => self.machine.has_address(ip),
             None => self.machine.has_name(host),
+        }
+    }
+
+    /// Whether a page under this host can only be one of ours. An address is what it is, and `localhost`
+    /// is nobody else's; for any other name somebody in the network can answer with an address of their
+    /// own first and with this machine's later, so that a page of theirs would speak as one of ours.
+    fn is_surely_own(&self, host: &str) -> bool {
+        match as_ip(host) {
+            Some(ip) => self.machine.has_address(ip),
+            None => host.trim_end_matches('.').eq_ignore_ascii_case("localhost"),
         }
     }
 
@@ -333,11 +342,11 @@ impl Policy {
         FORWARDED.iter().any(|name| head.headers.contains_key(name))
     }
 
-    fn is_gm(&self, head: &RequestHead, addrs: SocketAddrs, own_host: bool) -> bool {
+    fn is_gm(&self, head: &RequestHead, addrs: SocketAddrs, host: &str) -> bool {
         if self.open {
             return true;
         }
-        if !own_host || Self::is_forwarded(head) {
+        if !self.is_surely_own(host) || Self::is_forwarded(head) {
             return false;
         }
         let peer = addrs.peer.ip().to_canonical();
@@ -396,8 +405,9 @@ fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
     headers.get(name)?.to_str().ok()
 }
 
-/// `Host` as sent, or the authority of an absolute request target, which counts above it.
-fn host_header(head: &RequestHead) -> Option<&str> {
+/// `Host` as sent, or the authority of an absolute request target, which counts above it: what
+/// [`Policy::judge`] has looked at.
+pub fn host_header(head: &RequestHead) -> Option<&str> {
     match head.uri.authority() {
         Some(authority) => Some(authority.as_str()),
         None => text(&head.headers, header::HOST),

@@ -289,6 +289,9 @@ impl<R: Rules> Room<R> {
 
     async fn carry_out(&mut self, out: Outgoing) {
         debug_assert!(self.disk.is_some() || out.journal.is_empty());
+        for work in out.aside {
+            drop(tokio::task::spawn_blocking(work));
+        }
         if let Some(Durability { committer, .. }) = &self.disk {
             for journaling in out.journal {
                 let answer = match journaling {
@@ -328,9 +331,6 @@ impl<R: Rules> Room<R> {
         for conn in out.released {
             self.post(conn, Parcel::Release(conn)).await;
             self.forget(conn);
-        }
-        for work in out.aside {
-            drop(tokio::task::spawn_blocking(work));
         }
     }
 

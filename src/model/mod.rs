@@ -18,7 +18,7 @@ pub use diff::{diff, distance, same};
 pub use map_move::MapMove;
 pub use scene::{Image, complete, image_refs, map_refs, problems, relocate, with_images};
 pub use table_id::TableId;
-pub use view::{follow_one_entry, hidden_names, player_view};
+pub use view::{Cover, follow_one_entry, hidden_names, player_view};
 
 #[cfg(test)]
 mod random;

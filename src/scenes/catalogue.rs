@@ -79,7 +79,11 @@ fn folder_of(shelf: &Shelf, scene: &JsonText) -> Result<FolderPath> {
 
 /// Saves a new scene under a new id, which is returned with what the file is. The page's own id
 /// becomes an alias.
-pub(super) fn save(store: &Store, aliases: &Aliases, scene: &JsonText) -> Result<(String, Stamp)> {
+pub(super) fn save(
+    store: &Store,
+    aliases: &Aliases,
+    scene: &JsonText,
+) -> Result<(String, Option<Stamp>)> {
     let id = Uuid::new_v4().to_string();
     let mut change = store.change();
     let shelf = change.shelf(&SCENES);
@@ -92,8 +96,8 @@ pub(super) fn save(store: &Store, aliases: &Aliases, scene: &JsonText) -> Result
     }
     let path = folder.join(&format!("{id}.json"))?;
     let text = complete(scene, &id, &folder, None);
-    change.write(&SCENES, path.clone(), text.as_str().as_bytes())?;
-    let stamp = change.apply_stamped(&SCENES, &path)?;
+    change.write(&SCENES, path, text.as_str().as_bytes())?;
+    let stamp = change.apply_stamped()?;
     Ok((id, stamp))
 }
 
@@ -105,7 +109,7 @@ pub(super) fn update(
     id: &str,
     scene: &JsonText,
     condition: &Precondition,
-) -> Result<Stamp> {
+) -> Result<Option<Stamp>> {
     let mut change = store.change();
     let shelf = change.shelf(&SCENES);
     let from = find(shelf, aliases, id)?;
@@ -118,7 +122,8 @@ pub(super) fn update(
         .filter(|i| i.kind() == NodeKind::Array);
     let mut text = complete(scene, from.stem(), &folder, images.map(|i| i.raw()));
     let to = folder.join(from.name())?;
-    if to != from {
+    let moves = to != from;
+    if moves {
         if shelf.exists(&to) {
             return Err(Error::Conflict(format!(
                 "the folder '{}' already has a scene with this id",
@@ -128,11 +133,11 @@ pub(super) fn update(
         text = move_images(&mut change, &from, &folder, &text)?;
     }
     // The new file is there before the old one goes.
-    change.write(&SCENES, to.clone(), text.as_str().as_bytes())?;
-    if to != from {
+    change.write(&SCENES, to, text.as_str().as_bytes())?;
+    if moves {
         change.remove(&SCENES, from);
     }
-    change.apply_stamped(&SCENES, &to)
+    change.apply_stamped()
 }
 
 /// Takes a scene's own images along to `folder`.

@@ -100,10 +100,12 @@ fn scene(body: &JsonBody) -> Result<JsonText> {
 }
 
 /// The answer to a write, with the entity tag of what was written.
-fn written(stamp: &Stamp, answer: impl Serialize) -> HttpResponse {
-    HttpResponse::Ok()
-        .insert_header((header::ETAG, etag_of(stamp)))
-        .json(answer)
+fn written(stamp: Option<&Stamp>, answer: impl Serialize) -> HttpResponse {
+    let mut response = HttpResponse::Ok();
+    if let Some(stamp) = stamp {
+        response.insert_header((header::ETAG, etag_of(stamp)));
+    }
+    response.json(answer)
 }
 
 /// Does file work with the aliases at hand.
@@ -141,7 +143,7 @@ async fn save(
     })
     .await?;
     let message = "Scene saved successfully".to_owned();
-    Ok(written(&stamp, Saved { message, id }))
+    Ok(written(stamp.as_ref(), Saved { message, id }))
 }
 
 /// Lists all folders and all scenes, whole.
@@ -212,7 +214,10 @@ async fn update(
         catalogue::update(store, aliases, &scene_id, &scene, &condition)
     })
     .await?;
-    Ok(written(&stamp, Message::new("Scene updated successfully")))
+    Ok(written(
+        stamp.as_ref(),
+        Message::new("Scene updated successfully"),
+    ))
 }
 
 /// Deletes a saved scene and the images that only it has.

@@ -287,10 +287,14 @@ impl Change<'_> {
         self.perform()
     }
 
-    /// Does it, and says what the file at `path` is then, before anybody else can change it.
-    pub fn apply_stamped(mut self, kind: &'static Kind, path: &AssetPath) -> Result<Stamp> {
+    /// Does it, and says what the file is then that was put last: that very file, whatever others have
+    /// at its name by now. `None`: it was done, and cannot be said.
+    pub fn apply_stamped(mut self) -> Result<Option<Stamp>> {
+        let last = self.staged.last().map(|file| file.as_file().try_clone());
+        let last = last.transpose()?;
         self.perform()?;
-        self.shelf(kind).stamp(path)
+        let found = last.and_then(|file| file.metadata().ok());
+        Ok(found.map(|found| Stamp::of(&found)))
     }
 
     fn perform(&mut self) -> Result<Option<PendingIntent>> {
@@ -490,4 +494,27 @@ fn move_once(from: &std::path::Path, to: &std::path::Path) -> Result<()> {
 fn remove_durably(file: &std::path::Path) -> std::io::Result<()> {
     fs::remove_file(file)?;
     sync_parent(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenes::SCENES;
+
+    #[test]
+    fn the_stamp_is_of_what_was_written_whatever_is_there_by_then() {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, _) = Store::open(folder.path(), &[&SCENES]).unwrap();
+        let path = AssetPath::parse("a.json").unwrap();
+        let mut change = store.change();
+        change.write(&SCENES, path.clone(), b"12345").unwrap();
+        let stamp = change.apply_stamped().unwrap();
+        assert_eq!(stamp, store.shelf(&SCENES).stamp(&path).ok());
+        // Somebody takes it away at once.
+        let mut change = store.change();
+        change.write(&SCENES, path.clone(), b"123").unwrap();
+        change.remove(&SCENES, path.clone());
+        assert_eq!(change.apply_stamped().unwrap().unwrap().bytes, 3);
+        assert!(store.shelf(&SCENES).stamp(&path).is_err());
+    }
 }

@@ -1,8 +1,7 @@
 //! Whether anybody has found the door: what tells the GM that the network lets phones through.
 
-use crate::access::{Role, SocketAddrs, Visitor};
+use crate::access::{Role, SocketAddrs, Visitor, host_header};
 use actix_web::HttpRequest;
-use actix_web::http::header;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
@@ -62,11 +61,27 @@ impl Arrivals {
     }
 }
 
-/// By which address a request came, as the other side writes it: `Host`, which the gate has checked.
+/// By which address a request came, as the other side writes it: the host that the gate has checked.
 pub fn origin_of(req: &HttpRequest) -> Option<String> {
     let text = |name: &str| req.headers().get(name)?.to_str().ok();
-    let host = text(header::HOST.as_str())?;
+    let host = host_header(req.head())?;
     let secure = text("x-forwarded-proto").is_some_and(|proto| proto.starts_with("https"));
     let scheme = if secure { "https" } else { "http" };
     Some(format!("{scheme}://{host}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use actix_web::test::TestRequest;
+
+    #[test]
+    fn the_host_that_was_checked_is_the_one_that_is_shown() {
+        let with = |uri: &str| {
+            let req = TestRequest::with_uri(uri).insert_header(("host", "evil.example"));
+            origin_of(&req.to_http_request()).unwrap()
+        };
+        assert_eq!(with("http://192.0.2.5:8010/join"), "http://192.0.2.5:8010");
+        assert_eq!(with("/join"), "http://evil.example");
+    }
 }

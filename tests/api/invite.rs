@@ -129,6 +129,12 @@ fn a_gm_who_came_through_something_in_front_is_shown_that_way_first() {
         invited["addresses"][0]["origin"].clone()
     };
     assert_eq!(first(&[host, cookie]), "http://table.example:8010");
+    // There is a way, whatever network the machine is in, and its picture can be read.
+    let invited = invitation(&server, &[host, cookie]);
+    let (way, code) = (&invited["addresses"][0], invited["code"].as_str().unwrap());
+    let join = format!("http://table.example:8010/join#{code}");
+    assert_eq!(way["join"], join);
+    assert_eq!(read_svg(way["qr"].as_str().unwrap()), join);
     let secure = ("x-forwarded-proto", "https");
     let host = ("host", "table.example");
     assert_eq!(first(&[host, cookie, secure]), "https://table.example");

@@ -138,6 +138,41 @@ fn the_gm_sits_at_this_machine() {
 }
 
 #[test]
+fn a_name_that_others_can_answer_for_makes_nobody_gm() {
+    let policy = policy(&["--gm-from", "192.0.2.0/24"]);
+    policy.machine().announce_as("wlan0", "tablekeep.local");
+    let short = gethostname::gethostname().to_string_lossy().to_lowercase();
+    let short = short.split('.').next().unwrap_or_default().to_owned();
+    let here = from("127.0.0.1", "127.0.0.1");
+    let allowed = from("192.0.2.7", "192.0.2.5");
+    for name in [
+        "tablekeep.local",
+        &format!("{short}.local"),
+        &short,
+        "a.localhost",
+    ] {
+        let host = format!("{name}:8010");
+        let origin = format!("http://{host}");
+        for addrs in [here, allowed] {
+            // What a page there sends of itself, with and without a say of where it comes from.
+            for page in [
+                &[("host", &*host)][..],
+                &[("host", &host), ("origin", &origin)],
+            ] {
+                assert_eq!(role(&policy, page, addrs), Role::Player, "{name}");
+            }
+        }
+    }
+    assert_eq!(
+        role(&policy, &[("host", "LOCALHOST.:8010")], here),
+        Role::Gm
+    );
+    assert_eq!(role(&policy, &[("host", "127.0.0.1")], allowed), Role::Gm);
+    let never = head(Method::GET, &[("host", "other.local")]);
+    assert!(policy.judge(&never, here).is_err());
+}
+
+#[test]
 fn settings_widen_or_narrow_who_is_gm() {
     let here = from("127.0.0.1", "127.0.0.1");
     let far = from("192.168.1.9", "192.168.1.5");

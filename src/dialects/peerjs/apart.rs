@@ -2,7 +2,7 @@
 //! page does by itself, and must not reach those who stayed by that.
 
 use super::switchboard::{Pair, Party};
-use crate::access::Client;
+use crate::access::{Client, Tally};
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
@@ -10,31 +10,50 @@ use std::time::{Duration, Instant};
 pub(super) const APART: Duration = Duration::from_secs(60 * 60);
 /// Pairs that are kept apart; for a further one the oldest is forgotten.
 const MOST: usize = 16 << 10;
+/// The same of those who were removed from one address: who removes the own tabs a thousand times makes
+/// no others forgotten.
+const SHARE: usize = 512;
 
 /// Pairs of ids, each with where it was: ids are known to others, and nobody is kept from anybody
 /// because somebody elsewhere has used both names.
 #[derive(Default)]
 pub(super) struct Apart {
     pairs: HashMap<Pair, (Instant, [Client; 2])>,
-    /// The same in order, also of those that have met again.
-    order: VecDeque<(Instant, Pair)>,
+    /// The same in order, also of those that have met again; with where who was removed came from.
+    order: VecDeque<(Instant, Pair, Client)>,
+    /// How many in the order came from where.
+    removed: Tally,
 }
 
 impl Apart {
-    /// Parts these two.
+    /// Parts these two, of whom `one` was removed.
     pub fn part(&mut self, one: &Party, other: &Party, now: Instant) {
-        while let Some((at, old)) = self.order.front()
+        while let Some((at, ..)) = self.order.front()
             && (is_over(*at, now) || self.order.len() >= MOST)
         {
-            if self.pairs.get(old).is_some_and(|(since, _)| since == at) {
-                self.pairs.remove(old);
-            }
-            self.order.pop_front();
+            self.forget(0);
+        }
+        let client = one.1;
+        if self.removed.of(client) >= SHARE
+            && let Some(oldest) = self.order.iter().position(|(.., from)| *from == client)
+        {
+            self.forget(oldest);
         }
         let pair = Pair::of(&one.0, &other.0);
-        self.order.push_back((now, pair.clone()));
+        self.order.push_back((now, pair.clone(), client));
+        self.removed.add(client);
         let clients = in_order(&one.0, &other.0, [one.1, other.1]);
         self.pairs.insert(pair, (now, clients));
+    }
+
+    fn forget(&mut self, nth: usize) {
+        let Some((at, pair, client)) = self.order.remove(nth) else {
+            return;
+        };
+        self.removed.remove(client);
+        if self.pairs.get(&pair).is_some_and(|(since, _)| *since == at) {
+            self.pairs.remove(&pair);
+        }
     }
 
     /// These two have met again.
@@ -108,10 +127,27 @@ mod tests {
     fn however_many_are_apart_memory_is_bounded() {
         let (mut apart, now) = (Apart::default(), Instant::now());
         for n in 0..MOST + 100 {
-            apart.part(&party("a", HERE), &party(&n.to_string(), HERE), now);
+            let [.., a, b] = n.to_be_bytes();
+            let one = party(&n.to_string(), Client::V4([198, 51, a, b]));
+            apart.part(&one, &party("a", HERE), now);
         }
         assert_eq!((apart.pairs.len(), apart.order.len()), (MOST, MOST));
         apart.part(&party("a", HERE), &party("b", HERE), now + APART);
         assert_eq!((apart.pairs.len(), apart.order.len()), (1, 1));
+        assert_eq!(apart.removed.of(HERE), 1);
+    }
+
+    #[test]
+    fn who_removes_the_own_ones_again_and_again_only_forgets_those() {
+        let (mut apart, now) = (Apart::default(), Instant::now());
+        apart.part(&party("troll", THERE), &party("ann", HERE), now);
+        for n in 0..2 * MOST {
+            apart.part(&party(&n.to_string(), HERE), &party("own", HERE), now);
+        }
+        assert!(apart.are(("troll", THERE), ("ann", Some(HERE)), now));
+        assert_eq!(apart.order.len(), SHARE + 1);
+        let last = (2 * MOST - 1).to_string();
+        assert!(apart.are((&last, HERE), ("own", Some(HERE)), now));
+        assert!(!apart.are(("0", HERE), ("own", Some(HERE)), now));
     }
 }

@@ -182,7 +182,7 @@ impl BrokerRules {
         }
     }
 
-    fn hang_up(&mut self, HangUp { target, mates }: &HangUp, out: &mut Outgoing) {
+    fn hang_up(&mut self, HangUp { target, mates }: &HangUp, now: Instant, out: &mut Outgoing) {
         let conn = self.by_party(target);
         if conn.is_none() && self.around.switchboard.is_registered(&target.0) {
             // Somebody else has this id, from elsewhere or under another key.
@@ -191,6 +191,10 @@ impl BrokerRules {
         for mate in mates {
             if let Some(mate_conn) = self.by_party(mate) {
                 tell(mate_conn, wire::leave(&target.0, &mate.0), out);
+                // An id alone is anybody's to name; who is registered under it has shown its token.
+                if conn.is_some() {
+                    self.around.switchboard.part(target, mate, now);
+                }
             }
         }
         if let Some(conn) = conn {
@@ -268,7 +272,7 @@ impl Rules for BrokerRules {
         self.forget(conn);
     }
 
-    fn ask(&mut self, request: Request, _: Now, out: &mut Outgoing) {
+    fn ask(&mut self, request: Request, now: Now, out: &mut Outgoing) {
         match request {
             Request::Peers { reply } => {
                 let mut ids: Vec<_> = self.by_id.keys().map(|id| String::from(&**id)).collect();
@@ -284,7 +288,7 @@ impl Rules for BrokerRules {
                 }));
             }
             Request::HangUp(hang_up, reply) => {
-                self.hang_up(&hang_up, out);
+                self.hang_up(&hang_up, now.instant, out);
                 out.answers.push(Box::new(move || {
                     let _ = reply.send(());
                 }));

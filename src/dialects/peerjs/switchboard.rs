@@ -99,16 +99,18 @@ impl Switchboard {
 
     /// Ends what `target` has with `mates`: its registration is dropped, and each of them hears
     /// LEAVE from it, upon which clients close their connections to it. The target may register
-    /// again, as its page does by itself; but nothing is passed on between it and them for an hour, unless
-    /// they meet before. Only for who is registered from the address that is given.
+    /// again, as its page does by itself; but nothing is passed on for an hour between it and those of them
+    /// who are registered beside it, unless they meet before. Only for who is registered from the address
+    /// that is given.
     pub fn hang_up(&self, target: Party, mates: Vec<Party>) {
-        let now = Instant::now();
-        for mate in &mates {
-            self.state().apart.part(&target, mate, now);
-        }
         if let Some(hang_up) = self.0.hang_up.get() {
             hang_up(HangUp { target, mates });
         }
+    }
+
+    /// Nothing is passed on between these two, of whom `one` was cut off.
+    pub(super) fn part(&self, one: &Party, other: &Party, now: Instant) {
+        self.state().apart.part(one, other, now);
     }
 
     /// Somebody is in one group with these: what was between them is over.

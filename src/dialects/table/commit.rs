@@ -372,6 +372,7 @@ impl TableRules {
             return Err(self.stale(role, Stale::Unknown));
         }
         let newest = base == self.doc.head() && !self.doc.has_waiting_steps();
+        let is_whole = matches!(body, Wish::Scene(_));
         let (edits, scene, rebased, sent) = match body {
             Wish::Edits(edits) => {
                 let rebased = self.check(base, &edits, force, role)?;
@@ -381,12 +382,6 @@ impl TableRules {
             }
             // Insisting helps against what others did, not against another past.
             Wish::Scene(scene) if newest || force && self.doc.since(base).is_ok() => {
-                let present = self.doc.tip().1;
-                if self.doc.is_shown() && mark_of(present) != mark_of(&scene) {
-                    // Another scene is loaded: the one that goes may have been saved nowhere.
-                    let replaced = present.clone();
-                    self.keep_aside("replaced", replaced, now);
-                }
                 (None, scene, false, None)
             }
             Wish::Scene(scene) => {
@@ -404,6 +399,12 @@ impl TableRules {
                 self.settings.frame_bytes
             );
             return Err(Refusal::new("too_large", message));
+        }
+        let present = self.doc.tip().1;
+        if is_whole && self.doc.is_shown() && mark_of(present) != mark_of(&scene) {
+            // Another scene is loaded: the one that goes may have been saved nowhere.
+            let replaced = present.clone();
+            self.keep_aside("replaced", replaced, now);
         }
         let by = self.id_of(conn);
         let settling = Settling {
@@ -585,6 +586,8 @@ impl TableRules {
             self.carry_out(held, now, out);
             return;
         }
+        // What the commit replaces is not to be lost while it counts.
+        self.write_aside(out);
         let remembered = self.disk.take_remembered();
         let mut records = remembered.clone();
         records.append(&mut self.records);

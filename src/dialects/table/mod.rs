@@ -157,6 +157,8 @@ pub struct TableRules {
     gone: bool,
     /// Scenes that were replaced or refused, not written yet.
     aside: VecDeque<(String, JsonText)>,
+    /// How many there were so far.
+    asides: u64,
     /// SpellTable's viewers.
     blank: bool,
     rotated: bool,
@@ -271,6 +273,7 @@ impl TableRules {
             receipts,
             gone: false,
             aside: VecDeque::new(),
+            asides: 0,
             blank: false,
             rotated: false,
             held: Vec::new(),

@@ -49,8 +49,15 @@ impl TableRules {
         let watchers = PLAYERS.and(DISPLAYS);
         if self.count(watchers) > 0 {
             let scene = self.doc.scene().clone();
-            let hidden = self.doc.view(View::Player).hidden(&scene);
-            if hidden.is_empty() || !(hidden.contains(key) || names_hidden(data.root(), hidden)) {
+            let view = self.doc.view(View::Player);
+            let hidden = view.hidden(&scene);
+            let is_named =
+                !hidden.is_empty() && (hidden.contains(key) || names_hidden(data.root(), hidden));
+            // Where somebody points is meant to be seen.
+            let points = matches!(kind, "ping" | "pointer");
+            let mut tells_place =
+                || !points && view.cover(&scene).hides(key, data.root(), kind == "drag");
+            if !is_named && !tells_place() {
                 groups = groups.and(watchers);
             }
         }

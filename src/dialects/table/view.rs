@@ -5,7 +5,7 @@ use crate::access::Role;
 use crate::json::JsonText;
 use crate::live::{Frame, Now};
 use crate::model::edit::Edit;
-use crate::model::{diff, follow_one_entry, hidden_names, player_view};
+use crate::model::{Cover, diff, follow_one_entry, hidden_names, player_view};
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -60,6 +60,7 @@ pub struct ViewLog {
     /// What is seen, and the number it came with; `None` while nobody watches.
     shown: Option<(u64, JsonText)>,
     hidden: Option<HashSet<String>>,
+    cover: Option<Cover>,
     kept: VecDeque<Kept>,
     kept_bytes: usize,
     /// Changes behind this number are all in `kept`.
@@ -82,6 +83,7 @@ impl ViewLog {
             pages: 0,
             shown: None,
             hidden: None,
+            cover: None,
             kept: VecDeque::new(),
             kept_bytes: 0,
             complete_from: 0,
@@ -153,6 +155,11 @@ impl ViewLog {
             .get_or_insert_with(|| hidden_names(scene, &seen))
     }
 
+    /// What hides the places that things are moved to; `scene` is the table's present one.
+    pub fn cover(&mut self, scene: &JsonText) -> &Cover {
+        self.cover.get_or_insert_with(|| Cover::of(scene))
+    }
+
     /// The table's scene is now `scene`, by `edits` when they are known. `None`: nothing of it is
     /// seen here, or nobody watches.
     pub(super) fn follow(
@@ -162,6 +169,7 @@ impl ViewLog {
         edits: Option<&Arc<[Edit]>>,
     ) -> Option<ViewChange> {
         self.hidden = None;
+        self.cover = None;
         let is_told = self.is_told();
         let (prev, old) = self.shown.as_ref()?;
         let prev = *prev;

@@ -14,9 +14,11 @@ use crate::json::JsonText;
 use crate::live::{ConnId, Dialect, Heard, Lane, Now, Outgoing, To};
 use crate::model::edit::{Edit, apply_possible, without_conflicts};
 use crate::model::{diff, distance};
+use crate::store::write_durably;
 use bytes::Bytes;
 use std::collections::VecDeque;
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Whoever may not write is shown the true scene at most this often.
@@ -530,14 +532,11 @@ impl TableRules {
     }
 
     /// Keeps a scene that is no longer, or never was, the table's: the last twenty of them. They
-    /// are written about once a second, so that a page that loads in a loop does not fill the disk's
-    /// time.
+    /// are written with the next commit, or about once a second, so that a page that loads in a loop
+    /// does not fill the disk's time.
     pub(super) fn keep_aside(&mut self, why: &'static str, scene: JsonText, now: Now) {
-        let name = format!(
-            "{}-{:04}-{why}.json",
-            now.unix_ms,
-            self.doc.tip().0 % 10_000
-        );
+        let name = format!("{}-{:04}-{why}.json", now.unix_ms, self.asides % 10_000);
+        self.asides += 1;
         self.aside.push_back((name, scene));
         if self.aside.len() > ASIDE {
             self.aside.pop_front();
@@ -570,14 +569,17 @@ fn keep_or_warn<'a>(folder: &Path, scenes: impl IntoIterator<Item = (&'a str, &'
     }
 }
 
-/// Writes some more and lets the oldest go. These are a courtesy: nothing waits for them.
+/// Writes some more, durably, and lets the oldest go. These are a courtesy: nothing waits for them.
 fn keep<'a>(
     folder: &Path,
     scenes: impl IntoIterator<Item = (&'a str, &'a JsonText)>,
 ) -> std::io::Result<()> {
+    // One at a time: what another has not finished must not count among the oldest.
+    static WRITING: Mutex<()> = Mutex::new(());
+    let _one = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
     std::fs::create_dir_all(folder)?;
     for (name, scene) in scenes {
-        std::fs::write(folder.join(name), scene.as_str())?;
+        write_durably(&folder.join(name), scene.as_str().as_bytes())?;
     }
     let mut names: Vec<_> = std::fs::read_dir(folder)?
         .filter_map(|entry| entry.ok().map(|entry| entry.file_name()))

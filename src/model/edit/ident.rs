@@ -53,6 +53,14 @@ impl<'a> Ident<'a> {
         }
     }
 
+    /// What a string means, or a number as it is written.
+    pub(crate) fn into_text(self) -> String {
+        match self {
+            Self::Text(text) => text.into_owned(),
+            Self::Number { raw, .. } => raw.into_owned(),
+        }
+    }
+
     /// The characters of a string; `None` for a number.
     pub fn as_str(&self) -> Option<&str> {
         match self {

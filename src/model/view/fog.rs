@@ -64,6 +64,16 @@ impl Fog {
         }
     }
 
+    /// Whether there is none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.areas.is_empty()
+    }
+
+    /// Looks at so many sides from now on.
+    pub(super) fn look_at(&self, sides: usize) {
+        self.left.set(sides);
+    }
+
     /// Whether a position, `{x,y,useGridCoordinates?}`, lies under any fog. When that cannot be
     /// told, it does.
     pub(super) fn covers(&self, position: Node<'_>) -> bool {

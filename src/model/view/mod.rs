@@ -9,11 +9,13 @@
 //! In doubt a thing is hidden: a flag that is neither true nor false, a fog that cannot be read, a
 //! position that cannot be compared with a fog.
 
+mod cover;
 mod fog;
 mod names;
 mod one_entry;
 mod shape;
 
+pub use cover::Cover;
 pub use names::hidden_names;
 pub use one_entry::follow_one_entry;
 

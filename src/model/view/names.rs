@@ -34,11 +34,7 @@ pub fn hidden_names(scene: &JsonText, view: &JsonText) -> HashSet<String> {
         }
     }
     let hidden = hidden.difference(&visible).cloned();
-    let names = hidden.map(|ident| match ident {
-        Ident::Text(text) => text.into_owned(),
-        Ident::Number { raw, .. } => raw.into_owned(),
-    });
-    names.collect()
+    hidden.map(Ident::into_text).collect()
 }
 
 /// By which members the things in the list called `key` are named.

@@ -449,9 +449,11 @@ fn who_is_cut_off_is_gone_for_its_mates() {
 #[test]
 fn who_was_cut_off_may_come_back_but_not_to_those_who_stayed() {
     let mut world = World::with(&[], &["a", "b", "c"]);
-    let target = ("a".to_owned(), HOME);
     let switchboard = world.rules.around.switchboard.clone();
-    switchboard.hang_up(target, vec![("b".to_owned(), HOME)]);
+    world
+        .hang_up("a", &["b"])
+        .hears_type(1, "LEAVE")
+        .closes(&[0]);
     world.leave(0).connect(7, "a", "t").hears_type(7, "OPEN");
     for (conn, from, to) in [(7, "a", "b"), (1, "b", "a")] {
         world
@@ -482,6 +484,17 @@ fn who_was_cut_off_may_come_back_but_not_to_those_who_stayed() {
     world.send(7, "OFFER", "b", 1).hears_type(7, "EXPIRE");
     switchboard.meet("b", &["c", "a"]);
     world.send(7, "OFFER", "b", 1).hears_type(10, "OFFER");
+}
+
+#[test]
+fn an_id_that_nobody_was_registered_under_is_kept_from_nobody() {
+    let mut world = World::with(&[], &["b"]);
+    world.hang_up("a", &["b", "c"]).hears_type(0, "LEAVE");
+    world.connect(7, "a", "t").hears_type(7, "OPEN");
+    world.connect(8, "c", "t").hears_type(8, "OPEN");
+    for (to, conn) in [("b", 0), ("c", 8)] {
+        world.send(7, "OFFER", to, 1).hears_type(conn, "OFFER");
+    }
 }
 
 /// What a client may do, by a number.

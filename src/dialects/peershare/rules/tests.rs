@@ -201,6 +201,23 @@ fn announce(peer: &str) -> Message {
 }
 
 #[test]
+fn whoever_comes_or_is_reached_anew_has_met_the_others() {
+    let mut world = World::new();
+    world.join(1, "ann", Some("a"));
+    world.join(2, "bob", None);
+    world.say(2, announce("b"));
+    world.join(3, "cat", Some("c"));
+    let met = world.broker.met.lock().unwrap().clone();
+    let mates = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect();
+    let expected: [(String, Vec<String>); 3] = [
+        ("a".into(), mates(&[])),
+        ("b".into(), mates(&["a"])),
+        ("c".into(), mates(&["a", "b"])),
+    ];
+    assert_eq!(met, expected);
+}
+
+#[test]
 fn whoever_comes_is_told_of_the_others_and_they_of_it() {
     let mut world = World::new();
     world.enter(1, "alice", None, Version::Seed, true);

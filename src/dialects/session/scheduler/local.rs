@@ -82,13 +82,14 @@ impl Known {
         }
     }
 
-    /// Removes the room of this maker that nobody has been in for longest. Whether there was one.
-    fn remove_oldest(&mut self, of: Client) -> bool {
+    /// Removes the room of this maker that nobody has been in for longest, if there is one.
+    fn remove_oldest(&mut self, of: Client) -> Option<(RoomId, Record)> {
         let rooms = self.rooms.iter();
         let empty = rooms.filter(|(_, record)| record.maker == Some(of) && !record.in_use);
         let oldest = empty.min_by_key(|(_, record)| record.created.max(record.seen));
-        let oldest = oldest.map(|(id, _)| id.clone());
-        oldest.is_some_and(|id| self.remove(&id))
+        let (id, record) = oldest.map(|(id, record)| (id.clone(), *record))?;
+        self.remove(&id);
+        Some((id, record))
     }
 }
 
@@ -151,10 +152,14 @@ impl Directory {
             in_use: false,
             maker: Some(client),
         };
-        {
+        let given_up = {
             let mut known = self.lock();
-            if known.made.of(client) >= self.most_per_client && !known.remove_oldest(client) {
-                return Err(SchedError::ShareTaken);
+            let mut given_up = None;
+            if known.made.of(client) >= self.most_per_client {
+                given_up = known.remove_oldest(client);
+                if given_up.is_none() {
+                    return Err(SchedError::ShareTaken);
+                }
             }
             if known.rooms.len() >= self.most {
                 known.remove_all(|record| self.is_over(record, now));
@@ -163,7 +168,8 @@ impl Directory {
                 return Err(SchedError::NoCapacity);
             }
             known.insert(id.clone(), record);
-        }
+            given_up
+        };
         let Some(writer) = self.writer() else {
             return Ok(id);
         };
@@ -176,7 +182,12 @@ impl Directory {
         if sent && answer.await.unwrap_or(false) {
             return Ok(id);
         }
-        self.lock().remove(&id);
+        let mut known = self.lock();
+        known.remove(&id);
+        if let Some((id, record)) = given_up {
+            // It gave way to nothing.
+            known.insert(id, record);
+        }
         Err(SchedError::Unavailable)
     }
 
@@ -455,6 +466,27 @@ mod tests {
         assert_eq!(create(&directory, seconds()), Err(SchedError::Unavailable));
         assert!(directory.lock().rooms.is_empty());
         assert_eq!(directory.lock().made.of(Client::Others), 0);
+    }
+
+    #[test]
+    fn a_disk_that_takes_nothing_costs_nobody_a_room() {
+        let folder = tempfile::tempdir().unwrap();
+        let missing = folder.path().join("missing/session-rooms");
+        let limits = settings(&["--session-rooms-per-address", "1"])
+            .limits
+            .sessions;
+        let directory = Directory::open(Some(missing), &limits);
+        let (now, own) = (seconds(), RoomId::invent().unwrap());
+        let record = Record {
+            created: now,
+            seen: 0,
+            in_use: false,
+            maker: Some(Client::Others),
+        };
+        directory.lock().insert(own.clone(), record);
+        assert_eq!(create(&directory, now), Err(SchedError::Unavailable));
+        assert!(directory.knows(&own, now));
+        assert_eq!(directory.lock().made.of(Client::Others), 1);
     }
 
     #[test]

@@ -332,6 +332,45 @@ fn hints_reach_only_those_who_see_what_they_name(
     }
 }
 
+const TROLL: &str = "troll";
+
+/// An entry that stands in the open is led under fog: players see it until there, and not where it goes.
+#[test]
+fn a_drag_into_fog_tells_players_nothing_of_the_way_in_it() {
+    let mut table = table();
+    let list = json!(["initiativeOrder"]);
+    let troll = json!({ "id": TROLL, "mapPosition": { "x": 1, "y": 1 } });
+    let edit = json!({ "op": "insert", "path": list, "value": troll });
+    table.gm.makes(&mut table.world, json!({ "edits": [edit] }));
+    let mut second = Member::join(Role::Gm, "Bo", &mut table.world);
+    let mut drag = |kind: &str, key: &str, data: Value| {
+        let hint = json!({ "type": "hint", "kind": kind, "key": key, "data": data });
+        table.world.say(table.gm.conn(), &hint.to_string());
+        assert_eq!(second.told(&mut table.world, "hint").len(), 1);
+        let told = [&mut table.player, &mut table.display]
+            .map(|member| !member.told(&mut table.world, "hint").is_empty());
+        assert_eq!(told[0], told[1]);
+        told[0]
+    };
+    let at = |x: f64| json!({ "thing": "token", "position": { "x": x, "y": 50, "useGridCoordinates": false } });
+    assert!(drag("drag", TROLL, at(30.0)));
+    // A secret number: no byte of it may reach a player.
+    assert!(!drag("drag", TROLL, at(50.777_000_77)));
+    assert!(!drag("drag", TROLL, json!({ "by": [50.777_000_77, 1] })));
+    assert!(!drag("look", TROLL, at(50.777_000_77)));
+    assert!(drag("drag", TROLL, Value::Null));
+    assert!(drag("drag", "mine", at(50.0)) && drag("drag", "road.png", at(50.0)));
+    assert!(drag("ping", "", json!({ "x": 50, "y": 50 })));
+    assert!(drag("pointer", TROLL, json!({ "x": 50, "y": 50 })));
+    // The fog goes: there is nothing left that hides it.
+    table
+        .gm
+        .sets(&mut table.world, json!(["fogOfWar"]), json!([]));
+    let hint = json!({ "type": "hint", "kind": "drag", "key": TROLL, "data": at(50.0) });
+    table.world.say(table.gm.conn(), &hint.to_string());
+    assert_eq!(table.player.told(&mut table.world, "hint").len(), 1);
+}
+
 #[test]
 fn a_track_for_the_gm_reaches_only_the_gm_and_one_for_screens_no_player() {
     let Table {

@@ -214,6 +214,8 @@ pub struct World {
     pub files: Vec<JsonText>,
     /// Scenes that were kept aside.
     pub aside: usize,
+    /// Works that write them.
+    pub aside_written: usize,
     /// The disk answers at once.
     pub prompt: bool,
     /// Frames of state that wait in order for a slow reader.
@@ -255,6 +257,7 @@ impl World {
             now,
             files: file.into_iter().collect(),
             aside: 0,
+            aside_written: 0,
             prompt: true,
             most: 64,
             settings,
@@ -343,9 +346,10 @@ impl World {
 
     fn act(&mut self, act: impl FnOnce(&mut TableRules, Now, &mut Outgoing)) {
         let mut out = Outgoing::default();
-        let kept = self.rules.aside.len();
+        let kept = self.rules.asides;
         act(&mut self.rules, self.now, &mut out);
-        self.aside += self.rules.aside.len().saturating_sub(kept);
+        self.aside += usize::try_from(self.rules.asides - kept).unwrap();
+        self.aside_written += out.aside.len();
         for journaling in out.journal {
             self.disk.take(journaling);
         }

@@ -186,6 +186,25 @@ fn a_scene_that_another_is_loaded_over_is_kept_aside() {
     assert_eq!((world.scene(), world.aside), (json!({ "id": "t" }), 1));
 }
 
+#[rstest]
+#[case::one_behind(false)]
+#[case::insisting(true)]
+fn a_load_on_top_of_what_its_gm_has_not_seen_keeps_that_aside_with_the_commit(#[case] force: bool) {
+    let (mut world, mut ada, mut bo) = table();
+    assert!(is_ack(&bo.sets(&mut world, json!(["gm_new"]), json!(1))));
+    let mut load = json!({ "scene": { "id": "t" }, "base": 0 });
+    if force {
+        load["force"] = json!(true);
+    }
+    world.prompt = false;
+    let message = ada.change(&new_id(), load);
+    world.say(ada.conn(), &message);
+    // Nothing has been acknowledged, and no second has passed.
+    assert_eq!((world.aside, world.aside_written), (1, 1));
+    world.settle_disk();
+    assert_eq!(world.scene()["id"], "t");
+}
+
 #[test]
 fn a_gm_may_insist() {
     let (mut world, mut ada, mut bo) = table();
