@@ -1,5 +1,6 @@
 // What is in hand: what dragging makes of a thing, shown to all while it lasts and kept on release.
 
+import { inPolygon } from "../stage/geometry.js";
 import { sizedFeet, sizedMap, turnedBy } from "../stage/handles.js";
 import { areaPlace, positionOf } from "../stage/model.js";
 import { homeOf, nameOf, poseEdits } from "./pose.js";
@@ -109,6 +110,8 @@ export class ThingGrip {
     if (pose === null) return void live.hint("drag", id, null);
     const inCells = kind === "token" || thing.inCells;
     const { x = thing.x, y = thing.y, ...more } = pose;
+    // Until it is let go, the scene says that it is seen: nobody is told which way it went in the fog.
+    if (kind === "token" && !thing.isPlayer && stage.fogs.some(({ points }) => inPolygon(points, { x, y }))) return void live.hint("drag", id, null);
     live.hint("drag", id, { thing: kind, position: { ...positionOf({ x, y }, stage.grid, inCells), useGridCoordinates: inCells }, ...more });
   }
 }
