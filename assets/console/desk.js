@@ -291,7 +291,9 @@ export class SceneDesk extends EventTarget {
    * @param {(scene: any) => Promise<T>} work
    */
   async #busy(of, work) {
-    const { scene } = this.#live.state;
+    const { scene, you } = this.#live.state;
+    // A player's scene lacks what is hidden; saved, it would be lost.
+    if (you?.role !== "gm") throw new Error("You are not signed in as the GM any more.");
     if (this.isBusy) throw new Error("It is being saved already.");
     if (scene === null) throw new Error("The table is not here yet.");
     if (of !== undefined && of !== this.tableId) throw new Error(ANOTHER);
