@@ -4,7 +4,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ThingGrip } from "../../assets/console/grips.js";
 import { GmTable } from "../../assets/console/table.js";
-import { gridOf, fogsOf, tokensOf } from "../../assets/stage/model.js";
+import { fogsOf, gridOf, tokensOf } from "../../assets/stage/model.js";
+import { State } from "../../assets/state.js";
 import { TableSound } from "../../assets/table-sound.js";
 import { later, until } from "./server.mjs";
 import { SCENE } from "./tables.mjs";
@@ -115,4 +116,29 @@ test("shots that overlap stop with their track, fade with it, and go where it go
   live.state.audio = { tracks: [...tracks.values()].map((track) => ({ ...track, route: "display" })) };
   live.dispatchEvent(new CustomEvent("audio", { detail: live.state.audio }));
   assert.equal(heard("").length, 0);
+});
+
+test("a list is loaded one time after the other, and once more when it was wanted meanwhile", async () => {
+  /** @type {((names: string[]) => void)[]} */
+  const answers = [];
+  let asked = 0;
+  const none = async () => [];
+  const state = new State({
+    health: async () => ({ maps: { files: 0 }, scenes: {}, sounds: {} }), mapFolders: none, soundFolders: none, sounds: none, scenes: async () => ({ scenes: [], folders: [] }),
+    maps: () => {
+      asked += 1;
+      return new Promise((resolve) => answers.push(resolve));
+    },
+  });
+  const first = state.refreshHealth();
+  await until("the first question", () => asked === 1);
+  const more = [1, 2, 3].map(() => state.reload("maps"));
+  // All of them have asked for it by the time that the first answer comes.
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(asked, 1);
+  answers.shift()(["old"]);
+  await until("the second question", () => asked === 2);
+  answers.shift()(["old", "new"]);
+  await Promise.all([first, ...more]);
+  assert.deepEqual([state.maps, asked], [["old", "new"], 2]);
 });
