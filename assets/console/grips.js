@@ -2,7 +2,7 @@
 
 import { inPolygon } from "../stage/geometry.js";
 import { sizedFeet, sizedMap, turnedBy } from "../stage/handles.js";
-import { areaPlace, positionOf } from "../stage/model.js";
+import { areaPlace, areasSnap, positionOf } from "../stage/model.js";
 import { homeOf, nameOf, poseEdits } from "./pose.js";
 
 /**
@@ -85,7 +85,7 @@ export class ThingGrip {
     const { stage, live } = this.#table;
     const to = { x: point.x - this.#beside.x, y: point.y - this.#beside.y };
     if (this.handle === null) {
-      return kind === "marker" && live.state.scene?.gridSettings?.aoeSnapToGrid === true ? areaPlace(to, thing, stage.grid) : to;
+      return kind === "marker" && areasSnap(live.state.scene) ? areaPlace(to, thing, stage.grid) : to;
     }
     if (this.handle.does === "turn") {
       const rotation = turnedBy(thing, this.#from, point, snaps);
