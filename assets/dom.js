@@ -124,13 +124,15 @@ export class Nodes {
   get(key, value, build) {
     const print = JSON.stringify(value);
     const kept = this.#kept.get(key);
-    const entry = kept?.print === print ? kept : { print, node: build() };
+    // What somebody types in it is not taken from under their hands: it is built anew when they have done.
+    const entry = kept && (kept.print === print || isTypedIn(kept.node)) ? kept : { print, node: build() };
     this.#fresh.set(key, entry);
     return entry.node;
   }
 
   /**
-   * Puts `children` into `parent`, and forgets nodes that were not asked for since the last call.
+   * Puts `children` into `parent`, and forgets nodes that were not asked for since the last call. Where a number
+   * may be typed (`numberInput`), it is to be called also when that loses the focus.
    *
    * @param {Element} parent
    * @param {Node[]} children
@@ -143,6 +145,8 @@ export class Nodes {
     if (old.length === children.length && children.every((child, at) => child === old[at])) return;
     const focused = /** @type {HTMLElement | null} */ (document.activeElement);
     if (focused === null || !parent.contains(focused)) return parent.replaceChildren(...children);
+    const stays = children.findIndex((child) => child.contains(focused));
+    if (stays >= 0) return arrange(parent, children, stays);
     const [key, entry] = [...before].find(([, { node }]) => node.contains(focused)) ?? [];
     const at = entry ? controlsOf(entry.node).indexOf(focused) : -1;
     parent.replaceChildren(...children);
@@ -151,6 +155,47 @@ export class Nodes {
     const next = focused.isConnected ? focused : node && at >= 0 ? controlsOf(node)[at] : null;
     next?.focus({ preventScroll: true });
   }
+}
+
+/**
+ * Puts children into an element without touching the one that has the focus, which would lose it.
+ *
+ * @param {Element} parent
+ * @param {Node[]} children
+ * @param {number} stays where that one is among them
+ */
+function arrange(parent, children, stays) {
+  const next = new Set(children);
+  for (const child of [...parent.childNodes]) if (!next.has(child)) child.remove();
+  for (const child of children.slice(0, stays)) parent.insertBefore(child, children[stays]);
+  parent.append(...children.slice(stays + 1));
+}
+
+/**
+ * A field for a number, which tells what was typed when it is done.
+ *
+ * @param {number} value
+ * @param {Record<string, any>} props
+ * @param {(value: number) => void} change
+ */
+export function numberInput(value, props, change) {
+  const input = h("input", { ...props, type: "number", value: String(value), on: {
+    input: () => { input.dataset.typed = "true"; },
+    change: () => {
+      delete input.dataset.typed;
+      if (Number.isFinite(input.valueAsNumber)) change(input.valueAsNumber);
+      // What came of it is shown in a new one, if it was not refused.
+      input.value = String(value);
+    },
+    blur: () => { delete input.dataset.typed; },
+  } });
+  return input;
+}
+
+/** Whether a number is being typed somewhere. @param {Element} node */
+export function isTypedIn(node) {
+  const focused = document.activeElement;
+  return focused instanceof HTMLInputElement && focused.dataset.typed !== undefined && node.contains(focused);
 }
 
 /** @param {HTMLElement} node */

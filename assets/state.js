@@ -25,6 +25,8 @@ export class State extends EventTarget {
   /** What lies on the table, for the GM at the console. @type {import("./console/desk.js").SceneDesk | null} */ #desk = null;
   /** What went wrong with each part, in words. @type {Partial<Record<Part, string>>} */ errors = {};
   #api;
+  /** What is being loaded. @type {Map<Part, Promise<void>>} */ #loading = new Map();
+  /** What is to be loaded once more after that. @type {Set<Part>} */ #again = new Set();
   /** What each part counted when it was loaded last. @type {Partial<Record<Part, string>>} */ #counts = {};
 
   /** @param {typeof import("./api.js")} api */
@@ -126,10 +128,33 @@ export class State extends EventTarget {
   }
 
   /**
+   * Loads a part, one time after the other; what is asked for meanwhile comes with the next time.
+   *
    * @param {Part} part
    * @param {() => Promise<void>} load
    */
-  async #load(part, load) {
+  #load(part, load) {
+    const under = this.#loading.get(part);
+    if (under) {
+      this.#again.add(part);
+      return under;
+    }
+    const loading = (async () => {
+      try {
+        do {
+          this.#again.delete(part);
+          await this.#loadOnce(part, load);
+        } while (this.#again.has(part));
+      } finally {
+        this.#loading.delete(part);
+      }
+    })();
+    this.#loading.set(part, loading);
+    return loading;
+  }
+
+  /** @param {Part} part @param {() => Promise<void>} load */
+  async #loadOnce(part, load) {
     try {
       await load();
       delete this.errors[part];

@@ -31,7 +31,7 @@ export class TableSound extends EventTarget {
   #signal;
   #routes;
   /** What is heard or loads, by track. @type {Map<string, Voice | null>} */ #voices = new Map();
-  /** @type {Set<Voice>} */ #tails = new Set();
+  /** What is heard beside its track. @type {Map<Voice, { track: string, isLeaving: boolean }>} */ #tails = new Map();
   /** Fades in that wait for their voice, in seconds. @type {Map<string, number>} */ #fadesIn = new Map();
   /** @type {Promise<Map<string, import("./sound/catalogue.js").Listed>> | null} */ #list = null;
   #listedAt = -Infinity;
@@ -53,7 +53,7 @@ export class TableSound extends EventTarget {
     signal.addEventListener("abort", () => {
       clearInterval(timer);
       for (const track of [...this.#voices.keys()]) this.#silence(track);
-      for (const voice of [...this.#tails]) voice.end();
+      for (const voice of [...this.#tails.keys()]) voice.end();
     });
     this.#probe();
   }
@@ -62,7 +62,7 @@ export class TableSound extends EventTarget {
   set muted(muted) {
     if (this.#muted === muted) return;
     this.#muted = muted;
-    for (const voice of [...this.#voices.values(), ...this.#tails]) if (voice) voice.element.muted = muted;
+    for (const voice of [...this.#voices.values(), ...this.#tails.keys()]) if (voice) voice.element.muted = muted;
   }
 
   /** Somebody has touched the page. */
@@ -99,7 +99,8 @@ export class TableSound extends EventTarget {
     const voice = this.#voices.get(track);
     if (removed || !playing) {
       this.#fadesIn.delete(track);
-      if (voice && fade > 0) this.#release(track, voice).leave(fade);
+      if (voice && fade > 0) this.#release(track, voice);
+      if (fade > 0) this.#fadeTails(track, fade);
     } else if (voice && position === 0 && voice.element.ended) {
       // From the beginning, with a fade if there is one.
       this.#silence(track);
@@ -118,10 +119,12 @@ export class TableSound extends EventTarget {
   #sync(told) {
     if (this.#signal.aborted) return;
     const { tracks, master = 1 } = this.#live.state.audio;
-    for (const voice of [...this.#voices.values(), ...this.#tails]) if (voice) voice.master = master;
+    for (const voice of [...this.#voices.values(), ...this.#tails.keys()]) if (voice) voice.master = master;
     const heard = tracks.filter(({ playing, route }) => playing && this.#routes.includes(route));
     const names = new Set(heard.map(({ track }) => track));
     for (const track of [...this.#voices.keys()]) if (!names.has(track)) this.#silence(track);
+    // Shots of a track that is over, or is heard elsewhere now.
+    for (const [voice, { track, isLeaving }] of [...this.#tails]) if (!isLeaving && !names.has(track)) voice.end();
     for (const track of heard) this.#play(track, track.track === told);
   }
 
@@ -181,11 +184,19 @@ export class TableSound extends EventTarget {
    */
   #release(track, voice) {
     this.#voices.delete(track);
-    const [oldest] = this.#tails;
+    const [oldest] = this.#tails.keys();
     if (this.#tails.size >= TAILS) oldest.end();
-    this.#tails.add(voice);
+    this.#tails.set(voice, { track, isLeaving: false });
     voice.addEventListener("over", () => this.#tails.delete(voice));
-    return voice;
+  }
+
+  /** @param {string} track @param {number} fade in seconds */
+  #fadeTails(track, fade) {
+    for (const [voice, tail] of [...this.#tails]) {
+      if (tail.track !== track || tail.isLeaving) continue;
+      tail.isLeaving = true;
+      voice.leave(fade);
+    }
   }
 
   /** @param {string} track */

@@ -3,7 +3,7 @@
 import { rectangle, strokeOutline } from "../stage/fog.js";
 import { colorOf } from "../stage/follow.js";
 import { feetAlong, inFeet, ruleOf } from "../stage/measure.js";
-import { areaPlace, lengthOf, positionOf } from "../stage/model.js";
+import { areaPlace, areasSnap, lengthOf, positionOf } from "../stage/model.js";
 import { paintWay } from "../stage/paint/passing.js";
 import { cover, freshId, reveal, withList } from "./scene.js";
 
@@ -186,7 +186,7 @@ export class MarkerTool {
     const { live, stage } = this.#table;
     const { grid } = stage;
     const area = { shape: /** @type {import("../stage/model.js").MarkerShape} */ (this.shape), length: lengthOf(this.feet, grid) };
-    const at = live.state.scene?.gridSettings?.aoeSnapToGrid === true ? areaPlace(point, area, grid) : point;
+    const at = areasSnap(live.state.scene) ? areaPlace(point, area, grid) : point;
     const value = {
       id: freshId(), shape: this.shape, sizeInFeet: this.feet, color: this.color, position: positionOf(at, grid, true),
       useGridCoordinates: true, rotation, opacity: 0.4, label: "", revealed: !this.isHidden,

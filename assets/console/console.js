@@ -1,5 +1,5 @@
 import { confirm } from "../dialogs.js";
-import { fill, h, icon, iconButton } from "../dom.js";
+import { fill, h, icon, iconButton, say } from "../dom.js";
 import { DiceTray } from "../elements/dice-tray.js";
 import { TableChat } from "../elements/table-chat.js";
 import { Live } from "../live.js";
@@ -61,6 +61,7 @@ export class GmConsole extends HTMLElement {
   #framesButton = iconButton("screen", "Frames of screens", () => this.#flipFrames());
   #side = h("div", { class: "side" });
   #lostSince = 0;
+  /** Whether the table is not in this window's hands any more. */ #isOut = false;
 
   connectedCallback() {
     this.#gone = new AbortController();
@@ -76,7 +77,7 @@ export class GmConsole extends HTMLElement {
     this.#stage.setAttribute("role", "application");
     this.#stage.setAttribute("aria-label", "The table. N chooses one thing after the other, arrow keys move it, or else the view; a question mark shows all keys.");
     Object.assign(this.#scenes, { table, state: this.state, api: this.api });
-    Object.assign(this.#maps, { table, state: this.state, api: this.api, uploads: this.uploads });
+    Object.assign(this.#maps, { table, hands: this.#hands, state: this.state, api: this.api, uploads: this.uploads });
     Object.assign(this.#turns, { table });
     Object.assign(this.#people, { table, frames, api: this.api });
     Object.assign(this.#chosen, { table, frames, hands: this.#hands });
@@ -238,8 +239,13 @@ export class GmConsole extends HTMLElement {
 
   /** @param {string} status */
   #showStatus(status) {
+    const wasOut = this.#isOut;
+    // A sign-in that has run out makes a player of this window, who is shown less than there is.
+    if (status === "live" || status === "ended") this.#isOut = status === "ended" || this.#live.state.you?.role !== "gm";
+    if (this.#isOut) return wasOut || this.#showOut(status);
     this.#lostSince = status === "live" ? 0 : this.#lostSince || Date.now();
     const show = () => {
+      if (this.#isOut) return;
       const isLost = this.#lostSince !== 0 && Date.now() - this.#lostSince >= PATIENCE;
       this.dataset.is = this.#lostSince === 0 ? "well" : isLost ? "away" : "busy";
       const words = this.#lostSince === 0 ? "Live" : isLost ? "The connection is lost. Trying again; what you do meanwhile is sent later." : "Connecting";
@@ -249,6 +255,17 @@ export class GmConsole extends HTMLElement {
     };
     show();
     if (status !== "live") setTimeout(show, PATIENCE + 50);
+  }
+
+  /** @param {string} status */
+  #showOut(status) {
+    const words = status === "ended" ? "The table has sent this window away." : "You are not signed in as the GM any more.";
+    this.dataset.is = "away";
+    this.#status.dataset.words = words;
+    fill(this.#status, h("span", { class: "dot", "aria-hidden": "true" }), words, h("button", { type: "button", class: "button quiet small", on: { click: () => location.reload() } }, "Come back"));
+    say(this, words, "error");
+    // Where a sign-in is missing, the page shows the way to it in place of the table.
+    this.state.reload("maps");
   }
 
   #showHistory() {

@@ -24,6 +24,7 @@ const EMPTY = { ...DEFAULTS, encounterHistory: [], aoeMarkers: [], fogOfWar: [] 
 const OWN_ID = /^\d{12,16}$/;
 /** So long after the last change it is looked whether anything differs from the file, in milliseconds. */
 const CALM = 120;
+const ANOTHER = "The table shows another scene by now.";
 
 /**
  * The scene that lies on the table, and the file that it is saved in. Which file that is, is said by
@@ -33,6 +34,7 @@ export class SceneDesk extends EventTarget {
   /** @type {SceneFile | null} */ file = null;
   /** @type {DeskStatus} */ status = "waiting";
   /** Whether something is being saved. */ isBusy = false;
+  /** Why it is not known whether there is a file, in words; empty when it is, or is being asked. */ trouble = "";
   #live;
   #history;
   #api;
@@ -71,6 +73,11 @@ export class SceneDesk extends EventTarget {
     return this.file?.id ?? null;
   }
 
+  /** The id by which the table knows its scene; null when there is none yet. @returns {string | null} */
+  get tableId() {
+    return this.#live.state.scene?.id ?? null;
+  }
+
   get name() {
     const name = String(this.file?.name ?? this.#live.state.scene?.name ?? "").trim();
     return name || "Scene without a name";
@@ -79,7 +86,8 @@ export class SceneDesk extends EventTarget {
   /** Whether something would be lost if another scene came. */
   hasUnsaved() {
     this.#look();
-    return this.status === "changed" || this.status === "overtaken" || (this.status === "new" && !isBare(this.#live.state.scene));
+    // Nothing is known to be saved while the file cannot be read.
+    return this.status === "changed" || this.status === "overtaken" || (this.status !== "saved" && !isBare(this.#live.state.scene));
   }
 
   /** Whether a map lies on the table. @param {{ name: string, folder?: string | null }} map */
@@ -91,7 +99,8 @@ export class SceneDesk extends EventTarget {
   async refresh() {
     const id = this.#live.state.scene?.id;
     const { scenes } = this.#state;
-    if (typeof id !== "string" || scenes === null || this.isBusy) return;
+    if (scenes === null) return this.#fails(this.#state.errors.scenes ?? "");
+    if (typeof id !== "string" || this.isBusy) return;
     const isKnown = (this.#liveId === id && this.file !== null) || scenes.some((one) => one.id === id);
     // Whether another name leads to a file, only the server knows; asking for nothing again and again is an error each time.
     const mayBe = isKnown || (OWN_ID.test(id) && scenes.length > 0 && !(this.#liveId === id && this.#asked));
@@ -101,7 +110,10 @@ export class SceneDesk extends EventTarget {
       if (mayBe) file = await this.#read(id);
     } catch (error) {
       // It is asked again soon; until then what was known counts.
-      if (!(error instanceof ApiError) || error.status !== 404) return;
+      if (!(error instanceof ApiError) || error.status !== 404) {
+        if (turn === this.#turn) this.#fails(error instanceof Error ? error.message : String(error));
+        return;
+      }
     }
     if (turn === this.#turn && this.#live.state.scene?.id === id && !this.isBusy) this.#take(id, file);
   }
@@ -109,25 +121,27 @@ export class SceneDesk extends EventTarget {
   /**
    * Saves the table's scene into its file.
    *
-   * @param {{ over?: boolean }} [how] `over`: also over a version that the table does not come from
+   * @param {{ over?: boolean, of?: string | null }} [how] `over`: also over a version that the table does not come
+   *   from; `of`: the `tableId` of the scene that was meant, which must still be there
    * @returns {Promise<"saved" | "overtaken" | "new">} what came of it; `new`: there is no file to save it in
    */
-  async save({ over = false } = {}) {
-    return this.#busy(async () => {
-      const { scene } = this.#live.state;
+  async save({ over = false, of } = {}) {
+    return this.#busy(of, async (scene) => {
       const old = await this.#read(scene.id).catch((error) => {
         if (error.status === 404) return null;
         throw error;
       });
+      if (this.tableId !== scene.id) throw new Error(ANOTHER);
       this.#take(scene.id, old);
       if (!old) return "new";
-      if (this.status === "overtaken" && !over) return "overtaken";
+      if (!over && this.#compared(old, scene) === "overtaken") return "overtaken";
       const saved = { ...bare(scene), id: old.id, name: old.name, folder: old.folder || null, images: old.scene.images };
       const tag = await this.#api.updateScene(saved, old.tag).catch((error) => {
         if (error.status === 412) return null;
         throw error;
       });
       if (tag === null) return "overtaken";
+      if (this.tableId !== scene.id) throw new Error(`“${old.name}” is saved. ${ANOTHER}`);
       await this.#follow(scene.id, { ...old, tag, scene: saved });
       return "saved";
     });
@@ -138,23 +152,24 @@ export class SceneDesk extends EventTarget {
    *
    * @param {string} name
    * @param {string} folder
+   * @param {string | null} [of] as with `save`
    */
-  async saveAs(name, folder) {
-    await this.#busy(async () => {
-      const { scene } = this.#live.state;
+  async saveAs(name, folder, of) {
+    await this.#busy(of, async (scene) => {
       // Not under the table's id: that would make it another name of the new file.
       const saved = { ...bare(scene), id: "default", name, folder: folder || null };
       const { id, tag } = await this.#api.saveScene(saved);
       const set = (/** @type {string} */ key, /** @type {unknown} */ value) => /** @type {import("../live/edits.js").Edit} */ ({ op: "set", path: [key], value });
+      // The file's name and version are not another scene's.
+      if (this.tableId !== scene.id) throw new Error(`“${name}” is saved. ${ANOTHER}`);
       // Before the answer: what is done meanwhile is done on the scene of this name.
       this.#history.renamed(scene.id, id);
       await this.#live.change([set("id", id), set("name", name), set("folder", folder || null), set(BASE, tag)]).catch((error) => {
         this.#history.renamed(id, scene.id);
-        throw new Error(`“${name}” is saved, but the table shows another scene by now.`, { cause: error });
+        throw new Error(`“${name}” is saved. ${ANOTHER}`, { cause: error });
       });
       this.#take(id, { id, name, folder, tag, scene: saved });
-    });
-    await this.#state.reload("scenes");
+    }).finally(() => this.#state.reload("scenes"));
   }
 
   /** Puts a saved scene on the table, in place of what is there. @param {{ id: string }} which */
@@ -173,7 +188,7 @@ export class SceneDesk extends EventTarget {
 
   /**
    * Does something that changes scenes' files and the table alike: what the table came from it comes
-   * from still.
+   * from still, and it lies in the folder where the file is.
    *
    * @template T
    * @param {() => Promise<T>} work
@@ -184,9 +199,12 @@ export class SceneDesk extends EventTarget {
     const isOurs = before !== null && this.status !== "overtaken";
     const done = await work();
     const id = this.#live.state.scene?.id;
-    if (!isOurs || id !== this.#liveId) return done;
+    if (before === null || id !== this.#liveId) return done;
     const after = await this.#read(id).catch(() => null);
-    if (after && this.#live.state.scene?.id === id) await this.#follow(id, after);
+    if (!after || this.tableId !== id) return done;
+    if (isOurs) await this.#follow(id, after);
+    const { scene } = this.#live.state;
+    if (scene?.id === id && (scene.folder ?? "") !== after.folder) await this.#live.change([{ op: "set", path: ["folder"], value: after.folder || null }]).catch(() => {});
     return done;
   }
 
@@ -211,7 +229,14 @@ export class SceneDesk extends EventTarget {
     this.#turn += 1;
     this.#liveId = liveId;
     this.#asked = true;
+    this.trouble = "";
     this.file = file;
+    this.#look();
+  }
+
+  /** @param {string} trouble */
+  #fails(trouble) {
+    this.trouble = trouble;
     this.#look();
   }
 
@@ -231,38 +256,56 @@ export class SceneDesk extends EventTarget {
     if (scene.id !== this.#liveId) {
       this.#liveId = scene.id;
       this.#asked = false;
+      this.trouble = "";
       this.file = null;
       this.refresh();
     }
     const { file } = this;
     if (!file) return this.#is(this.#asked || typeof scene.id !== "string" ? "new" : "waiting");
+    this.#is(this.#compared(file, scene));
+  }
+
+  /** How a scene on the table stands to its file. @param {SceneFile} file @param {any} scene @returns {DeskStatus} */
+  #compared(file, scene) {
     const seen = this.#seen.id === file.id ? this.#seen.tag : "";
     // Where neither the scene nor this page knows what it came from, it is what is there now.
     const isSame = same(file.scene, scene);
     if (isSame || (seen === "" && scene[BASE] === undefined)) this.#seen = file;
-    this.#is(isSame ? "saved" : [this.#seen.tag, scene[BASE]].includes(file.tag) ? "changed" : "overtaken");
+    return isSame ? "saved" : [this.#seen.tag, scene[BASE]].includes(file.tag) ? "changed" : "overtaken";
   }
 
   /** @param {DeskStatus} status */
   #is(status) {
     this.status = status;
-    const print = JSON.stringify([status, this.id, this.name, this.isBusy]);
+    const print = JSON.stringify([status, this.id, this.tableId, this.name, this.isBusy, this.trouble]);
     if (print === this.#print) return;
     this.#print = print;
     this.dispatchEvent(new Event("change"));
   }
 
-  /** @template T @param {() => Promise<T>} work */
-  async #busy(work) {
+  /**
+   * Saves something of the table's scene.
+   *
+   * @template T
+   * @param {string | null | undefined} of the scene that was meant, if that was asked
+   * @param {(scene: any) => Promise<T>} work
+   */
+  async #busy(of, work) {
+    const { scene, you } = this.#live.state;
+    // A player's scene lacks what is hidden; saved, it would be lost.
+    if (you?.role !== "gm") throw new Error("You are not signed in as the GM any more.");
     if (this.isBusy) throw new Error("It is being saved already.");
-    if (this.#live.state.scene === null) throw new Error("The table is not here yet.");
+    if (scene === null) throw new Error("The table is not here yet.");
+    if (of !== undefined && of !== this.tableId) throw new Error(ANOTHER);
     this.isBusy = true;
     this.#is(this.status);
     try {
-      return await work();
+      return await work(scene);
     } finally {
       this.isBusy = false;
       this.#look();
+      // What came meanwhile was not asked for.
+      if (!this.#asked) this.refresh();
     }
   }
 }

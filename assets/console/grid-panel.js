@@ -1,11 +1,11 @@
-import { fill, h, iconButton } from "../dom.js";
+import { fill, h, iconButton, isTypedIn, numberInput } from "../dom.js";
 import { ruleOf } from "../stage/measure.js";
-import { gridOf } from "../stage/model.js";
+import { areasSnap, gridOf } from "../stage/model.js";
 import { FOOTPRINTS } from "./hands.js";
 
 /** How distances are counted, as the scene writes it. */
 const RULES = /** @type {Record<string, { words: string, values: Record<string, string> }>} */ ({
-  fiveFeet: { words: "Diagonals 5 ft each", values: { distanceMode: "dnd", dndDiagonalRule: "fiveFeet" } },
+  fiveFeet: { words: "Diagonals 5 ft each (on our pages only)", values: { distanceMode: "dnd", dndDiagonalRule: "fiveFeet" } },
   alternating: { words: "Diagonals 5, 10, 5 ft", values: { distanceMode: "dnd", dndDiagonalRule: "alternating" } },
   tenFeet: { words: "Diagonals 10 ft each", values: { distanceMode: "dnd", dndDiagonalRule: "tenFeet" } },
   euclidean: { words: "As the crow flies", values: { distanceMode: "euclidean" } },
@@ -65,7 +65,7 @@ export class GridPanel extends HTMLElement {
     const focused = document.activeElement;
     if (this.#print === print) return;
     // Nobody loses what they are typing to somebody else's change.
-    if (focused instanceof HTMLInputElement && focused.type === "number" && this.#fields.contains(focused) && focused.dataset.typed) return;
+    if (isTypedIn(this.#fields)) return;
     this.#print = print;
     const before = focused instanceof HTMLElement && this.#fields.contains(focused) ? focused.closest("label")?.textContent : null;
     fill(this.#fields, ...this.#controls(settings));
@@ -84,14 +84,14 @@ export class GridPanel extends HTMLElement {
       isFixed && this.#number("Rows", "gridCellsY", rows, 1, 1000),
       !isFixed && this.#number("Cell, pixels", "gridSize", cell, 5, 1000),
       this.#check("Tokens stand on whole cells", "tokenSnapToGrid", settings.tokenSnapToGrid !== false),
-      this.#check("Areas keep to the grid", "aoeSnapToGrid", settings.aoeSnapToGrid === true),
+      this.#check("Areas keep to the grid", "aoeSnapToGrid", areasSnap(this.table.live.state.scene)),
       this.#check("New areas are hidden at first", "aoeStagedReveal", settings.aoeStagedReveal === true),
       this.#check("All maps stay where they are", "mapsLocked", settings.mapsLocked === true),
       h("label", { class: "field tiny" }, h("span", {}, "Distances"), ruleChoice(this.table)),
       this.#choice("New tokens", FOOTPRINTS.map((cells) => [String(cells), `${cells} × ${cells}`]), String(settings.defaultTokenFootprint ?? 1), (value) => ({ defaultTokenFootprint: Number(value) })),
-      h("details", {}, h("summary", {}, "For SpellTable's pages"), h("div", { class: "grid-fields" },
+      h("details", { open: this.#fields.querySelector("details")?.open ?? false }, h("summary", {}, "For SpellTable's pages"), h("div", { class: "grid-fields" },
         this.#check("Players see where tokens went", "showMovementTrailToPlayers", settings.showMovementTrailToPlayers !== false),
-        this.#choice("Effects of areas", THEMES, String(settings.aoeEffectTheme ?? "none"), (value) => ({ aoeEffectTheme: value })),
+        this.#choice("Effects of areas", THEMES, String(settings.aoeEffectTheme ?? "pixel"), (value) => ({ aoeEffectTheme: value })),
         this.#number("Token, pixels", "defaultTokenSize", Number.isFinite(settings.defaultTokenSize) ? settings.defaultTokenSize : TOKEN, 5, 1000))),
     ];
   }
@@ -104,14 +104,9 @@ export class GridPanel extends HTMLElement {
 
   /** @param {string} words @param {string} key @param {number} value @param {number} least @param {number} most */
   #number(words, key, value, least, most) {
-    const input = h("input", { type: "number", min: String(least), max: String(most), value: String(value), on: {
-      input: () => { input.dataset.typed = "true"; },
-      change: () => {
-        delete input.dataset.typed;
-        if (input.valueAsNumber >= least && input.valueAsNumber <= most) setGrid(this.table, { [key]: input.valueAsNumber });
-      },
-    } });
-    return h("label", { class: "field tiny" }, h("span", {}, words), input);
+    return h("label", { class: "field tiny" }, h("span", {}, words), numberInput(value, { min: String(least), max: String(most) }, (now) => {
+      if (now >= least && now <= most) setGrid(this.table, { [key]: now });
+    }));
   }
 
   /** @param {string} words @param {string[][]} options @param {string} value @param {(value: string) => Record<string, unknown>} values */

@@ -1,7 +1,8 @@
 // What is in hand: what dragging makes of a thing, shown to all while it lasts and kept on release.
 
+import { inPolygon } from "../stage/geometry.js";
 import { sizedFeet, sizedMap, turnedBy } from "../stage/handles.js";
-import { areaPlace, positionOf } from "../stage/model.js";
+import { areaPlace, areasSnap, positionOf } from "../stage/model.js";
 import { homeOf, nameOf, poseEdits } from "./pose.js";
 
 /**
@@ -84,7 +85,7 @@ export class ThingGrip {
     const { stage, live } = this.#table;
     const to = { x: point.x - this.#beside.x, y: point.y - this.#beside.y };
     if (this.handle === null) {
-      return kind === "marker" && live.state.scene?.gridSettings?.aoeSnapToGrid === true ? areaPlace(to, thing, stage.grid) : to;
+      return kind === "marker" && areasSnap(live.state.scene) ? areaPlace(to, thing, stage.grid) : to;
     }
     if (this.handle.does === "turn") {
       const rotation = turnedBy(thing, this.#from, point, snaps);
@@ -109,6 +110,8 @@ export class ThingGrip {
     if (pose === null) return void live.hint("drag", id, null);
     const inCells = kind === "token" || thing.inCells;
     const { x = thing.x, y = thing.y, ...more } = pose;
+    // Until it is let go, the scene says that it is seen: nobody is told which way it went in the fog.
+    if (kind === "token" && !thing.isPlayer && stage.fogs.some(({ points }) => inPolygon(points, { x, y }))) return void live.hint("drag", id, null);
     live.hint("drag", id, { thing: kind, position: { ...positionOf({ x, y }, stage.grid, inCells), useGridCoordinates: inCells }, ...more });
   }
 }

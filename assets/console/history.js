@@ -68,7 +68,7 @@ export class History extends EventTarget {
   /** @type {Done[]} */ #redo = [];
 
   /**
-   * @param {{ state: { scene: any }, change: (edits: Edit[]) => Promise<unknown>, changeScene: (scene: any, options: { force: boolean }) => Promise<unknown> }} live
+   * @param {{ state: { scene: any, status: string }, change: (edits: Edit[]) => Promise<unknown>, changeScene: (scene: any, options: { force: boolean }) => Promise<unknown> }} live
    * @param {{ storage?: Pick<Storage, "getItem" | "setItem" | "removeItem"> | null, key?: string }} [kept] where it lasts, if anywhere
    */
   constructor(live, { storage = null, key = "tablekeep.history" } = {}) {
@@ -96,8 +96,7 @@ export class History extends EventTarget {
    * @returns {Promise<unknown>}
    */
   change(words, edits) {
-    this.#redo = [];
-    return this.#make(edits, words, this.#undo);
+    return this.#anew(() => this.#make(edits, words, this.#undo));
   }
 
   /**
@@ -108,8 +107,7 @@ export class History extends EventTarget {
    * @returns {Promise<unknown>}
    */
   load(words, scene) {
-    this.#redo = [];
-    return this.#put(scene, words, this.#undo);
+    return this.#anew(() => this.#put(scene, words, this.#undo));
   }
 
   /** @returns {Promise<string | null>} what was taken back; null when there was nothing */
@@ -192,14 +190,32 @@ export class History extends EventTarget {
     if (!done) return null;
     from.pop();
     this.#changed();
-    // A scene that goes is kept for the way back: nobody's work in it is lost.
-    if (done.scene) await this.#put(done.scene, done.words, to);
-    else {
-      const { back = [], saw = [] } = done;
-      if (!saysAt(this.#live.state.scene, back, saw)) throw new Error(`“${done.words}” was changed by somebody else since; it stays.`);
-      await this.#make(back, done.words, to);
+    const { words, scene, back = [], saw = [] } = done;
+    if (!scene && !saysAt(this.#live.state.scene, back, saw)) throw new Error(`“${words}” was changed by somebody else since; it stays.`);
+    const at = from.length;
+    try {
+      // A scene that goes is kept for the way back: nobody's work in it is lost.
+      await (scene ? this.#put(scene, words, to) : this.#make(back, words, to));
+    } catch (error) {
+      // Where it was: others may have gone and come meanwhile.
+      from.splice(at, 0, done);
+      this.#changed();
+      throw error;
     }
-    return done.words;
+    return words;
+  }
+
+  /** Does something new, after which nothing is done again, unless it is refused. @param {() => Promise<unknown>} work */
+  #anew(work) {
+    const older = this.#redo;
+    /** @type {Done[]} */
+    const redo = this.#redo = [];
+    const answer = work();
+    answer.catch(() => {
+      redo.unshift(...older);
+      this.#changed();
+    });
+    return answer;
   }
 
   /** @param {Edit[]} edits @param {string} words @param {Done[]} kept */
@@ -218,6 +234,8 @@ export class History extends EventTarget {
 
   /** @param {any} scene @param {string} words @param {Done[]} kept */
   #put(scene, words, kept) {
+    // What waits for a connection would take the place of whatever others have done until then.
+    if (this.#live.state.status !== "live") return Promise.reject(new Error("There is no connection to the table now; another scene can be put on it when it is back."));
     const before = this.#live.state.scene;
     return this.#made(this.#live.changeScene(scene, { force: true }), before && { words, of: scene.id, scene: before }, kept);
   }

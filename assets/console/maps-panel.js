@@ -1,4 +1,4 @@
-import { Nodes, fill, h, iconButton } from "../dom.js";
+import { Nodes, fill, h, iconButton, numberInput } from "../dom.js";
 import { thumbUrl } from "../api.js";
 import { MapLibrary } from "../elements/map-library.js";
 import { keyOf } from "../stage/hit.js";
@@ -9,9 +9,10 @@ export { MAP_TYPE } from "../elements/map-library.js";
 
 const THUMB = 256;
 
-/** The maps on the table, and those that could be. Set `table`, `state`, `api` and `uploads` before inserting it. */
+/** The maps on the table, and those that could be. Set `table`, `hands`, `state`, `api` and `uploads` before inserting it. */
 export class MapsPanel extends HTMLElement {
   /** @type {import("./table.js").GmTable} */ table;
+  /** @type {import("./hands.js").Hands} */ hands;
   /** @type {import("../state.js").State} */ state;
   /** @type {typeof import("../api.js")} */ api;
   /** @type {import("../uploads.js").Uploads} */ uploads;
@@ -30,6 +31,8 @@ export class MapsPanel extends HTMLElement {
       h("section", { "aria-labelledby": "shelf-title" }, h("h3", { id: "shelf-title" }, "Add from the library"), this.#library));
     this.table.live.addEventListener("scene", () => this.#showLying(), { signal });
     this.table.addEventListener("chosen", () => this.#showLying(), { signal });
+    // What came while a number was typed; when it is known where the focus goes.
+    this.#lying.addEventListener("focusout", () => setTimeout(() => this.#showLying()), { signal });
     this.#showLying();
   }
 
@@ -74,8 +77,7 @@ export class MapsPanel extends HTMLElement {
     const scene = () => table.live.state.scene;
     const set = (/** @type {string} */ words, /** @type {Record<string, unknown>} */ values) => table.change(words, setMap(scene(), map, values));
     const number = (/** @type {string} */ label, /** @type {string} */ words, /** @type {number} */ value, /** @type {Record<string, any>} */ props, /** @type {(value: number) => void} */ change) => {
-      const input = h("input", { type: "number", value: String(value), ...props, "aria-label": `${label} of ${name}${words}`, on: { change: () => Number.isFinite(input.valueAsNumber) && change(input.valueAsNumber) } });
-      return h("label", { class: "field tiny" }, h("span", {}, label + words), input);
+      return h("label", { class: "field tiny" }, h("span", {}, label + words), numberInput(value, { ...props, "aria-label": `${label} of ${name}${words}` }, change));
     };
     return h("li", { class: `map-row${isChosen ? " chosen" : ""}${map.isHidden ? " is-hidden" : ""}` },
       h("button", { type: "button", class: "map-name", "aria-pressed": String(isChosen), on: { click: () => table.choose(isChosen ? null : { kind: "map", key: keyOf("map", map.key), id: name, thing: map }) } },
@@ -90,9 +92,9 @@ export class MapsPanel extends HTMLElement {
           table.change(`Took ${name} off`, removeMap(scene(), map));
         })),
       isChosen && h("div", { class: "map-row-more" },
-        number("Size", ", %", Math.round(map.scale * 1000) / 10, { min: "1", max: "2000", step: "5" }, (value) => value > 0 && set(`Scaled ${name}`, { scale: value / 100 })),
-        number("Turned", ", degrees", Math.round(map.rotation * 10) / 10, { step: "15" }, (value) => set(`Turned ${name}`, { rotation: value })),
-        h("button", { type: "button", class: "button quiet small", on: { click: () => set(`Turned ${name}`, { rotation: (map.rotation + 90) % 360 }) } }, "Turn 90°")));
+        number("Size", ", %", Math.round(map.scale * 1000) / 10, { min: "1", max: "2000", step: "5" }, (value) => this.hands.scale(value / 100)),
+        number("Turned", ", degrees", Math.round(map.rotation * 10) / 10, { step: "15" }, (value) => this.hands.turnTo(value)),
+        h("button", { type: "button", class: "button quiet small", on: { click: () => this.hands.turn(90) } }, "Turn 90°")));
   }
 
   /** @param {import("../stage/model.js").MapThing} map @param {boolean} locked */

@@ -48,13 +48,15 @@ export class ScenesPanel extends HTMLElement {
   }
 
   #show() {
-    const { status, isBusy } = this.#desk;
-    const name = status === "waiting" ? "" : this.#desk.name;
+    const { status, isBusy, trouble, tableId } = this.#desk;
+    const name = status === "waiting" && trouble === "" ? "" : this.#desk.name;
     if (this.#name.textContent !== name) this.#name.textContent = name;
     this.#status.dataset.is = status;
-    const words = isBusy ? "Saving" : WORDS[status];
+    const words = isBusy ? "Saving" : status === "waiting" && trouble !== "" ? `Its file cannot be read: ${trouble}` : WORDS[status];
     if (this.#status.textContent !== words) this.#status.textContent = words;
-    for (const button of [this.#save, this.#saveAs, this.#new]) button.disabled = status === "waiting" || isBusy;
+    this.#save.disabled = status === "waiting" || isBusy;
+    // These need no file.
+    for (const button of [this.#saveAs, this.#new]) button.disabled = tableId === null || isBusy;
   }
 
   /** @param {KeyboardEvent} event */
@@ -68,22 +70,25 @@ export class ScenesPanel extends HTMLElement {
 
   async #saveIt() {
     const desk = this.#desk;
+    // Whatever comes onto the table until a question is answered, it was asked of this one.
+    const { tableId: of, name } = desk;
     await this.#attempt(async () => {
       if (desk.status === "new") return this.#saveItAs();
-      let came = await desk.save();
+      let came = await desk.save({ of });
       while (came === "overtaken") {
-        const answer = await choose({ title: `“${desk.name}” was saved elsewhere`, text: "Somebody else has saved another version of this scene since it came onto this table. Replacing it loses theirs; “Save as” keeps both.",
+        const answer = await choose({ title: `“${name}” was saved elsewhere`, text: "Somebody else has saved another version of this scene since it came onto this table. Replacing it loses theirs; “Save as” keeps both.",
           answers: [["over", "Replace theirs", true], ["as", "Save as…"]] });
-        if (answer === "as") return this.#saveItAs();
+        if (answer === "as") return this.#saveItAs(of);
         if (answer !== "over") return;
-        came = await desk.save({ over: true });
+        came = await desk.save({ over: true, of });
       }
-      if (came === "new") return this.#saveItAs();
-      this.table.say(`“${desk.name}” is saved.`);
+      if (came === "new") return this.#saveItAs(of);
+      this.table.say(`“${name}” is saved.`);
     });
   }
 
-  async #saveItAs() {
+  /** @param {string | null} [of] the scene that is meant */
+  async #saveItAs(of = this.#desk.tableId) {
     const desk = this.#desk;
     const isNew = desk.status === "new";
     const value = isNew && ["Default Scene", "New scene"].includes(desk.name) ? "" : desk.name;
@@ -91,7 +96,7 @@ export class ScenesPanel extends HTMLElement {
     const name = await prompt({ title: "Save the scene as", text: `It is kept ${folder === "" ? "in the top folder" : `in ${folder}`}, and the table goes on as this scene.`, yes: "Save", label: "Name", value });
     if (!name) return;
     await this.#attempt(async () => {
-      await desk.saveAs(name, folder);
+      await desk.saveAs(name, folder, of);
       this.table.say(`“${name}” is saved.`);
     });
   }

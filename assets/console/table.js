@@ -80,9 +80,13 @@ export class GmTable extends EventTarget {
 
   /** @param {import("../stage/geometry.js").Point} point */
   ping({ x, y }) {
-    const color = colorOf(this.live.state.you?.id ?? "");
     this.live.hint("ping", "", { x: Math.round(x * 10) / 10, y: Math.round(y * 10) / 10 });
-    this.stage.passing.ping({ x, y, at: performance.now(), name: "", color });
+    this.#mark({ x, y });
+  }
+
+  /** Pings on this page alone. @param {import("../stage/geometry.js").Point} point */
+  #mark({ x, y }) {
+    this.stage.passing.ping({ x, y, at: performance.now(), name: "", color: colorOf(this.live.state.you?.id ?? "") });
     this.stage.invalidate("overlay");
   }
 
@@ -92,11 +96,11 @@ export class GmTable extends EventTarget {
     return { x, y };
   }
 
-  /** Shows a thing in the middle. @param {import("../stage/geometry.js").Point} point */
+  /** Shows the GM a thing in the middle; nobody else, as it may be hidden. @param {import("../stage/geometry.js").Point} point */
   lookAt(point) {
     this.stage.camera.lookAt(point);
     this.stage.moved();
-    this.ping(point);
+    this.#mark(point);
   }
 }
 

@@ -1,4 +1,4 @@
-import { fill, h, iconButton } from "../dom.js";
+import { fill, h, iconButton, numberInput } from "../dom.js";
 import { TurnOrder } from "../elements/turn-order.js";
 import { keyOf } from "../stage/hit.js";
 import { entriesOf, gridOf } from "../stage/model.js";
@@ -184,11 +184,13 @@ export class TurnsPanel extends HTMLElement {
     const hp = Number(entry.hp);
     const hasPoints = entry.hp !== undefined && entry.hp !== null && Number.isFinite(hp);
     const down = entry.isKilled === true;
-    const by = (/** @type {number} */ points) => table.change(`Hit points of ${name}`, setEntry(id, { hp: hp + points }));
+    const set = (/** @type {number} */ points) => table.change(`Hit points of ${name}`, setEntry(id, { hp: points }));
+    // From what there is now, which may be more or less than is shown while something is typed.
+    const by = (/** @type {number} */ points) => set(Number(entriesOf(table.live.state.scene).find((one) => one.id === id)?.hp ?? hp) + points);
     const holder = h("select", { "aria-label": `Who plays ${name}`, on: { change: () => table.live.assign(id, holder.value || null).catch((/** @type {Error} */ e) => table.trouble(e)) } },
       h("option", { value: "" }, "Nobody's"), ...this.#players().map((member) => h("option", { value: member.id }, member.name)));
     holder.value = this.#holder(id);
-    const points = h("input", { type: "number", class: "points", value: String(hp), "aria-label": `Hit points of ${name}`, on: { change: () => Number.isFinite(points.valueAsNumber) && by(points.valueAsNumber - hp) } });
+    const points = numberInput(hp, { class: "points", "aria-label": `Hit points of ${name}` }, set);
     const row = h("div", { class: "turn-tools", role: "group", "aria-label": `For ${name}`, "data-entry": id },
       hasPoints && h("button", { type: "button", class: "step", "aria-label": `One hit point less for ${name}`, on: { click: () => by(-1) } }, "−"),
       hasPoints && points,

@@ -185,13 +185,18 @@ export class SceneLibrary extends HTMLElement {
   /** Whether the scene on the table may be replaced: asked only when it is not saved. @param {string} title */
   async mayGo(title) {
     const { desk } = this.state;
+    // It may have come a moment ago.
+    if (desk?.status === "waiting") await desk.refresh();
     if (!desk?.hasUnsaved()) return true;
-    const canSave = desk.status === "changed";
-    const answer = await choose({ title, text: `“${desk.name}” on the table ${canSave ? "has changes that are not saved" : "is not saved as it is"}. Undo brings it back as long as this window is open.`,
+    const { status, tableId: of } = desk;
+    const canSave = status === "changed";
+    const what = canSave ? "has changes that are not saved" : status === "waiting" ? "may not be saved: its file cannot be read now" : "is not saved as it is";
+    const answer = await choose({ title, text: `“${desk.name}” on the table ${what}. Undo brings it back as long as this window is open.`,
       answers: [["go", canSave ? "Go on without saving" : "Go on", !canSave], ...(canSave ? [/** @type {[string, string]} */ (["save", "Save first"])] : [])] });
-    if (answer !== "save") return answer === "go";
+    if (answer === "go" && desk.tableId !== of) say(this, "The table shows another scene by now; nothing was done.", "error");
+    if (answer !== "save") return answer === "go" && desk.tableId === of;
     try {
-      if (await desk.save() === "saved") return true;
+      if (await desk.save({ of }) === "saved") return true;
       say(this, `“${desk.name}” was saved elsewhere in the meantime; nothing was done. Save it beside the table first.`, "error");
     } catch (error) {
       say(this, wordsOf(error), "error");

@@ -25,6 +25,8 @@ export class TurnOrder extends HTMLElement {
   connectedCallback() {
     this.#gone = new AbortController();
     for (const type of ["scene", "members"]) this.live.addEventListener(type, () => this.#show(), { signal: this.#gone.signal });
+    // What came while a number was typed; when it is known where the focus goes.
+    this.addEventListener("focusout", () => setTimeout(() => this.#show()), { signal: this.#gone.signal });
     this.#show();
   }
 

@@ -5,14 +5,15 @@ import { FEET } from "./model.js";
 /**
  * @typedef {import("./geometry.js").Point} Point
  * @typedef {{ mode: "dnd" | "euclidean", diagonals: "fiveFeet" | "tenFeet" | "alternating" }} Rule
- *   `dnd`: cells are counted, and a step to a diagonal neighbour is 5 ft, 10 ft, or these in turn
+ *   `dnd`: cells are counted, and a step to a diagonal neighbour is 5 ft, 10 ft, or these in turn; `fiveFeet` is
+ *   known to these pages only: SpellTable's read it as `tenFeet`, which is also what a scene means that says nothing
  */
 
 /** How a scene wants distances measured. @param {any} scene @returns {Rule} */
 export function ruleOf(scene) {
   const { distanceMode, dndDiagonalRule } = scene?.gridSettings ?? {};
-  const known = dndDiagonalRule === "tenFeet" || dndDiagonalRule === "alternating";
-  return { mode: distanceMode === "euclidean" ? "euclidean" : "dnd", diagonals: known ? dndDiagonalRule : "fiveFeet" };
+  const known = dndDiagonalRule === "fiveFeet" || dndDiagonalRule === "alternating";
+  return { mode: distanceMode === "euclidean" ? "euclidean" : "dnd", diagonals: known ? dndDiagonalRule : "tenFeet" };
 }
 
 /**

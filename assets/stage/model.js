@@ -314,6 +314,9 @@ export function areaPlace(point, { shape, length }, grid) {
   return { x: Math.round(point.x / half) * half, y: Math.round(point.y / half) * half };
 }
 
+/** Whether areas stay at such places: they do where a scene says nothing. @param {any} scene */
+export const areasSnap = (scene) => object(scene?.gridSettings).aoeSnapToGrid !== false;
+
 /**
  * What to show when nobody says otherwise: the table with its number of cells, else everything that
  * lies on it.

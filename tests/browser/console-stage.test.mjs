@@ -387,8 +387,8 @@ test("the grid's settings are all at hand, and the table follows", async (t) => 
   for (const [label, key, value] of [
     ["Show the grid", "showGrid", true], ["Colour", "gridColor", "#00ff00"], ["Opacity", "gridOpacity", 0.5], ["Columns", "gridCellsX", 40], ["Rows", "gridCellsY", 20],
     ["A fixed number of cells", "useFixedGrid", false], ["Cell, pixels", "gridSize", 60], ["Tokens stand on whole cells", "tokenSnapToGrid", false],
-    ["Areas keep to the grid", "aoeSnapToGrid", true], ["New areas are hidden at first", "aoeStagedReveal", true], ["All maps stay where they are", "mapsLocked", true],
-    ["New tokens", "defaultTokenFootprint", 2], ["Players see where tokens went", "showMovementTrailToPlayers", false], ["Effects of areas", "aoeEffectTheme", "pixel"], ["Token, pixels", "defaultTokenSize", 70],
+    ["Areas keep to the grid", "aoeSnapToGrid", false], ["Areas keep to the grid", "aoeSnapToGrid", true], ["New areas are hidden at first", "aoeStagedReveal", true], ["All maps stay where they are", "mapsLocked", true],
+    ["New tokens", "defaultTokenFootprint", 2], ["Players see where tokens went", "showMovementTrailToPlayers", false], ["Effects of areas", "aoeEffectTheme", "realistic"], ["Token, pixels", "defaultTokenSize", 70],
   ]) {
     await set(label, String(value));
     await becomes(key, value);

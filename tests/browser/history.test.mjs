@@ -7,7 +7,7 @@ import { applyEdits } from "../../assets/live/edits.js";
 
 /** A table that takes everything at once. */
 function tableOf(scene) {
-  const state = { scene };
+  const state = { scene, status: "live" };
   const take = (next) => {
     state.scene = next;
     return Promise.resolve({});
@@ -126,4 +126,56 @@ test("what was refused cannot be taken back", async () => {
   const history = new History(table);
   await assert.rejects(history.change("Named it", [set("name", "A")]));
   assert.equal(history.undoes, null);
+});
+
+test("what was refused leaves everything that could be taken back or done again as it was", async () => {
+  const table = tableOf({ id: "a", n: 0 });
+  const history = new History(table);
+  await history.change("One", [set("n", 1)]);
+  await history.change("Two", [set("n", 2)]);
+  await history.undo();
+  const { change, changeScene } = table;
+  table.change = table.changeScene = () => Promise.reject(new Error("no"));
+  await assert.rejects(history.undo(), /no/);
+  assert.deepEqual([history.undoes, history.redoes], ["One", "Two"]);
+  await assert.rejects(history.redo(), /no/);
+  assert.deepEqual([history.undoes, history.redoes], ["One", "Two"]);
+  await assert.rejects(history.change("Three", [set("n", 3)]), /no/);
+  await assert.rejects(history.load("Loaded B", { id: "b" }), /no/);
+  // Two that are refused together.
+  await Promise.allSettled([history.change("Three", [set("n", 3)]), history.change("Four", [set("n", 4)])]);
+  assert.deepEqual([history.undoes, history.redoes], ["One", "Two"]);
+  Object.assign(table, { change, changeScene });
+  await history.redo();
+  assert.equal(table.state.scene.n, 2);
+  await history.change("Five", [set("n", 5)]);
+  assert.equal(history.redoes, null);
+});
+
+test("steps that are refused together stand in their order again", async () => {
+  const table = tableOf({ id: "a", one: 0, two: 0 });
+  const history = new History(table);
+  await history.change("One", [set("one", 1)]);
+  await history.change("Two", [set("two", 2)]);
+  table.change = () => Promise.reject(new Error("no"));
+  await Promise.allSettled([history.undo(), history.undo()]);
+  table.change = (edits) => Promise.resolve(table.state.scene = applyEdits(table.state.scene, edits));
+  assert.equal(await history.undo(), "Two");
+  assert.equal(await history.undo(), "One");
+});
+
+test("a whole scene is not kept back for a connection to come, and is not lost", async () => {
+  const table = tableOf({ id: "a" });
+  const history = new History(table);
+  await history.load("Loaded B", { id: "b", name: "B" });
+  table.state.status = "waiting";
+  await assert.rejects(history.load("Started a new scene", { id: "c" }), /no connection/);
+  await assert.rejects(history.undo(), /no connection/);
+  assert.equal(table.state.scene.id, "b");
+  assert.equal(history.undoes, "Loaded B");
+  await history.change("Named it", [set("name", "B2")]);
+  table.state.status = "live";
+  await history.undo();
+  await history.undo();
+  assert.equal(table.state.scene.id, "a");
 });

@@ -333,8 +333,9 @@ suite("distances", () => {
 
   test("the rule comes from the grid's settings", () => {
     assert.deepEqual(ruleOf({ gridSettings: { distanceMode: "euclidean", dndDiagonalRule: "tenFeet" } }), { mode: "euclidean", diagonals: "tenFeet" });
-    assert.deepEqual(ruleOf({}), { mode: "dnd", diagonals: "fiveFeet" });
-    assert.deepEqual(ruleOf(null), { mode: "dnd", diagonals: "fiveFeet" });
+    assert.deepEqual(ruleOf({ gridSettings: { dndDiagonalRule: "fiveFeet" } }), { mode: "dnd", diagonals: "fiveFeet" });
+    assert.deepEqual(ruleOf({}), { mode: "dnd", diagonals: "tenFeet" });
+    assert.deepEqual(ruleOf(null), { mode: "dnd", diagonals: "tenFeet" });
     assert.deepEqual([inFeet(30), inFeet(7.071)], ["30 ft", "7.1 ft"]);
   });
 });

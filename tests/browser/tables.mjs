@@ -5,7 +5,7 @@ import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { openPage, startBrowser, startServer } from "./server.mjs";
 
-const PASSWORD = "four dragons and a bard";
+export const PASSWORD = "four dragons and a bard";
 const AXE = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
 /** Pages behind others are not painted: ask by the clock, not by the frame. */
 export const POLL = { polling: 50 };
