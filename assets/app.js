@@ -6,23 +6,15 @@ import { GmConsole } from "./console/console.js";
 import { GridPanel } from "./console/grid-panel.js";
 import { MapsPanel } from "./console/maps-panel.js";
 import { PeoplePanel } from "./console/people-panel.js";
-import { ScenesPanel } from "./console/scenes-panel.js";
-import { SoundShelf } from "./console/sound-shelf.js";
-import { SoundsPanel } from "./console/sounds-panel.js";
-import { TurnsPanel } from "./console/turns-panel.js";
-import { DiceTray } from "./elements/dice-tray.js";
 import { FolderChoice } from "./elements/folder-choice.js";
 import { FolderShelves } from "./elements/folder-shelves.js";
 import { MapLibrary } from "./elements/map-library.js";
-import { SceneLibrary } from "./elements/scene-library.js";
 import { ServerStatus } from "./elements/server-status.js";
-import { SoundLibrary } from "./elements/sound-library.js";
-import { SoundPlayer } from "./elements/sound-player.js";
 import { StatusLine } from "./elements/status-line.js";
 import { TabBar } from "./elements/tab-bar.js";
-import { TableChat } from "./elements/table-chat.js";
-import { TurnOrder } from "./elements/turn-order.js";
 import { UploadDock } from "./elements/upload-dock.js";
+import { later } from "./later.js";
+import { sceneLibrary, soundLibrary } from "./parts.js";
 import { TableStage } from "./stage/stage.js";
 import { State } from "./state.js";
 import { Uploads } from "./uploads.js";
@@ -30,29 +22,18 @@ import { Uploads } from "./uploads.js";
 customElements.define("folder-choice", FolderChoice);
 customElements.define("folder-shelves", FolderShelves);
 customElements.define("map-library", MapLibrary);
-customElements.define("scene-library", SceneLibrary);
 customElements.define("server-status", ServerStatus);
-customElements.define("sound-library", SoundLibrary);
-customElements.define("sound-player", SoundPlayer);
 customElements.define("status-line", StatusLine);
 customElements.define("upload-dock", UploadDock);
-customElements.define("dice-tray", DiceTray);
 customElements.define("chosen-bar", ChosenBar);
 customElements.define("grid-panel", GridPanel);
 customElements.define("gm-console", GmConsole);
 customElements.define("maps-panel", MapsPanel);
 customElements.define("people-panel", PeoplePanel);
-customElements.define("sound-shelf", SoundShelf);
-customElements.define("sounds-panel", SoundsPanel);
-customElements.define("scenes-panel", ScenesPanel);
-customElements.define("table-chat", TableChat);
 customElements.define("table-stage", TableStage);
-customElements.define("turn-order", TurnOrder);
-customElements.define("turns-panel", TurnsPanel);
 
 const state = new State(api);
 const uploads = new Uploads(api);
-const player = new SoundPlayer();
 const status = new StatusLine();
 
 /**
@@ -70,11 +51,20 @@ function mount(id, element, properties) {
 
 mount("docks", status, {});
 mount("docks", new UploadDock(), { uploads });
-mount("docks", player, {});
 mount("status", new ServerStatus(), { state });
-mount("maps", new MapLibrary(), { api, state, uploads });
-mount("scenes", new SceneLibrary(), { api, state });
-mount("sounds", new SoundLibrary(), { api, state, uploads, player });
+
+/** @param {string} id */
+const placeOf = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
+/** Ways to the libraries, which come when their tabs are opened. */
+const libraries = new Map([
+  ["maps", later(placeOf("maps"), "The maps", async () => Object.assign(new MapLibrary(), { api, state, uploads }))],
+  ["scenes", later(placeOf("scenes"), "The scenes", async () => Object.assign(await sceneLibrary(), { api, state }))],
+  ["sounds", later(placeOf("sounds"), "The sounds", async () => {
+    const { library, player } = await soundLibrary();
+    placeOf("docks").append(player);
+    return Object.assign(library, { api, state, uploads, player });
+  })],
+]);
 
 document.addEventListener("say", (e) => {
   const { text, kind } = /** @type {CustomEvent} */ (e).detail;
@@ -98,7 +88,11 @@ const tabs = /** @type {TabBar} */ (document.querySelector("tab-bar"));
 const chosen = (panel) => {
   document.body.classList.toggle("at-table", panel === "table" && state.isGm);
 };
-tabs.addEventListener("choose", (e) => chosen(/** @type {CustomEvent} */ (e).detail));
+tabs.addEventListener("choose", (e) => {
+  const { detail } = /** @type {CustomEvent} */ (e);
+  chosen(detail);
+  libraries.get(detail)?.();
+});
 customElements.define("tab-bar", TabBar);
 
 // The way in is the GM's to show.

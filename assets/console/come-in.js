@@ -1,14 +1,6 @@
 import { confirm } from "../dialogs.js";
 import { fill, h, iconButton } from "../dom.js";
 
-// It comes with its own style, after the page.
-const style = h("link", { rel: "stylesheet", href: new URL("../styles/come-in.css", import.meta.url).href });
-await new Promise((resolve) => {
-  style.addEventListener("load", resolve);
-  style.addEventListener("error", resolve);
-  document.head.append(style);
-});
-
 /** How often it is asked whether somebody has come, in milliseconds. */
 const EVERY = 2_000;
 /** Who has not come after so long is not on the way any more. */

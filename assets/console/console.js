@@ -1,8 +1,8 @@
 import { confirm } from "../dialogs.js";
 import { fill, h, icon, iconButton, say } from "../dom.js";
-import { DiceTray } from "../elements/dice-tray.js";
-import { TableChat } from "../elements/table-chat.js";
+import { later, need } from "../later.js";
 import { Live } from "../live.js";
+import { diceTray, scenesPanel, soundsPanel, tableChat, turnsPanel } from "../parts.js";
 import { reportScreen } from "../screen.js";
 import { TableSound } from "../table-sound.js";
 import { follow } from "../stage/follow.js";
@@ -12,17 +12,15 @@ import { TableStage } from "../stage/stage.js";
 import { FogTool, MarkerTool, MeasureTool, PointTool } from "./area-tools.js";
 import { MAP_TYPE, MapsPanel } from "./maps-panel.js";
 import { ChosenBar } from "./chosen-bar.js";
+import { SceneDesk } from "./desk.js";
 import { Frames } from "./frames.js";
 import { GridPanel, ruleChoice, setGrid } from "./grid-panel.js";
 import { Hands } from "./hands.js";
 import { MoveTool } from "./move-tool.js";
 import { PeoplePanel } from "./people-panel.js";
 import { cover } from "./scene.js";
-import { ScenesPanel } from "./scenes-panel.js";
-import { press, showShortcuts } from "./shortcuts.js";
-import { SoundsPanel } from "./sounds-panel.js";
-import { GmTable } from "./table.js";
-import { ENTRY_TYPE, TurnsPanel } from "./turns-panel.js";
+import { press } from "./shortcuts.js";
+import { ENTRY_TYPE, GmTable } from "./table.js";
 
 const SHAPES = ["circle", "cone", "line", "square", "cube", "cylinder"];
 /** A broken connection is not worth a word for so long, in milliseconds. */
@@ -42,11 +40,10 @@ export class GmConsole extends HTMLElement {
   /** @type {Record<ToolName, import("../stage/stage.js").Tool>} */ #tools;
   /** @type {FogTool} */ #fog;
   /** @type {MarkerTool} */ #marker;
-  #scenes = new ScenesPanel();
+  /** @type {SceneDesk} */ #desk;
   #maps = new MapsPanel();
-  #turns = new TurnsPanel();
   #people = new PeoplePanel();
-  #sounds = new SoundsPanel();
+  /** Ways to the panels that come later. @type {Record<"scenes" | "turns" | "sounds" | "chat" | "dice", () => Promise<any>>} */ #panels;
   #bar = h("div", { class: "tool-bar", role: "toolbar", "aria-label": "Tools" });
   #options = h("div", { class: "tool-options" });
   #chosen = new ChosenBar();
@@ -76,16 +73,15 @@ export class GmConsole extends HTMLElement {
     this.#tools = { move: new MoveTool(table, frames), fog: this.#fog, area: this.#marker, measure: new MeasureTool(table), ping: new PointTool(table) };
     this.#stage.setAttribute("role", "application");
     this.#stage.setAttribute("aria-label", "The table. N chooses one thing after the other, arrow keys move it, or else the view; a question mark shows all keys.");
-    Object.assign(this.#scenes, { table, state: this.state, api: this.api });
-    Object.assign(this.#maps, { table, hands: this.#hands, state: this.state, api: this.api, uploads: this.uploads });
-    Object.assign(this.#turns, { table });
-    Object.assign(this.#people, { table, frames, api: this.api });
+    const { api, state, uploads } = this;
+    this.#desk = state.desk = new SceneDesk({ live, history: table.history, api, state }, signal);
+    Object.assign(this.#maps, { table, hands: this.#hands, state, api, uploads });
+    Object.assign(this.#people, { table, frames, api });
     Object.assign(this.#chosen, { table, frames, hands: this.#hands });
     Object.assign(this.#grid, { table });
     const sound = new TableSound(live, signal, { routes: ["all", "gm"] });
-    Object.assign(this.#sounds, { table, state: this.state, api: this.api, uploads: this.uploads, sound });
     this.#showTools();
-    this.#showSide(live);
+    this.#showSide(sound);
     const stage = h("div", { class: "console-stage" }, this.#stage, this.#waiting, this.#grid, this.#chosen);
     fill(this, h("h2", { class: "unseen" }, "The table"), h("div", { class: "console-main" }, h("div", { class: "console-top" }, this.#bar, this.#options), stage), this.#side);
     this.#take("move");
@@ -103,6 +99,10 @@ export class GmConsole extends HTMLElement {
     for (const type of ["members", "display", "status"]) on(type, () => this.#showFrames());
     this.#stage.addEventListener("extent", () => frames.refresh(), { signal });
     on("status", (status) => this.#showStatus(status));
+    // Who looks after what plays, and says what is wrong with it, must be there then.
+    on("audio", () => live.state.audio.tracks.some(({ playing }) => playing) && this.#panels.sounds());
+    // Where nothing may be heard before it, a touch of the page is enough.
+    for (const type of ["pointerdown", "keydown"]) addEventListener(type, () => sound.unlock(), { signal });
     on("conflict", () => table.say("Somebody else changed the same thing first; yours went back.", "note"));
     table.history.addEventListener("change", () => this.#showHistory(), { signal });
     addEventListener("pagehide", () => table.history.keep(), { signal });
@@ -119,6 +119,7 @@ export class GmConsole extends HTMLElement {
   disconnectedCallback() {
     this.#table.history.keep();
     this.#gone.abort();
+    if (this.state.desk === this.#desk) this.state.desk = null;
     this.#live.close();
   }
 
@@ -135,7 +136,7 @@ export class GmConsole extends HTMLElement {
     const buttons = tools.map(([name, picture, words, title]) => h("button", { type: "button", class: "tool", "data-tool": name, "aria-pressed": "false", title, on: { click: () => this.#take(name) } },
       icon(picture), h("span", {}, words)));
     fill(this.#bar, ...buttons, h("span", { class: "bar-gap" }), this.#status, this.#undo, this.#redo,
-      this.#gridButton, this.#framesButton, iconButton("all", "Show everything", () => this.#stage.fit()), iconButton("keys", "Keys", showShortcuts));
+      this.#gridButton, this.#framesButton, iconButton("all", "Show everything", () => this.#stage.fit()), iconButton("keys", "Keys", () => this.#showKeys()));
     this.#gridButton.setAttribute("aria-expanded", "false");
     this.#showFrames();
   }
@@ -197,16 +198,18 @@ export class GmConsole extends HTMLElement {
       h("button", { type: "button", class: "button quiet small", on: { click: () => marker.place(this.#table.middle, 0) } }, "Place in the middle"));
   }
 
-  /** @param {Live} live */
-  #showSide(live) {
+  /** @param {TableSound} sound */
+  #showSide(sound) {
+    const { api, state, uploads } = this;
+    const [table, live, desk] = [this.#table, this.#live, this.#desk];
     const parts = [
       { id: "side-maps", words: "Maps", panel: this.#maps },
-      { id: "side-scenes", words: "Scenes", panel: this.#scenes },
-      { id: "side-turns", words: "Turns", panel: this.#turns },
-      { id: "side-sounds", words: "Sounds", panel: this.#sounds },
+      { id: "side-scenes", words: "Scenes" },
+      { id: "side-turns", words: "Turns" },
+      { id: "side-sounds", words: "Sounds" },
       { id: "side-people", words: "Screens", panel: this.#people },
-      { id: "side-chat", words: "Chat", panel: Object.assign(new TableChat(), { live }) },
-      { id: "side-dice", words: "Dice", panel: Object.assign(new DiceTray(), { live }) },
+      { id: "side-chat", words: "Chat" },
+      { id: "side-dice", words: "Dice" },
     ];
     const badge = h("span", { class: "count" });
     this.#people.addEventListener("waiting", (e) => {
@@ -216,6 +219,15 @@ export class GmConsole extends HTMLElement {
     });
     const tabs = parts.map(({ id, words }) => h("button", { type: "button", role: "tab", id: `${id}-tab`, "aria-controls": id, on: { click: () => choose(id) } }, words, words === "Screens" && badge));
     const panels = parts.map(({ id, panel }) => h("section", { id, class: "side-panel", role: "tabpanel", tabIndex: 0, "aria-labelledby": `${id}-tab` }, panel));
+    const at = (/** @type {string} */ id) => /** @type {HTMLElement} */ (panels.find((panel) => panel.id === id));
+    this.#panels = {
+      scenes: later(at("side-scenes"), "The scenes", async () => Object.assign(await scenesPanel(), { table, desk, state, api })),
+      turns: later(at("side-turns"), "The turns", async () => Object.assign(await turnsPanel(), { table })),
+      sounds: later(at("side-sounds"), "The sounds", async () => Object.assign(await soundsPanel(), { table, state, api, uploads, sound })),
+      chat: later(at("side-chat"), "The chat", async () => Object.assign(await tableChat(), { live })),
+      dice: later(at("side-dice"), "The dice", async () => Object.assign(await diceTray(), { live })),
+    };
+    const ways = new Map(Object.entries(this.#panels).map(([name, way]) => [`side-${name}`, way]));
     const choose = (/** @type {string} */ id) => {
       for (const tab of tabs) {
         const is = tab.getAttribute("aria-controls") === id;
@@ -223,6 +235,7 @@ export class GmConsole extends HTMLElement {
         tab.tabIndex = is ? 0 : -1;
       }
       for (const panel of panels) panel.hidden = panel.id !== id;
+      ways.get(id)?.();
     };
     const list = h("div", { class: "side-tabs", role: "tablist", "aria-label": "Parts of the table", on: { keydown: (/** @type {KeyboardEvent} */ event) => {
       const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
@@ -277,6 +290,10 @@ export class GmConsole extends HTMLElement {
     }
   }
 
+  async #showKeys() {
+    (await need(this, "The sheet of keys", () => import("./key-sheet.js")))?.showKeys();
+  }
+
   /** @param {boolean} isOpen */
   #openGrid(isOpen) {
     const had = this.#grid.contains(document.activeElement);
@@ -320,10 +337,11 @@ export class GmConsole extends HTMLElement {
       redo: () => this.#back("redo"),
       letGo: () => this.#letGo(),
       finish: () => this.#stage.tool === this.#fog && this.#fog.isUnfinished && (this.#fog.finish(), true),
-      turns: (step) => this.#turns.step(step),
+      turns: (step) => this.#table.turn(step),
       grid: () => this.#openGrid(this.#grid.hidden),
       frames: () => this.#flipFrames(),
-      help: showShortcuts,
+      save: async () => (await this.#panels.scenes())?.save(),
+      help: () => this.#showKeys(),
     };
   }
 
@@ -360,7 +378,7 @@ export class GmConsole extends HTMLElement {
       const { left, top } = this.#stage.getBoundingClientRect();
       const at = this.#stage.camera.toScene({ x: event.clientX - left, y: event.clientY - top });
       const entry = event.dataTransfer?.getData(ENTRY_TYPE);
-      if (entry) return this.#turns.place(entry, at);
+      if (entry) return this.#panels.turns().then((turns) => turns?.place(entry, at));
       this.#maps.add(JSON.parse(event.dataTransfer?.getData(MAP_TYPE) ?? "{}"), at);
     }, { signal });
   }

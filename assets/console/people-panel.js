@@ -1,5 +1,6 @@
 import { confirm, prompt } from "../dialogs.js";
 import { Nodes, fill, h } from "../dom.js";
+import { need, style } from "../later.js";
 
 /** How often it is asked who waits, in milliseconds. */
 const EVERY = 2_500;
@@ -47,12 +48,9 @@ export class PeoplePanel extends HTMLElement {
     if (this.#isShowing) return;
     this.#isShowing = true;
     try {
-      // Loaded when it is first wanted: the page itself must be light.
-      const { comeIn } = await import("./come-in.js");
-      await comeIn(this.api);
+      const way = await need(this, "The way in", async () => (await Promise.all([import("./come-in.js"), style("come-in.css")]))[0]);
+      await way?.comeIn(this.api);
       await this.#askCode();
-    } catch (error) {
-      this.table.trouble(error);
     } finally {
       this.#isShowing = false;
     }

@@ -1,7 +1,6 @@
 import { choose, prompt } from "../dialogs.js";
 import { fill, h } from "../dom.js";
 import { SceneLibrary } from "../elements/scene-library.js";
-import { SceneDesk } from "./desk.js";
 
 /** @type {Record<import("./desk.js").DeskStatus, string>} */
 const WORDS = {
@@ -12,13 +11,13 @@ const WORDS = {
   overtaken: "Saved elsewhere since; this table is different",
 };
 
-/** The scene on the table, and the saved ones. Set `table`, `state` and `api` before inserting it. */
+/** The scene on the table, and the saved ones. Set `table`, `desk`, `state` and `api` before inserting it. */
 export class ScenesPanel extends HTMLElement {
   /** @type {import("./table.js").GmTable} */ table;
+  /** @type {import("./desk.js").SceneDesk} */ desk;
   /** @type {import("../state.js").State} */ state;
   /** @type {typeof import("../api.js")} */ api;
   #gone = new AbortController();
-  /** @type {SceneDesk} */ #desk;
   #library = Object.assign(new SceneLibrary(), { isNarrow: true });
   #name = h("strong", { class: "desk-name" });
   #status = h("span", { class: "desk-status", role: "status" });
@@ -29,12 +28,8 @@ export class ScenesPanel extends HTMLElement {
   connectedCallback() {
     this.#gone = new AbortController();
     const { signal } = this.#gone;
-    const { live, history } = this.table;
-    const desk = this.#desk = new SceneDesk({ live, history, api: this.api, state: this.state }, signal);
     Object.assign(this.#library, { api: this.api, state: this.state });
-    this.state.desk = desk;
-    desk.addEventListener("change", () => this.#show(), { signal });
-    document.addEventListener("keydown", (event) => this.#key(event), { signal });
+    this.desk.addEventListener("change", () => this.#show(), { signal });
     fill(this,
       h("section", { "aria-labelledby": "desk-title" }, h("h3", { id: "desk-title" }, "On the table"),
         h("div", { class: "desk-card" }, this.#name, this.#status, h("div", { class: "desk-buttons" }, this.#save, this.#saveAs, this.#new))),
@@ -44,12 +39,11 @@ export class ScenesPanel extends HTMLElement {
 
   disconnectedCallback() {
     this.#gone.abort();
-    if (this.state.desk === this.#desk) this.state.desk = null;
   }
 
   #show() {
-    const { status, isBusy, trouble, tableId } = this.#desk;
-    const name = status === "waiting" && trouble === "" ? "" : this.#desk.name;
+    const { status, isBusy, trouble, tableId } = this.desk;
+    const name = status === "waiting" && trouble === "" ? "" : this.desk.name;
     if (this.#name.textContent !== name) this.#name.textContent = name;
     this.#status.dataset.is = status;
     const words = isBusy ? "Saving" : status === "waiting" && trouble !== "" ? `Its file cannot be read: ${trouble}` : WORDS[status];
@@ -59,17 +53,13 @@ export class ScenesPanel extends HTMLElement {
     for (const button of [this.#saveAs, this.#new]) button.disabled = tableId === null || isBusy;
   }
 
-  /** @param {KeyboardEvent} event */
-  #key(event) {
-    const target = /** @type {Element} */ (event.target);
-    if (!(event.ctrlKey || event.metaKey) || event.altKey || event.shiftKey || event.key.toLowerCase() !== "s") return;
-    if (!this.closest("gm-console")?.checkVisibility() || target.closest("dialog")) return;
-    event.preventDefault();
+  /** Saves what is on the table, if there is something. */
+  save() {
     if (!this.#save.disabled) this.#saveIt();
   }
 
   async #saveIt() {
-    const desk = this.#desk;
+    const desk = this.desk;
     // Whatever comes onto the table until a question is answered, it was asked of this one.
     const { tableId: of, name } = desk;
     await this.#attempt(async () => {
@@ -88,8 +78,8 @@ export class ScenesPanel extends HTMLElement {
   }
 
   /** @param {string | null} [of] the scene that is meant */
-  async #saveItAs(of = this.#desk.tableId) {
-    const desk = this.#desk;
+  async #saveItAs(of = this.desk.tableId) {
+    const desk = this.desk;
     const isNew = desk.status === "new";
     const value = isNew && ["Default Scene", "New scene"].includes(desk.name) ? "" : desk.name;
     const folder = this.#library.folder;
@@ -104,7 +94,7 @@ export class ScenesPanel extends HTMLElement {
   async #clear() {
     if (!(await this.#library.mayGo("Start a new scene?"))) return;
     await this.#attempt(async () => {
-      await this.#desk.clear();
+      await this.desk.clear();
       this.table.say("The table is empty; Undo brings back what was there.");
     });
   }

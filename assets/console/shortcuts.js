@@ -1,7 +1,4 @@
-// All keys of the console, once: what they do, and what the sheet of keys says of them.
-
-import { h } from "../dom.js";
-import { VIEW_KEYS } from "../stage/keys.js";
+// All keys of the console, once: what they do, and what the sheet of keys (key-sheet.js) says of them.
 
 /**
  * @typedef {import("./console.js").ToolName} ToolName
@@ -10,6 +7,7 @@ import { VIEW_KEYS } from "../stage/keys.js";
  * @property {(tool: ToolName) => void} take
  * @property {() => void} undo
  * @property {() => void} redo
+ * @property {() => void} save
  * @property {() => void} letGo
  * @property {() => boolean} finish closes what is drawn
  * @property {(step: 1 | -1) => void} turns
@@ -24,6 +22,7 @@ import { VIEW_KEYS } from "../stage/keys.js";
  * @property {Record<string, any>} keys what is given to `run`, by key: `Mod+` is Control or Command, `Shift+` stands before
  *   letters and named keys
  * @property {boolean} [everywhere] not only while the table is in focus
+ * @property {boolean} [typing] also while somebody is typing
  * @property {(doings: Doings, given: any) => unknown} run false: the key is somebody else's
  */
 
@@ -51,19 +50,12 @@ export const SHORTCUTS = [
 
   { group: "The table", shown: ["Ctrl Z"], words: "Undo", keys: { "Mod+Z": null }, everywhere: true, run: (doings) => doings.undo() },
   { group: "The table", shown: ["Ctrl Shift Z"], words: "Redo", keys: { "Mod+Shift+Z": null, "Mod+Y": null }, everywhere: true, run: (doings) => doings.redo() },
+  { group: "The table", shown: ["Ctrl S"], words: "Save the scene", keys: { "Mod+S": null }, everywhere: true, typing: true, run: (doings) => doings.save() },
   { group: "The table", shown: ["T"], words: "Next turn", keys: { T: 1 }, run: (doings, step) => doings.turns(step) },
   { group: "The table", shown: ["Shift T"], words: "Previous turn", keys: { "Shift+T": -1 }, run: (doings, step) => doings.turns(step) },
   { group: "The table", shown: ["G"], words: "Settings of the grid", keys: { G: null }, run: (doings) => doings.grid() },
   { group: "The table", shown: ["S"], words: "Show or hide the frames of screens", keys: { S: null }, run: (doings) => doings.frames() },
   { group: "The table", shown: ["?"], words: "This sheet", keys: { "?": null }, everywhere: true, run: (doings) => doings.help() },
-];
-
-/** Keys of the mouse, for the sheet only. */
-const POINTER = [
-  { shown: ["Shift"], words: "While turning: steps of 15°. While scaling a map: whole cells" },
-  { shown: ["Wheel"], words: "Zoom where the pointer is" },
-  { shown: ["Middle button"], words: "Move the view, whatever the tool" },
-  { shown: ["Long press"], words: "Ping" },
 ];
 
 /** @type {Map<string, Shortcut>} */
@@ -84,11 +76,14 @@ export function nameOfKey({ key, ctrlKey, metaKey, altKey, shiftKey, getModifier
   ].filter(Boolean).join("");
 }
 
-/** Whether somebody is typing, or answering a question. @param {EventTarget | null} target */
-export function isTyping(target) {
+/** Whether somebody is typing. @param {EventTarget | null} target */
+function isTyping(target) {
   return target instanceof Element
-    && target.closest('input:not([type="checkbox"], [type="radio"], [type="button"]), textarea, select, dialog, [contenteditable]') !== null;
+    && target.closest('input:not([type="checkbox"], [type="radio"], [type="button"]), textarea, select, [contenteditable]') !== null;
 }
+
+/** Whether there is something to answer first; where nothing of it is in focus, keys go to the page itself. */
+const isAsked = () => document.querySelector("dialog:modal") !== null;
 
 /**
  * Does what a key is for.
@@ -101,28 +96,9 @@ export function press(event, doings, atTable) {
   const name = nameOfKey({ key: event.key, ctrlKey: event.ctrlKey, metaKey: event.metaKey, altKey: event.altKey, shiftKey: event.shiftKey,
     getModifierState: (key) => event.getModifierState(key) });
   const shortcut = BY_KEY.get(name);
-  if (!shortcut || event.defaultPrevented || isTyping(event.target) || !(atTable || shortcut.everywhere)) return;
+  if (!shortcut || event.defaultPrevented || isAsked()) return;
+  if ((isTyping(event.target) && !shortcut.typing) || !(atTable || shortcut.everywhere)) return;
   if (shortcut.run(doings, shortcut.keys[name]) === false) return;
   event.preventDefault();
   event.stopPropagation();
-}
-
-/** Shows all keys. */
-export function showShortcuts() {
-  const groups = [...new Set(SHORTCUTS.map(({ group }) => group))].map((title) => ({ title, rows: SHORTCUTS.filter(({ group }) => group === title) }));
-  const row = (/** @type {{ shown: string[], words: string }} */ { shown, words }) =>
-    h("div", { class: "key-row" }, h("dt", {}, ...shown.map((keys) => h("span", { class: "keys" }, ...keys.split(" ").map((key) => h("kbd", {}, key))))), h("dd", {}, words));
-  const part = (/** @type {string} */ title, /** @type {{ shown: string[], words: string }[]} */ rows) =>
-    h("section", {}, h("h3", {}, title), h("dl", {}, ...rows.map(row)));
-  const dialog = h("dialog", { class: "ask key-sheet", "aria-labelledby": "keys-title", on: {
-    close: () => dialog.remove(),
-    keydown: (/** @type {KeyboardEvent} */ event) => event.key === "?" && dialog.close(),
-  } }, h("form", { method: "dialog" },
-    h("h2", { id: "keys-title" }, "Keys"),
-    h("p", {}, "While the table is in focus: click it, or go there with the Tab key."),
-    h("div", { class: "key-groups", tabIndex: 0, role: "group", "aria-label": "All keys" },
-      h("div", {}, ...groups.map(({ title, rows }) => part(title, rows)), part("The view, when nothing is chosen", VIEW_KEYS), part("Mouse and fingers", POINTER))),
-    h("div", { class: "dialog-buttons" }, h("button", { type: "submit", class: "button" }, "Close"))));
-  document.body.append(dialog);
-  dialog.showModal();
 }

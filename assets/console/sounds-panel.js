@@ -64,8 +64,6 @@ export class SoundsPanel extends HTMLElement {
       h("section", { "aria-labelledby": "strips-title" }, h("h3", { id: "strips-title" }, "Playing"), this.#none, this.#list),
       h("section", { "aria-labelledby": "sounds-title" }, h("h3", { id: "sounds-title" }, "Library"), this.#shelf));
     desk.addEventListener("change", () => this.#show(), { signal });
-    // Where nothing may be heard before it, a touch of the page is enough.
-    for (const type of ["pointerdown", "keydown"]) addEventListener(type, () => this.sound.unlock(), { signal });
     const timer = setInterval(() => this.#tick(), TICK);
     signal.addEventListener("abort", () => clearInterval(timer));
     this.#show();

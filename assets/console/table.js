@@ -2,6 +2,10 @@ import { say } from "../dom.js";
 import { colorOf } from "../stage/follow.js";
 import { keyOf } from "../stage/hit.js";
 import { History } from "./history.js";
+import { turn } from "./scene.js";
+
+/** What an entry of the order is called that is dragged onto the map. */
+export const ENTRY_TYPE = "application/x-tablekeep-entry";
 
 /**
  * @typedef {import("../stage/hit.js").Hit | { kind: "frame", key: string, id: string, thing: import("./frames.js").Frame }} Chosen
@@ -40,6 +44,11 @@ export class GmTable extends EventTarget {
   async change(words, edits) {
     if (edits.length === 0) return;
     await this.history.change(words, edits).catch((error) => this.trouble(error));
+  }
+
+  /** Goes to the next turn, or back. @param {1 | -1} step */
+  turn(step) {
+    this.change(step > 0 ? "Next turn" : "Previous turn", turn(this.live.state.scene, step));
   }
 
   /** @param {unknown} error */

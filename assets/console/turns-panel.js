@@ -3,9 +3,9 @@ import { TurnOrder } from "../elements/turn-order.js";
 import { keyOf } from "../stage/hit.js";
 import { entriesOf, gridOf } from "../stage/model.js";
 import { moveEntry, sortEntries, stepEntry } from "./order.js";
-import { addEntries, place, rolled, setEntry, turn } from "./scene.js";
+import { addEntries, place, rolled, setEntry } from "./scene.js";
+import { ENTRY_TYPE } from "./table.js";
 
-export const ENTRY_TYPE = "application/x-tablekeep-entry";
 /** As many are added at once. */
 const MOST = 30;
 
@@ -45,8 +45,8 @@ export class TurnsPanel extends HTMLElement {
     this.#takeDrops(signal);
     this.#shows.addEventListener("change", () => this.table.change("Showed whose turn it is", [{ op: "set", path: ["showCurrentPlayer"], value: this.#shows.checked }]), { signal });
     fill(this.#steps,
-      h("button", { type: "button", class: "button quiet small", on: { click: () => this.step(-1) } }, "Previous"),
-      h("button", { type: "button", class: "button small", on: { click: () => this.step(1) } }, "Next turn"));
+      h("button", { type: "button", class: "button quiet small", on: { click: () => this.table.turn(-1) } }, "Previous"),
+      h("button", { type: "button", class: "button small", on: { click: () => this.table.turn(1) } }, "Next turn"));
     const form = h("form", { class: "entry-form", on: { submit: (/** @type {Event} */ event) => {
       event.preventDefault();
       this.#add();
@@ -82,11 +82,6 @@ export class TurnsPanel extends HTMLElement {
     this.#steps.hidden = none;
     this.#more.hidden = none;
     this.#shows.checked = scene?.showCurrentPlayer !== false;
-  }
-
-  /** Goes to the next turn, or back. @param {1 | -1} step */
-  step(step) {
-    this.table.change(step > 0 ? "Next turn" : "Previous turn", turn(this.table.live.state.scene, step));
   }
 
   #sort() {

@@ -1,12 +1,12 @@
 import { confirm, prompt } from "../dialogs.js";
 import { fill, h, iconButton, say } from "../dom.js";
 import { count, isFilm } from "../format.js";
+import { need } from "../later.js";
 import { menuButton } from "../menu.js";
 import { dropZone } from "./drop-zone.js";
 import { askFolder, FolderChoice } from "./folder-choice.js";
 import { FolderShelves } from "./folder-shelves.js";
 import { mapPicture } from "./map-picture.js";
-import { viewMap } from "./map-viewer.js";
 
 /** @typedef {import("../api.js").MapItem} MapItem */
 
@@ -159,9 +159,10 @@ export class MapLibrary extends HTMLElement {
   }
 
   /** @param {MapItem} map */
-  #open(map) {
+  async #open(map) {
+    const viewer = await need(this, "The large picture", () => import("./map-viewer.js"));
     const at = this.#order.findIndex((each) => keyOf(each) === keyOf(map));
-    viewMap(this.#order, Math.max(0, at), this.#url);
+    viewer?.viewMap(this.#order, Math.max(0, at), this.#url);
   }
 
   /** @param {MapItem} map */

@@ -13,7 +13,6 @@ export class TableChat extends HTMLElement {
   #scroll = h("div", { class: "table-log", role: "log", tabIndex: 0, "aria-label": "What was said and rolled" }, this.#lines);
   #text = h("textarea", { rows: 1, "aria-label": "Message", placeholder: "Say something", enterKeyHint: "send" });
   #to = h("select", { "aria-label": "To whom" });
-  /** Names of members, also of those who have left. @type {Map<string, string>} */ #names = new Map();
   #shown = "";
 
   connectedCallback() {
@@ -45,7 +44,6 @@ export class TableChat extends HTMLElement {
 
   #showMembers() {
     const { members, you, limits } = this.live.state;
-    for (const { id, name } of members) this.#names.set(id, name);
     if (Number.isInteger(limits.chat_chars)) this.#text.maxLength = limits.chat_chars;
     const others = members.filter(({ id, role }) => id !== you?.id && role === "player");
     const chosen = this.#to.value;
@@ -62,8 +60,9 @@ export class TableChat extends HTMLElement {
   }
 
   #show() {
-    const lines = this.live.state.chat.slice(-SHOWN);
-    const print = `${lines.at(0)?.chat_seq} ${lines.at(-1)?.chat_seq} ${lines.length} ${[...this.#names].join()}`;
+    const { chat, names } = this.live.state;
+    const lines = chat.slice(-SHOWN);
+    const print = `${lines.at(0)?.chat_seq} ${lines.at(-1)?.chat_seq} ${lines.length} ${[...names].join()}`;
     if (print === this.#shown) return;
     this.#shown = print;
     const { scrollHeight, scrollTop, clientHeight } = this.#scroll;
@@ -89,7 +88,7 @@ export class TableChat extends HTMLElement {
 
   /** @param {string} id */
   #nameOf(id) {
-    return this.#names.get(id) ?? "Somebody who has left";
+    return this.live.state.names.get(id) ?? "Somebody who has left";
   }
 
   async #send() {

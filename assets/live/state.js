@@ -29,11 +29,21 @@ export class TableState extends EventTarget {
   /** The number of the confirmed scene. */ seq = 0;
   /** How many changes of one's own are not confirmed. */ pending = 0;
   /** @type {Member | null} */ you = null;
-  /** @type {Member[]} */ members = [];
+  /** Names of members, also of those who have left, by id. @type {Map<string, string>} */ names = new Map();
+  /** @type {Member[]} */ #members = [];
   /** Lines and rolls, by `chat_seq`. @type {Line[]} */ chat = [];
   /** `master` is on top of each track's volume, `route` for the GM that of new tracks. @type {{ tracks: Track[], master?: number, route?: Track["route"] }} */ audio = { tracks: [] };
   /** The lasting state of screens, by the member's id. @type {Record<string, any>} */ displays = {};
   /** @type {Record<string, any>} */ limits = {};
+
+  get members() {
+    return this.#members;
+  }
+
+  set members(members) {
+    this.#members = members;
+    for (const { id, name } of members) this.names.set(id, name);
+  }
 
   /**
    * @param {string} type

@@ -199,6 +199,7 @@ pub async fn gate<B: MessageBody + 'static>(
                 .get(header::ORIGIN)
                 .filter(|_| verdict.trusted),
         ),
+        None if is_own_file(req.path(), req.headers()) => own_file_headers(),
         None => cors_headers(req.headers(), verdict),
     };
     match AssertUnwindSafe(next.call(req)).catch_unwind().await {
@@ -317,6 +318,25 @@ fn preflight(req: ServiceRequest, trusted: bool) -> ServiceResponse {
         _ => answer.body(refused.unwrap_or("OK")),
     };
     req.into_response(answer)
+}
+
+/// Whether one of our pages asks for one of its own files: `Origin` names the host that is asked.
+///
+/// Browsers send it with every module, and a page has a hundred of them; nothing is across origins there.
+fn is_own_file(path: &str, headers: &HeaderMap) -> bool {
+    let text = |name| {
+        headers
+            .get(name)
+            .and_then(|value: &HeaderValue| value.to_str().ok())
+    };
+    let asking = text(header::ORIGIN).and_then(|origin| origin.split_once("://"));
+    path.starts_with("/ui/")
+        && asking.is_some_and(|(_, host)| text(header::HOST).is_some_and(|own| own == host))
+}
+
+/// Others get other headers, so a cache must keep them apart.
+fn own_file_headers() -> Vec<(HeaderName, HeaderValue)> {
+    vec![(header::VARY, HeaderValue::from_static("Origin"))]
 }
 
 /// The CORS headers of an answer to this request.

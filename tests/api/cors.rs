@@ -140,6 +140,25 @@ fn ranges_that_fail_and_files_that_are_known_can_be_read_too() {
 }
 
 #[test]
+fn a_page_gets_its_own_files_without_words_about_other_origins() {
+    let server = start();
+    let own = format!("http://{}", server.addr);
+    let name = "access-control-allow-origin";
+    for (path, origin, allowed) in [
+        ("/ui/app.js", own.as_str(), None),
+        ("/ui/app.js", PAGE.1, Some("*")),
+        ("/maps/list", own.as_str(), Some("*")),
+    ] {
+        let answer = server.send("GET", path, &[("origin", origin)], b"");
+        assert_eq!(
+            (answer.status, answer.header(name)),
+            (200, allowed),
+            "{path}"
+        );
+    }
+}
+
+#[test]
 fn an_allowed_origin_is_as_good_as_our_own() {
     let server = start_with(&["--allow-origin", "https://table.example"]);
     let page = ("origin", "https://table.example");

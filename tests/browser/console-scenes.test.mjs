@@ -73,9 +73,8 @@ async function openConsole(gm, part) {
     },
     /** Changes something by the page's own controls, so that it can be taken back. */
     grid: async () => {
-      await show("maps");
-      await page.click(".grid-fields .check input");
-      await show(part);
+      if (await page.$eval("grid-panel", ({ hidden }) => hidden)) await page.click('.tool-bar [aria-label="Grid"]');
+      await page.click("grid-panel .check input");
     },
   };
 }

@@ -102,6 +102,7 @@ test("turns: many are added with dice, go round, lose hit points, and are placed
   await gm.show({ ...SCENE, initiativeOrder: [] });
   const console = await openConsole(gm);
   await console.press("Turns");
+  await console.page.waitForSelector(".entry-form");
   const type = async (label, text) => {
     const input = await console.page.evaluateHandle((label) => [...document.querySelectorAll(".entry-form label")].find((one) => one.textContent === label).querySelector("input"), label);
     await input.click({ count: 3 });
