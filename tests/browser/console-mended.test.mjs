@@ -9,11 +9,13 @@ test("a window whose sign-in has run out says so, saves nothing, and is the GM's
   const { server, gm } = await startTable(t);
   await gm.show(SCENE);
   const console = await openConsole(gm);
+  await console.page.click("#side-scenes-tab");
+  await console.page.waitForSelector("scenes-panel");
   // The page keeps what it tells: it is told just before the table goes.
   await console.page.evaluate(() => {
     globalThis.said = [];
     addEventListener("say", ({ detail }) => said.push(detail.text));
-    globalThis.desk = document.querySelector("scenes-panel").state.desk;
+    globalThis.desk = document.querySelector("scenes-panel").desk;
     globalThis.table = document.querySelector("scenes-panel").table;
   });
   const cookies = await console.page.createCDPSession();
