@@ -16,7 +16,8 @@ const TAILS = 16;
 
 /**
  * @typedef {import("./live/state.js").Track} Track
- * @typedef {"gone" | "format"} Trouble why a track is not heard here: no such file, or nothing this browser plays
+ * @typedef {"gone" | "format" | "silent"} Trouble why a track is not heard here: no such file, nothing this browser plays, or
+ *   no loudspeaker to play it on
  */
 
 /**
@@ -172,7 +173,7 @@ export class TableSound extends EventTarget {
     this.#voices.set(track, voice);
     const isCurrent = () => this.#voices.get(track) === voice;
     for (const type of ["ready", "settled"]) voice.addEventListener(type, () => isCurrent() && this.#sync());
-    voice.addEventListener("broken", () => isCurrent() && this.#explain(track, voice.element.error?.code));
+    voice.addEventListener("broken", () => isCurrent() && this.#explain(track, voice.element.error));
     return voice;
   }
 
@@ -208,11 +209,13 @@ export class TableSound extends EventTarget {
 
   // What cannot be played
 
-  /** @param {string} track @param {number | undefined} code why its element gave up */
-  async #explain(track, code) {
+  /** @param {string} track @param {MediaError | null} error why its element gave up */
+  async #explain(track, error) {
     this.#silence(track);
     // A connection that broke comes back: the next look tries again.
-    if (code === MediaError.MEDIA_ERR_NETWORK) return;
+    if (error?.code === MediaError.MEDIA_ERR_NETWORK) return;
+    // As Firefox calls it: the file is well, but the machine has no loudspeaker.
+    if (error?.message.includes("MediaSink")) return this.#fail(track, "silent");
     this.#list = null;
     const sound = await this.#soundOf(track);
     if (sound !== null) this.#fail(track, sound === undefined ? "gone" : "format");

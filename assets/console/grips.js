@@ -20,8 +20,8 @@ import { homeOf, nameOf, poseEdits } from "./pose.js";
  * @property {Handle | null} handle
  */
 
-/** Hints of a drag are so far apart, in milliseconds. */
-const EVERY = 40;
+/** Hints of a drag are so far apart, in milliseconds: with every frame of a usual screen, as what waits here is seen late. */
+const EVERY = 12;
 
 /** @implements {Grip} */
 export class ThingGrip {
@@ -33,6 +33,7 @@ export class ThingGrip {
   /** Beside the middle of what is held. */ #beside;
   /** @type {Partial<Pose>} */ #pose = {};
   /** @type {any} */ #hinting = null;
+  #hinted = -Infinity;
 
   /**
    * @param {GmTable} table
@@ -54,11 +55,17 @@ export class ThingGrip {
     const { stage } = this.#table;
     this.#pose = this.#poseAt(scene, event.shiftKey);
     stage.drag(this.#hit.key, this.#pose, { own: true });
+    const wait = this.#hinted + EVERY - performance.now();
+    if (wait <= 0) return this.#show();
     // The last of several counts: where the hand rests, others see the thing rest.
-    this.#hinting ??= setTimeout(() => {
-      this.#hinting = null;
-      this.#hint(this.#pose);
-    }, EVERY);
+    this.#hinting ??= setTimeout(() => this.#show(), wait);
+  }
+
+  #show() {
+    clearTimeout(this.#hinting);
+    this.#hinting = null;
+    this.#hinted = performance.now();
+    this.#hint(this.#pose);
   }
 
   drop() {

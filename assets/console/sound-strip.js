@@ -5,6 +5,7 @@ const WHERE = { all: "everywhere", display: "on the TV", gm: "on the console" };
 const TROUBLE = {
   gone: "The file is gone. Remove this, or upload the file again.",
   format: "This browser cannot play the file: its format is not known here. Others may.",
+  silent: "This browser finds no loudspeaker. Others may.",
 };
 
 /** The controls of one track. They stay the same elements, so that nothing is taken out of the GM's hand. */

@@ -5,6 +5,8 @@ import { SoundStrip } from "./sound-strip.js";
 
 /** How often what moves is drawn, in milliseconds. */
 const TICK = 250;
+/** @type {Record<import("../table-sound.js").Trouble, string>} */
+const WHY = { gone: "the file is gone", format: "this browser does not know its format", silent: "this browser finds no loudspeaker" };
 
 /** @typedef {import("./sound-desk.js").Route} Route */
 
@@ -154,7 +156,7 @@ export class SoundsPanel extends HTMLElement {
     for (const [track, why] of troubles) {
       if (this.#told.has(track)) continue;
       this.#told.add(track);
-      this.table.say(`“${this.#desk.nameOf(track)}” cannot be played here: ${why === "gone" ? "the file is gone" : "this browser does not know its format"}.`, "error");
+      this.table.say(`“${this.#desk.nameOf(track)}” cannot be played here: ${WHY[why]}.`, "error");
     }
   }
 }

@@ -191,14 +191,16 @@ export class DisplayScreen extends HTMLElement {
   #showCorner() {
     const isLost = this.#lostSince !== 0 && Date.now() - this.#lostSince >= PATIENCE;
     const isSilent = this.#sound?.state === "blocked";
-    const isStrange = [...(this.#sound?.troubles.values() ?? [])].includes("format");
-    const print = `${isLost} ${isSilent} ${isStrange}`;
+    const troubles = [...(this.#sound?.troubles.values() ?? [])];
+    const [isStrange, isMute] = [troubles.includes("format"), troubles.includes("silent")];
+    const print = `${isLost} ${isSilent} ${isStrange} ${isMute}`;
     if (this.#corner.dataset.print === print) return;
     this.#corner.dataset.print = print;
     this.#corner.replaceChildren(
       ...(isLost ? [h("p", { class: "lost" }, "The connection is lost. Trying again.")] : []),
       ...(isSilent ? [h("p", {}, icon("silent"), "Tap the screen once for sound")] : []),
       ...(isStrange ? [h("p", {}, icon("silent"), "This screen cannot play the sound: its browser does not know the format")] : []),
+      ...(isMute ? [h("p", {}, icon("silent"), "This screen cannot play the sound: its browser finds no loudspeaker")] : []),
     );
   }
 

@@ -6,6 +6,8 @@ import { upToHalfTurn } from "./geometry.js";
 const LONGEST = 160;
 /** News of a thing within this time are a movement that goes on. */
 const STREAM = 200;
+/** News that come so fast are shown as they come: there is no frame in between to draw. */
+const FRAME = 25;
 
 /** What of a pose changes evenly, beside its place. */
 const PARTS = /** @type {const} */ (["scale", "feet", "opacity"]);
@@ -13,12 +15,14 @@ const PARTS = /** @type {const} */ (["scale", "feet", "opacity"]);
 /**
  * @typedef {{ x: number, y: number, rotation?: number, scale?: number, feet?: number, opacity?: number }} Pose `feet` and
  *   `opacity` are an area's
- * @typedef {{ from: Pose, to: Pose, start: number, duration: number, told: number, flows: boolean }} Track
+ * @typedef {{ from: Pose, to: Pose, start: number, duration: number, told: number, pause: number, flows: boolean }} Track `pause`:
+ *   since the news before
  */
 
 /**
  * The poses of things by key. A thing that jumps glides; one of which news come all the time is
- * always as far behind as the next news are away, so that it neither stutters nor lags more.
+ * always as far behind as the next news are away, so that it neither stutters nor lags more; and
+ * not at all when they come with every frame.
  */
 export class Motion {
   /** Whether nothing glides. */ still = false;
@@ -35,14 +39,16 @@ export class Motion {
   aim(key, to, now, atOnce = false) {
     const track = this.#tracks.get(key);
     if (track === undefined || this.still || atOnce) {
-      this.#tracks.set(key, { from: to, to, start: now, duration: 0, told: now, flows: false });
+      this.#tracks.set(key, { from: to, to, start: now, duration: 0, told: now, pause: Infinity, flows: false });
       return;
     }
     if (isSame(track.to, to)) return;
     const pause = now - track.told;
     const flows = pause < STREAM;
-    const duration = flows ? Math.min(pause, LONGEST) : LONGEST;
-    this.#tracks.set(key, { from: this.at(key, now) ?? to, to, start: now, duration, told: now, flows });
+    // One that comes late makes no slower stream.
+    const usual = Math.min(pause, track.pause);
+    const duration = !flows ? LONGEST : usual < FRAME ? 0 : Math.min(usual, LONGEST);
+    this.#tracks.set(key, { from: this.at(key, now) ?? to, to, start: now, duration, told: now, pause, flows });
   }
 
   /**

@@ -2,7 +2,7 @@
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer, request } from "node:http";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -15,6 +15,7 @@ const HERE = path.dirname(fileURLToPath(import.meta.url));
 export const DEMO = path.resolve(HERE, "../..");
 const BINARY = process.env.TABLEKEEP_BIN ?? path.join(DEMO, "target/debug/tablekeep");
 const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
+const FIREFOX = process.env.FIREFOX ?? "/usr/bin/firefox-esr";
 /** How long to wait for anything, in milliseconds. */
 export const PATIENCE = 20_000;
 
@@ -79,7 +80,8 @@ export async function startServer(t, more = []) {
     run.child.kill(signal);
     await run.gone;
     await meanwhile();
-    run = launch(home, data, new URL(base).host, more);
+    const { host, port } = new URL(base);
+    run = launch(home, data, host, more.map((flag, i) => (more[i - 1] === "--listen" ? flag.replace(/:0$/, `:${port}`) : flag)));
     await run.base;
   };
   return { base, origin: `http://localhost:${new URL(base).port}`, data, restart, listener: (name) => run.listener(name) };
@@ -93,7 +95,7 @@ export async function startServer(t, more = []) {
  */
 function launch(home, data, address, more) {
   const place = more.includes("--loopback-gm") ? [] : ["--loopback-gm", "true"];
-  // Beyond this machine only where a test says so; restarts then have another port.
+  // Beyond this machine only where a test says so.
   const listen = more.includes("--listen") ? [] : ["--listen", address];
   const flags = [...listen, "--data-dir", data, ...place, ...more];
   const child = spawn(BINARY, flags, { cwd: home, stdio: ["ignore", "pipe", "pipe"] });
@@ -158,12 +160,32 @@ export async function startBrowser(t, more = []) {
 }
 
 /**
+ * Firefox with a profile of its own, driven over WebDriver BiDi; all goes when the test `t` ends.
+ *
+ * @param {import("node:test").TestContext} t
+ */
+export async function startFirefox(t) {
+  const home = await mkdtemp(path.join(tmpdir(), "tablekeep-firefox-"));
+  later(t, () => rm(home, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 }));
+  // A machine that tests may have no loudspeaker: sounds go nowhere, as fast as to one.
+  await writeFile(path.join(home, ".asoundrc"), "pcm.!default { type null }\nctl.!default { type null }\n");
+  const browser = await puppeteer.launch({ browser: "firefox", executablePath: FIREFOX, headless: true, env: { ...process.env, HOME: home, TMPDIR: home } });
+  const firefox = browser.process();
+  later(t, async () => {
+    await browser.close();
+    if (firefox && firefox.exitCode === null && firefox.signalCode === null) await once(firefox, "exit");
+  });
+  return browser;
+}
+
+/**
  * A page, and everything that went wrong in it.
  *
  * @param {import("puppeteer-core").Browser | import("puppeteer-core").BrowserContext} browser
+ * @param {import("puppeteer-core").CreatePageOptions} [options]
  */
-export async function openPage(browser) {
-  const page = await browser.newPage();
+export async function openPage(browser, options) {
+  const page = await browser.newPage(options);
   await page.setViewport({ width: 1280, height: 900 });
   page.setDefaultTimeout(PATIENCE);
   /** @type {string[]} */
@@ -171,6 +193,8 @@ export async function openPage(browser) {
   page.on("console", (message) => {
     // Browsers ask for an icon where a document names none; having none is no error.
     if (message.location().url?.endsWith("/favicon.ico")) return;
+    // At an address without TLS, as in any network at home, Chromium says of this header that it does not count.
+    if (message.text().startsWith("The Cross-Origin-Opener-Policy header has been ignored")) return;
     if (message.type() === "error") problems.push(`${message.text()} (${message.location().url ?? ""})`);
   });
   page.on("pageerror", (error) => problems.push(String(error)));

@@ -111,14 +111,22 @@ export async function openGuest(browser, viewport) {
     const type = response.headers()["content-type"] ?? "";
     if (type.startsWith("application/json")) received.push(await response.text().catch(() => ""));
   });
+  return { page, problems, received, ...lookAt(page) };
+}
+
+/**
+ * Ways to wait for what a page shows.
+ *
+ * @param {import("puppeteer-core").Page} page
+ */
+export function lookAt(page) {
   const until = (test, ...given) => page.waitForFunction(test, POLL, ...given).catch(async (cause) => {
     throw new Error(`waited in vain for ${test} ${JSON.stringify(given)}; the page says: ${await page.evaluate(() => document.body.innerText)}`, { cause });
   });
   /** Waits until the page says something. */
   const says = (selector, words) => until((selector, words) =>
     [...document.querySelectorAll(selector)].some((element) => element.checkVisibility() && element.textContent.includes(words)), selector, words);
-  /** Waits until what is drawn at places of the page has these colours, `[x, y, color][]`. */
-  const shows = (...points) => until(async (points) => {
+  const isDrawn = (isOfScene) => async (...points) => until(async (points, isOfScene) => {
     const stage = document.querySelector("table-stage");
     const canvases = stage ? [...stage.querySelectorAll("canvas")] : [];
     if (canvases.length === 0 || !stage.isComplete) return false;
@@ -126,12 +134,17 @@ export async function openGuest(browser, viewport) {
     const { left, top } = stage.getBoundingClientRect();
     const dot = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });
     return points.every(([x, y, color]) => {
+      const at = isOfScene ? stage.camera.toScreen({ x, y }) : { x: x - left, y: y - top };
       dot.fillRect(0, 0, 1, 1);
-      for (const canvas of canvases) dot.drawImage(canvas, -Math.round((x - left) * ratio), -Math.round((y - top) * ratio));
+      for (const canvas of canvases) dot.drawImage(canvas, -Math.round(at.x * ratio), -Math.round(at.y * ratio));
       const there = dot.getImageData(0, 0, 1, 1).data;
       return color.every((value, i) => Math.abs(value - there[i]) <= 12);
     });
-  }, points);
+  }, points, isOfScene);
+  /** Waits until what is drawn at places of the page has these colours, `[x, y, color][]`. */
+  const shows = isDrawn(false);
+  /** The same at places of the scene. */
+  const sees = isDrawn(true);
   /** Where a point of the scene is on the page. */
   const placeOf = (x, y) => page.evaluate((x, y) => {
     const stage = document.querySelector("table-stage");
@@ -139,7 +152,7 @@ export async function openGuest(browser, viewport) {
     const at = stage.camera.toScreen({ x, y });
     return { x: at.x + left, y: at.y + top };
   }, x, y);
-  return { page, problems, received, until, says, shows, placeOf };
+  return { until, says, shows, sees, placeOf };
 }
 
 /** Waits for the number that a screen shows. */
@@ -173,7 +186,7 @@ export async function weigh(page, url) {
 }
 
 /** Nothing secret is in anything that came. */
-export function assertNothingSecret(received) {
+export function assertNothingSecret(received, secrets = SECRETS) {
   assert.ok(received.length > 3, "something came");
-  for (const secret of SECRETS) assert.ok(!received.some((text) => text.includes(secret)), `${secret} reached the page`);
+  for (const secret of secrets) assert.ok(!received.some((text) => text.includes(secret)), `${secret} reached the page`);
 }
