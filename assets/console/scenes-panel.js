@@ -53,9 +53,10 @@ export class ScenesPanel extends HTMLElement {
     for (const button of [this.#saveAs, this.#new]) button.disabled = tableId === null || isBusy;
   }
 
-  /** Saves what is on the table, if there is something. */
+  /** Saves what is on the table. */
   save() {
-    if (!this.#save.disabled) this.#saveIt();
+    if (this.desk.status === "waiting") this.table.say("The table is not here yet.");
+    else if (!this.#save.disabled) this.#saveIt();
   }
 
   async #saveIt() {

@@ -43,8 +43,8 @@ export const SHORTCUTS = [
   { group: "What is chosen", shown: ["Shift ←"], words: "Move it by a tenth of a cell", keys: FINE_ARROWS, run: ({ hands }, by) => hands.nudge(by, true) },
   { group: "What is chosen", shown: ["+", "−"], words: "Make it larger or smaller", keys: { "+": 1, "=": 1, "-": -1 }, run: ({ hands }, step) => hands.grow(step, false) },
   { group: "What is chosen", shown: ["Alt +", "Alt −"], words: "The same in small steps", keys: { "Alt++": 1, "Alt+=": 1, "Alt+-": -1 }, run: ({ hands }, step) => hands.grow(step, true) },
-  { group: "What is chosen", shown: ["[", "]"], words: "Turn it by 15°; also with , and .", keys: { "[": -15, "]": 15, ",": -15, ".": 15 }, run: ({ hands }, degrees) => hands.turn(degrees) },
-  { group: "What is chosen", shown: ["{", "}"], words: "Turn it by 1°; also with ; and :", keys: { "{": -1, "}": 1, ";": -1, ":": 1 }, run: ({ hands }, degrees) => hands.turn(degrees) },
+  { group: "What is chosen", shown: ["[", "]"], words: "Turn it by 15° (also , and .)", keys: { "[": -15, "]": 15, ",": -15, ".": 15 }, run: ({ hands }, degrees) => hands.turn(degrees) },
+  { group: "What is chosen", shown: ["{", "}"], words: "Turn it by 1° (also ; and :)", keys: { "{": -1, "}": 1, ";": -1, ":": 1 }, run: ({ hands }, degrees) => hands.turn(degrees) },
   { group: "What is chosen", shown: ["H"], words: "Hide it from players, or show it", keys: { H: null }, run: ({ hands }) => hands.flip() },
   { group: "What is chosen", shown: ["Del"], words: "Take it off the table", keys: { Delete: null, Backspace: null }, run: ({ hands }) => hands.remove() },
 

@@ -436,6 +436,7 @@ test("distances are counted as the GM chooses, and others see what is measured, 
 test("the order of turns is dragged, moved by keyboard, and sorted again; who is down stands up, and goes", async (t) => {
   const { gm, console } = await openTable(t);
   await console.page.click("#side-turns-tab");
+  await console.page.waitForSelector("turns-panel .turn");
   const becomes = (...names) => gm.until((names) => live.state.scene.initiativeOrder.map(({ name }) => name).join() === names, names.join());
   const row = async (name) => {
     const handle = await console.page.evaluateHandle((name) => [...document.querySelectorAll("turns-panel .turn")].find((one) => one.querySelector("strong").textContent === name), name);

@@ -175,14 +175,53 @@ test("a screen is let in by one click, blanked, shown again and removed", async 
   assert.deepEqual(console.problems, []);
 });
 
+test("a panel that cannot be loaded says so, and is there when it is tried again", async (t) => {
+  const { gm } = await startTable(t);
+  await gm.show(SCENE);
+  const console = await openConsole(gm);
+  await console.page.setRequestInterception(true);
+  let isAway = true;
+  console.page.on("request", (request) => (isAway && request.url().includes("turns-panel.js") ? request.abort() : request.continue()));
+  await console.page.click("#side-turns-tab");
+  await console.until(() => document.querySelector("#side-turns").textContent.includes("The turns could not be loaded"));
+  await console.page.focus("#side-turns button");
+  await console.page.keyboard.press("Enter");
+  await console.until(() => document.querySelector("status-line").textContent.includes("The turns could not be loaded"));
+  assert.equal(await console.page.evaluate(() => document.activeElement.textContent), "Try again");
+  isAway = false;
+  await console.page.keyboard.press("Enter");
+  await console.page.waitForSelector("turns-panel .turn");
+  assert.equal(await console.page.evaluate(() => document.activeElement.id), "side-turns", "the focus stays in the panel");
+});
+
+test("Ctrl+S saves, whatever panel is open and also from a field; keys leave the page alone while it is asked", async (t) => {
+  const { gm } = await startTable(t);
+  await gm.show(SCENE);
+  const console = await openConsole(gm);
+  await console.until(() => document.querySelector("gm-console").state.desk.status === "new");
+  await console.page.focus('#side-maps input[type="search"]');
+  await console.page.keyboard.down("Control");
+  await console.page.keyboard.press("s");
+  await console.page.keyboard.up("Control");
+  await console.page.waitForSelector("dialog[open] input");
+  await console.page.evaluate(() => document.activeElement.blur());
+  await console.page.keyboard.press("f");
+  assert.equal(await console.page.$eval('[data-tool="fog"]', (tool) => tool.getAttribute("aria-pressed")), "false");
+  await console.page.focus("dialog[open] input");
+  await console.page.keyboard.press("Enter");
+  await gm.until(async () => (await (await fetch("/scenes/list")).json()).scenes.length === 1);
+  assert.deepEqual(console.problems, []);
+});
+
 for (const scheme of ["dark", "light"]) {
   test(`axe finds nothing wrong with any part of the console (${scheme}), and it is light`, async (t) => {
     const { gm } = await startTable(t);
     await gm.show(SCENE);
     const console = await openConsole(gm);
     await console.page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: scheme }]);
-    for (const part of ["maps", "turns", "sounds", "people", "chat", "dice"]) {
+    for (const part of ["maps", "scenes", "turns", "sounds", "people", "chat", "dice"]) {
       await console.page.click(`#side-${part}-tab`);
+      await console.page.waitForSelector(`#side-${part} > *`);
       assert.deepEqual(await faultsOf(console.page), [], part);
     }
     for (const tool of ["Fog", "Area"]) {
