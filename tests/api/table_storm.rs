@@ -29,6 +29,8 @@ struct Size {
     drops: usize,
     kills: usize,
     lasts: Duration,
+    /// How long all may take to agree once the last change is answered.
+    agree: Duration,
 }
 
 impl Size {
@@ -50,6 +52,7 @@ const SMALL: Size = Size {
     drops: 60,
     kills: 2,
     lasts: Duration::from_secs(6),
+    agree: PATIENCE,
 };
 const FULL: Size = Size {
     gms: 20,
@@ -59,10 +62,9 @@ const FULL: Size = Size {
     drops: 1000,
     kills: 20,
     lasts: Duration::from_secs(120),
+    agree: Duration::from_secs(2),
 };
 
-/// How long all may take to agree once the last change is answered.
-const AGREE: Duration = Duration::from_secs(2);
 /// What a scene holds besides, so that one does not fit into a socket's buffers.
 const PAD: usize = 200 << 10;
 
@@ -708,7 +710,10 @@ fn agreement(world: &World) -> Duration {
             if equal(&all) && equal(&filtered) {
                 return since.elapsed();
             }
-            assert!(since.elapsed() < AGREE, "they do not agree: {standing:?}");
+            assert!(
+                since.elapsed() < world.size.agree,
+                "they do not agree: {standing:?}"
+            );
         }
         assert!(
             start.elapsed() < PATIENCE,

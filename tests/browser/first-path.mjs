@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
+import { NAME } from "./browsers.mjs";
 import { png } from "./pictures.mjs";
 import { DEMO, ask, startServer } from "./server.mjs";
 import { COLORS, POLL, assertNothingSecret, lookAt, numberOf } from "./tables.mjs";
@@ -12,8 +13,8 @@ const { red, blue, black, brenna } = COLORS;
 const SPOTS = { left: [0.26, 0.3], right: [0.92, 0.3], brenna: [0.26, 0.7], area: [0.12, 0.5], trap: [0.4, 0.2], corner: [0.92, 0.8] };
 /** Beside the letter in the middle of a token. */
 const beside = ([x, y]) => [x - 11, y - 10];
-/** A server that was killed must be forgotten so soon, in milliseconds. */
-const SOON = 3_000;
+/** A server that was killed must be forgotten so soon, in milliseconds; where nothing else runs, in 3 s. */
+const SOON = 6_000;
 
 /**
  * @param {import("node:test").TestContext} t
@@ -21,10 +22,11 @@ const SOON = 3_000;
  */
 export async function walkFirstPath(t, browser) {
   // On all interfaces, as at home, but not announced to the network of whoever runs the tests.
-  const server = await startServer(t, ["--listen", "0.0.0.0:0", "--mdns", "false", "--players", "code"]);
+  const server = await startServer(t, ["--listen", "0.0.0.0:0", "--allow-host", NAME, "--mdns", "false", "--players", "code"]);
   const gm = await openConsole(browser, server);
-  const { addresses: [way] } = (await ask(`${server.base}/tables/main/invite`)).body;
-  if (!way) return t.skip("this machine has no network");
+  const { addresses, code } = (await ask(`${server.base}/tables/main/invite`)).body;
+  const named = `http://${NAME}:${new URL(server.base).port}`;
+  const [way] = [...addresses, { origin: named, join: `${named}/join#${code}` }];
 
   const spots = await putMapsOnTheTable(gm, server);
   const tv = await letScreenIn(gm, browser, way.origin);
@@ -41,7 +43,7 @@ export async function walkFirstPath(t, browser) {
   await gm.press("Blank: Screen");
   await tv.until(() => document.querySelector(".display-curtain").checkVisibility());
   for (const { problems } of [gm, tv, phone]) assert.deepEqual(problems, []);
-  await killInMidDrag(server, { gm, tv, phone }, spots);
+  await killInMidDrag(t, server, { gm, tv, phone }, spots);
   await gm.press("Unblank: Screen");
   for (const page of [tv, phone]) {
     await page.sees([...beside(spots.left), brenna], [...spots.brenna, red], [...spots.right, black]);
@@ -207,6 +209,7 @@ async function playMusic(gm, tv, server) {
   const body = await readFile(path.join(DEMO, "sounds/loop/Ambience/crypt-drips.ogg"));
   const file = { name: "drips.ogg", type: "audio/ogg", path: path.join(server.data, "..", "drips.ogg"), body };
   await writeFile(file.path, body);
+  await gm.page.waitForSelector("#side-sounds sounds-panel");
   await gm.drop("#side-sounds sounds-panel", [file]);
   await (await gm.page.waitForSelector(".shelf-sound")).click();
   // A browser is heard once somebody has touched its page.
@@ -251,7 +254,7 @@ const sceneOf = () => {
   });
 };
 
-async function killInMidDrag(server, { gm, tv, phone }, spots) {
+async function killInMidDrag(t, server, { gm, tv, phone }, spots) {
   const pages = [gm, tv, phone];
   const opened = await Promise.all(pages.map(({ page }) => page.evaluate(() => performance.timeOrigin)));
   await gm.take(spots.brenna, spots.area);
@@ -269,6 +272,7 @@ async function killInMidDrag(server, { gm, tv, phone }, spots) {
   };
   await Promise.all([gm.live(), phone.until(() => document.querySelector("player-seat").dataset.is === "well"), ...pages.map(({ until }) => until(isRight, spots.left))]);
   const took = performance.now() - start;
+  t.diagnostic(`right again after ${took.toFixed()} ms`);
   assert.ok(took < SOON, `${took} ms`);
   const [first, ...others] = await Promise.all(pages.map(({ page }) => page.evaluate(sceneOf)));
   for (const other of others) assert.equal(other, first);

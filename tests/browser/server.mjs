@@ -17,7 +17,7 @@ const BINARY = process.env.TABLEKEEP_BIN ?? path.join(DEMO, "target/debug/tablek
 const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
 const FIREFOX = process.env.FIREFOX ?? "/usr/bin/firefox-esr";
 /** How long to wait for anything, in milliseconds. */
-export const PATIENCE = 20_000;
+export const PATIENCE = 30_000;
 
 /** @type {WeakMap<import("node:test").TestContext, (() => unknown)[]>} */
 const undone = new WeakMap();
@@ -163,13 +163,14 @@ export async function startBrowser(t, more = []) {
  * Firefox with a profile of its own, driven over WebDriver BiDi; all goes when the test `t` ends.
  *
  * @param {import("node:test").TestContext} t
+ * @param {Record<string, unknown>} [extraPrefsFirefox] settings of the profile
  */
-export async function startFirefox(t) {
+export async function startFirefox(t, extraPrefsFirefox = {}) {
   const home = await mkdtemp(path.join(tmpdir(), "tablekeep-firefox-"));
   later(t, () => rm(home, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 }));
   // A machine that tests may have no loudspeaker: sounds go nowhere, as fast as to one.
   await writeFile(path.join(home, ".asoundrc"), "pcm.!default { type null }\nctl.!default { type null }\n");
-  const browser = await puppeteer.launch({ browser: "firefox", executablePath: FIREFOX, headless: true, env: { ...process.env, HOME: home, TMPDIR: home } });
+  const browser = await puppeteer.launch({ browser: "firefox", executablePath: FIREFOX, extraPrefsFirefox, headless: true, env: { ...process.env, HOME: home, TMPDIR: home } });
   const firefox = browser.process();
   later(t, async () => {
     await browser.close();

@@ -114,8 +114,8 @@ suite("scenes", () => {
   test("the demo's maps, tokens, areas and fog are where its author put them", () => {
     const grid = gridOf(DEMO);
     assert.deepEqual(tableOf(grid), { x: 0, y: 0, width: 1600, height: 900 });
-    const [crypt, forest] = mapsOf(DEMO, grid);
-    assert.deepEqual([crypt.isHidden, forest.isHidden, forest.folder], [false, true, "wilds"]);
+    const [forest, crypt] = mapsOf(DEMO, grid);
+    assert.deepEqual([forest.isHidden, forest.folder, crypt.isHidden], [true, "wilds", false]);
     assert.deepEqual(boxOf(crypt, PICTURE, grid), { x: 800, y: 450, width: 1600, height: 900, rotation: 0 });
     const tokens = tokensOf(DEMO, grid);
     assert.equal(tokens.length, 9);
@@ -302,7 +302,7 @@ suite("hits", () => {
   const at = (x, y, reach = 0) => hitsAt(things, { x: x * 50, y: y * 50 }, reach);
 
   test("the topmost comes first: a token, the area under it, the map", () => {
-    assert.deepEqual(at(18.5, 7.5).map(({ kind, thing }) => thing.label ?? thing.name ?? kind), ["Cult Acolyte", "Fireball", "forest-road.jpg", "crypt.jpg"]);
+    assert.deepEqual(at(18.5, 7.5).map(({ kind, thing }) => thing.label ?? thing.name ?? kind), ["Cult Acolyte", "Fireball", "crypt.jpg", "forest-road.jpg"]);
     assert.deepEqual(at(28, 4).map(({ kind }) => kind), ["fog", "map", "map"]);
     assert.equal(at(12.5, 8.5)[0].key, `token:${DEMO.initiativeOrder[0].id}`);
     assert.deepEqual(at(-3, -3), []);

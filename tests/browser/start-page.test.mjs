@@ -151,6 +151,30 @@ test("a map goes into the folder that was made for it, and is shown large", asyn
   assert.deepEqual(problems, []);
 });
 
+test("a list that is older than a new folder does not take the choice away", async (t) => {
+  const server = await startServer(t);
+  const { page } = await openPage(await startBrowser(t));
+  await page.goto(`${server.base}/#maps`);
+  await page.waitForSelector("#maps map-library .tools:not([hidden])");
+  await page.evaluate(() => {
+    const choice = document.createElement("folder-choice");
+    Object.assign(choice, { id: "choice", make: async () => {}, made: async () => { choice.folders = ["caves"]; } });
+    document.querySelector("main").append(choice);
+  });
+  await page.select("#choice select", "\n");
+  await page.waitForSelector("dialog[open] input");
+  await page.keyboard.type("woods");
+  await page.keyboard.press("Enter");
+  await waitForText(page, "status-line", "woods");
+  const after = (folders) => page.$eval("#choice", (choice, folders) => {
+    if (folders) choice.folders = folders;
+    return choice.value;
+  }, folders);
+  assert.equal(await after(null), "woods");
+  assert.equal(await after(["caves", "woods"]), "woods");
+  assert.equal(await after(["caves"]), "");
+});
+
 test("an upload that is cancelled leaves nothing behind", async (t) => {
   const server = await startServer(t);
   const { page, problems } = await openPage(await startBrowser(t));
