@@ -100,8 +100,13 @@ export class Gestures {
     if (!finger) return;
     this.#fingers.delete(event.pointerId);
     clearTimeout(this.#long);
-    const press = this.#press(this.#place(event), event);
-    if (finger.isTools) this.#stage.tool?.up?.(press);
+    const at = this.#place(event);
+    const press = this.#press(at, event);
+    if (finger.isTools) {
+      // A browser with much to do may let go without having told of the last step.
+      if (distance(finger.at, at) > 0) this.#stage.tool?.move?.(press);
+      this.#stage.tool?.up?.(press);
+    }
     else if (!finger.hasMoved && performance.now() - finger.downAt < LONG) this.#tell("tap", press);
   }
 

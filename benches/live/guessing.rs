@@ -10,15 +10,16 @@ use crate::support::talk::Talk;
 use crate::support::{Result, folders, median};
 use serde_json::{Value, json};
 use std::io::{Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
 use std::thread::scope;
 use std::time::{Duration, Instant};
 
 const GUESSES: u32 = 10_000;
 /// Of each kind.
 const SHARE: u32 = GUESSES / 4;
-/// Logins at once, again and again.
-const LOGINS: usize = 200;
+/// Logins at once, and how often.
+const LOGINS: u8 = 200;
+const EVERY: Duration = Duration::from_secs(5);
 const LISTENERS: u64 = 50;
 const BYTES: usize = 2 << 10;
 const RATE: f64 = 30.0;
@@ -118,7 +119,8 @@ fn ask(addr: SocketAddr, path: &str, field: &str) -> Result<()> {
     Ok(())
 }
 
-/// Logs in from many connections at once, until the span is over.
+/// Logs in from many addresses at once, until the span is over: each is a round of its own, as long as
+/// it takes to answer all.
 fn log_in(addr: SocketAddr) -> Result<()> {
     let start = Instant::now();
     let login = json!({"username": "anna", "password": "open sesame"}).to_string();
@@ -128,8 +130,13 @@ fn log_in(addr: SocketAddr) -> Result<()> {
         return Err(format!("nobody can log in: {}", first.head.status).into());
     }
     let kind = "Content-Type: application/json\r\n";
-    while start.elapsed() < SPAN {
-        let talks: Result<Vec<_>> = (0..LOGINS).map(|_| Talk::to(addr)).collect();
+    let (mut let_in, mut put_off) = (0, 0);
+    for round in (1..=254).take_while(|_| start.elapsed() < SPAN) {
+        let due = EVERY * u32::from(round - 1);
+        std::thread::sleep(due.saturating_sub(start.elapsed()));
+        // As a class does, each from a device of its own.
+        let own = |n| Ipv4Addr::new(127, 1, round, n).into();
+        let talks: Result<Vec<_>> = (1..=LOGINS).map(|n| Talk::from(own(n), addr)).collect();
         let mut talks = talks?;
         for talk in &mut talks {
             talk.send_head("POST", "/auth/login", kind, login.len())?;
@@ -137,11 +144,17 @@ fn log_in(addr: SocketAddr) -> Result<()> {
         }
         for talk in &mut talks {
             let status = talk.answer()?.head.status;
-            if !matches!(status, 200 | 429 | 503) {
-                return Err(format!("a login was answered {status}").into());
+            match status {
+                200 => let_in += 1,
+                503 => put_off += 1,
+                _ => return Err(format!("a login was answered {status}").into()),
             }
         }
     }
+    eprintln!(
+        "{let_in} logins in {:?}, {put_off} put off",
+        start.elapsed()
+    );
     Ok(())
 }
 

@@ -2,8 +2,9 @@
 
 use super::Result;
 use super::head::Head;
+use socket2::{Domain, Socket, Type};
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::time::Duration;
 
 /// Long enough for a slow disk, short enough to notice a server that hangs.
@@ -26,7 +27,18 @@ pub struct Answer {
 impl Talk {
     /// Connects.
     pub fn to(addr: SocketAddr) -> Result<Self> {
-        let stream = TcpStream::connect(addr)?;
+        Self::with(TcpStream::connect(addr)?, addr)
+    }
+
+    /// Connects as somebody at another address of this machine.
+    pub fn from(own: IpAddr, addr: SocketAddr) -> Result<Self> {
+        let socket = Socket::new(Domain::for_address(addr), Type::STREAM, None)?;
+        socket.bind(&SocketAddr::new(own, 0).into())?;
+        socket.connect(&addr.into())?;
+        Self::with(socket.into(), addr)
+    }
+
+    fn with(stream: TcpStream, addr: SocketAddr) -> Result<Self> {
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         Ok(Self { stream, addr })

@@ -1,12 +1,14 @@
 //! Passwords of accounts and rooms: kept as argon2id, checked a few at a time behind everything else.
 
 use crate::error::Error;
-use argon2::password_hash::{PasswordHasher, PasswordVerifier};
-use argon2::{Algorithm, Argon2, Params, PasswordHash, Version};
-use std::sync::Arc;
+use argon2::password_hash::PasswordHasher;
+use argon2::{Algorithm, Argon2, Block, Params, PasswordHash, Version};
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use tokio::sync::{Semaphore, oneshot};
+use subtle::ConstantTimeEq;
+use tokio::sync::oneshot;
 
 /// Memory that one check takes, in KiB; and how often it goes over it.
 const MEMORY_KIB: u32 = 19_456;
@@ -15,7 +17,7 @@ const ROUNDS: u32 = 2;
 const AT_ONCE: usize = 2;
 /// How much less than the rest of the server a check counts with the system's scheduler.
 #[cfg(target_os = "linux")]
-const NICENESS: i32 = 15;
+const NICENESS: i32 = 19;
 
 /// The hash of nobody's password. Checked where there is no other to check, so that a name that nobody
 /// has takes as long as one that somebody has.
@@ -35,8 +37,9 @@ impl From<Busy> for Error {
 
 /// Makes and checks hashes, of which each takes 19 MiB for a moment.
 pub struct Passwords {
-    permits: Arc<Semaphore>,
-    waiting: AtomicUsize,
+    checkers: Arc<Checkers>,
+    /// Those that wait or are being checked.
+    under_way: Arc<AtomicUsize>,
     queue: usize,
 }
 
@@ -48,9 +51,13 @@ impl Passwords {
     }
 
     fn with(at_once: usize, queue: usize) -> Self {
+        let checkers = Checkers {
+            at_once,
+            desk: Mutex::default(),
+        };
         Self {
-            permits: Arc::new(Semaphore::new(at_once)),
-            waiting: AtomicUsize::new(0),
+            checkers: Arc::new(checkers),
+            under_way: Arc::default(),
             queue,
         }
     }
@@ -58,8 +65,8 @@ impl Passwords {
     /// A further queue for the same checkers: who fills one does not close the other.
     pub fn beside(&self, queue: usize) -> Self {
         Self {
-            permits: self.permits.clone(),
-            waiting: AtomicUsize::new(0),
+            checkers: self.checkers.clone(),
+            under_way: Arc::default(),
             queue,
         }
     }
@@ -71,40 +78,120 @@ impl Passwords {
 
     /// What to keep of a password (PHC string format, with a salt of its own).
     pub async fn hash(&self, password: String) -> Result<String, Busy> {
-        self.run(move || hash_now(&password)).await?.ok_or(Busy)
+        self.run(move |_| hash_now(&password)).await?.ok_or(Busy)
     }
 
     /// Whether it is the password of which `kept` was made; compared in constant time.
     pub async fn is_right(&self, password: String, kept: String) -> Result<bool, Busy> {
-        let check = move || {
-            let kept = PasswordHash::new(&kept).ok()?;
-            let outcome = argon2()?.verify_password(password.as_bytes(), &kept);
-            Some(outcome.is_ok())
-        };
+        let check = move |memory: &mut Memory| is_right_now(&password, &kept, memory);
         self.run(check).await?.ok_or(Busy)
     }
 
     async fn run<T: Send + 'static>(
         &self,
-        work: impl FnOnce() -> T + Send + 'static,
+        work: impl FnOnce(&mut Memory) -> T + Send + 'static,
     ) -> Result<T, Busy> {
         let place = Place::take(self)?;
-        let permit = self.permits.clone().acquire_owned().await;
-        let permit = permit.map_err(|_| Busy)?;
-        drop(place);
         let (reply, outcome) = oneshot::channel();
-        // A thread of its own, because only a thread as a whole can stand behind the others: starting
-        // one costs a thousandth of a check. It keeps the permit also when nobody waits any more.
-        let started = thread::Builder::new()
-            .name("password".into())
-            .spawn(move || {
-                stand_behind();
-                let _ = reply.send(work());
-                drop(permit);
-            });
-        started.map_err(|_| Busy)?;
+        self.checkers.take_on(Box::new(move |memory| {
+            // Who has gone meanwhile needs no answer.
+            let done = (!reply.is_closed()).then(|| work(memory));
+            drop(place);
+            done.map(|done| reply.send(done));
+        }));
         outcome.await.map_err(|_| Busy)
     }
+}
+
+/// What a check fills: kept from one to the next, as taking 19 MiB from the system and giving them back
+/// each time holds up the threads that serve the table.
+type Memory = Vec<Block>;
+type Job = Box<dyn FnOnce(&mut Memory) + Send>;
+
+/// Threads of their own, because only a thread as a whole can stand behind the others. They are there
+/// as long as there is something to check.
+struct Checkers {
+    at_once: usize,
+    desk: Mutex<Desk>,
+}
+
+#[derive(Default)]
+struct Desk {
+    jobs: VecDeque<Job>,
+    threads: usize,
+}
+
+impl Checkers {
+    fn take_on(self: &Arc<Self>, job: Job) {
+        let is_manned = {
+            let mut desk = self.desk();
+            desk.jobs.push_back(job);
+            let is_manned = desk.threads >= self.at_once;
+            desk.threads += usize::from(!is_manned);
+            is_manned
+        };
+        if is_manned {
+            return;
+        }
+        let checkers = self.clone();
+        let started = thread::Builder::new()
+            .name("password".into())
+            .spawn(move || checkers.work());
+        if started.is_err() {
+            let mut desk = self.desk();
+            desk.threads -= 1;
+            // With nobody to do them: who waits hears that the server is busy.
+            if desk.threads == 0 {
+                desk.jobs.clear();
+            }
+        }
+    }
+
+    fn work(&self) {
+        let _working = Working(self);
+        stand_behind();
+        let mut memory = Memory::new();
+        while let Some(job) = self.next() {
+            job(&mut memory);
+        }
+    }
+
+    fn next(&self) -> Option<Job> {
+        let mut desk = self.desk();
+        let job = desk.jobs.pop_front();
+        desk.threads -= usize::from(job.is_none());
+        job
+    }
+
+    fn desk(&self) -> MutexGuard<'_, Desk> {
+        self.desk.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A thread that fails is no longer there.
+struct Working<'a>(&'a Checkers);
+
+impl Drop for Working<'_> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.0.desk().threads -= 1;
+        }
+    }
+}
+
+fn is_right_now(password: &str, kept: &str, memory: &mut Memory) -> Option<bool> {
+    let kept = PasswordHash::new(kept).ok()?;
+    let (salt, right) = (kept.salt?, kept.hash?);
+    let params = Params::try_from(&kept).ok()?;
+    memory.resize(params.block_count(), Block::new());
+    let algorithm = Algorithm::try_from(kept.algorithm.as_str()).ok()?;
+    let version = Version::try_from(kept.version?).ok()?;
+    let argon2 = Argon2::new(algorithm, version, params);
+    let mut own = vec![0; right.len()];
+    argon2
+        .hash_password_into_with_memory(password.as_bytes(), &salt, &mut own, memory)
+        .ok()?;
+    Some(own.ct_eq(right.as_bytes()).into())
 }
 
 /// What to keep of a password, made here and now. Blocks for some 20 ms.
@@ -123,23 +210,22 @@ fn argon2() -> Option<Argon2<'static>> {
     Some(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
 }
 
-/// A place in the queue.
-struct Place<'a>(&'a Passwords);
+/// A place in the queue, or with a checker.
+struct Place(Arc<AtomicUsize>);
 
-impl<'a> Place<'a> {
-    fn take(of: &'a Passwords) -> Result<Self, Busy> {
-        let place = Self(of);
-        // Those that are being checked have a permit and no place.
-        if of.waiting.fetch_add(1, Ordering::Relaxed) >= of.queue + of.permits.available_permits() {
+impl Place {
+    fn take(of: &Passwords) -> Result<Self, Busy> {
+        let place = Self(of.under_way.clone());
+        if place.0.fetch_add(1, Ordering::Relaxed) >= of.queue + of.checkers.at_once {
             return Err(Busy);
         }
         Ok(place)
     }
 }
 
-impl Drop for Place<'_> {
+impl Drop for Place {
     fn drop(&mut self) {
-        self.0.waiting.fetch_sub(1, Ordering::Relaxed);
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -162,6 +248,19 @@ mod tests {
         assert_eq!(right("open sesame").await, Ok(true));
         assert_eq!(right("open sesam").await, Ok(false));
         assert_ne!(passwords.hash("open sesame".into()).await.unwrap(), kept);
+    }
+
+    #[test]
+    fn what_was_checked_before_does_not_matter() {
+        let (one, other) = (hash_now("one").unwrap(), hash_now("other").unwrap());
+        let mut memory = Memory::new();
+        let mut is_right = |password, kept| is_right_now(password, kept, &mut memory);
+        for _ in 0..2 {
+            assert_eq!(is_right("one", &one), Some(true));
+            assert_eq!(is_right("one", &other), Some(false));
+            assert_eq!(is_right("other", &other), Some(true));
+        }
+        assert_eq!(is_right("one", "$argon2id$"), None);
     }
 
     #[tokio::test]

@@ -19,7 +19,7 @@ pub struct AccountLimits {
         long,
         env = "TABLEKEEP_LOGIN_QUEUE",
         value_name = "N",
-        default_value_t = 32,
+        default_value_t = 256,
         hide_short_help = true
     )]
     pub login_queue: usize,
