@@ -1,6 +1,7 @@
 //! The browser pages, embedded in the binary, and the routes about the server itself.
 
 mod chat_limits;
+mod modules;
 mod pages;
 mod probes;
 mod session_limits;

@@ -1,5 +1,6 @@
 //! `/`, `/display`, `/join`, `/chat`, the pages' own files, and the documents.
 
+use super::modules::with_preloads;
 use crate::error::{Error, Result};
 use crate::http::{FilesBelow, PublicErrors, Registrar, Tail, send_bytes, send_document};
 use crate::tables::{Opened, Tables};
@@ -115,8 +116,8 @@ fn page(req: &HttpRequest, name: &str) -> Result<HttpResponse> {
     let packed = takes_gzip(req).then(|| gzipped(name, &file)).flatten();
     // Each encoding is a representation of its own, with its own tag.
     let (tag, bytes) = match &packed {
-        Some(packed) => (format!("{}-gz", tag(&file)), packed.clone()),
-        None => (tag(&file), bytes_of(sent(name, &file))),
+        Some(packed) => (format!("{}-gz", tag(name, &file)), packed.clone()),
+        None => (tag(name, &file), bytes_of(sent(name, &file))),
     };
     let mut answer = send_bytes(req, &media_type, &tag, bytes)?;
     let is_packed = packed.is_some() && answer.status() == StatusCode::OK;
@@ -144,12 +145,19 @@ fn page(req: &HttpRequest, name: &str) -> Result<HttpResponse> {
     Ok(answer)
 }
 
-/// What is sent of a file: a script goes without its comments.
+/// What is sent of a file: a script goes without its comments, a page with the names of its modules.
 fn sent(name: &str, file: &EmbeddedFile) -> Cow<'static, [u8]> {
     match std::str::from_utf8(&file.data) {
         Ok(script) if name.ends_with(".js") => Cow::Owned(without_comments(script).into_bytes()),
+        Ok(page) if name.ends_with(".html") => Cow::Owned(with_preloads(page, bare).into_bytes()),
         _ => file.data.clone(),
     }
+}
+
+/// A script of ours, as it is sent.
+fn bare(name: &str) -> Option<String> {
+    let file = Assets::get(name)?;
+    Some(without_comments(std::str::from_utf8(&file.data).ok()?))
 }
 
 /// A script without the comments that have lines of their own. These lines stay, empty, so that what
@@ -216,8 +224,17 @@ fn known(name: &str) -> Option<Bytes> {
     all.get(name).cloned()
 }
 
-fn tag(file: &EmbeddedFile) -> String {
-    let hash = file.metadata.sha256_hash();
+/// A page names its modules, so it is another one when any of them is.
+fn tag(name: &str, file: &EmbeddedFile) -> String {
+    let mut hash = file.metadata.sha256_hash();
+    if name.ends_with(".html") {
+        let others = Assets::iter().filter(|name| name.ends_with(".js"));
+        for other in others.filter_map(|name| Assets::get(&name)) {
+            for (one, byte) in hash.iter_mut().zip(other.metadata.sha256_hash()) {
+                *one ^= byte;
+            }
+        }
+    }
     hash.iter()
         .take(12)
         .map(|byte| format!("{byte:02x}"))
@@ -241,6 +258,26 @@ mod tests {
         let script = "// What it is.\n/**\n * Adds.\n */\nadd(); // now\n  /** @type {X} */ x = 1;\n/** one */\nurl(\"a//b\");\n/* a\nb */ c();\n";
         let bare = "\n\n\n\nadd(); // now\n  /** @type {X} */ x = 1;\n\nurl(\"a//b\");\n\n c();\n";
         assert_eq!(without_comments(script), bare);
+    }
+
+    #[test]
+    fn every_page_names_modules_that_are_there() {
+        for page in ["index.html", "display.html", "join.html", "chat.html"] {
+            let file = Assets::get(page).unwrap();
+            let sent = String::from_utf8(sent(page, &file).into_owned()).unwrap();
+            let named: Vec<_> = sent.split("modulepreload\" href=\"/ui/").skip(1).collect();
+            assert!(named.len() > 5, "{page}: {named:?}");
+            let mut names: Vec<_> = named
+                .iter()
+                .map(|rest| rest.split_once('"').unwrap().0)
+                .collect();
+            for name in &names {
+                assert!(Assets::get(name).is_some(), "{page}: {name}");
+            }
+            names.sort_unstable();
+            names.dedup();
+            assert_eq!(names.len(), named.len(), "{page}");
+        }
     }
 
     #[test]
