@@ -13,7 +13,7 @@ export class FolderChoice extends HTMLElement {
     this.#chosen();
   } } });
   /** @type {string[]} */ #folders = [];
-  /** Made here, and not in any list yet. @type {string[]} */ #made = [];
+  /** Made here just now: a list may be older than that. @type {string | null} */ #made = null;
   #value = "";
 
   connectedCallback() {
@@ -33,9 +33,7 @@ export class FolderChoice extends HTMLElement {
 
   /** @param {string[]} folders */
   set folders(folders) {
-    // A list may be older than the folder that was just made.
-    this.#made = this.#made.filter((made) => !folders.includes(made));
-    if (this.#made.length > 0) folders = [...folders, ...this.#made].sort();
+    if (this.#made !== null && !folders.includes(this.#made)) folders = [...folders, this.#made].sort();
     // Building the list anew would close it under the visitor's hand.
     if (folders.join("\n") === this.#folders.join("\n")) return;
     this.#folders = folders;
@@ -59,10 +57,8 @@ export class FolderChoice extends HTMLElement {
     if (!tidy) return;
     try {
       await this.make(tidy);
-      if (!this.#folders.includes(tidy)) {
-        this.#made.push(tidy);
-        this.#folders = [...this.#folders, tidy].sort();
-      }
+      this.#made = tidy;
+      if (!this.#folders.includes(tidy)) this.#folders = [...this.#folders, tidy].sort();
       this.#value = tidy;
       this.#show();
       this.#tell();
@@ -70,6 +66,8 @@ export class FolderChoice extends HTMLElement {
       say(this, `Folder “${tidy}” is ready; the next files go in there.`);
     } catch (error) {
       say(this, error instanceof Error ? error.message : String(error), "error");
+    } finally {
+      this.#made = null;
     }
   }
 
@@ -85,7 +83,7 @@ const optionsOf = (folders) => [["", "Top folder"], ...folders.map((folder) => /
 async function askName(within) {
   const path = await prompt({ title: "New folder", text: "Use a slash for a folder inside another: dungeons/level1", yes: "Make folder",
     label: "Name", value: within === "" ? "" : `${within}/`, selected: 0 });
-  return path?.split("/").map((segment) => segment.trim()).filter(Boolean).join("/") ?? null;
+  return path?.normalize("NFC").split("/").map((segment) => segment.trim()).filter(Boolean).join("/") ?? null;
 }
 
 /**

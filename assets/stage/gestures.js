@@ -103,11 +103,12 @@ export class Gestures {
     const at = this.#place(event);
     const press = this.#press(at, event);
     if (finger.isTools) {
-      // A browser with much to do may let go without having told of the last step.
-      if (distance(finger.at, at) > 0) this.#stage.tool?.move?.(press);
+      // A browser with much to do may let go without having told of the last step. A hand that only
+      // trembles has made none.
+      const isStep = distance(finger.at, at) > 0 && (finger.hasMoved || distance(finger.start, at) > STEADY);
+      if (isStep) this.#stage.tool?.move?.(press);
       this.#stage.tool?.up?.(press);
-    }
-    else if (!finger.hasMoved && performance.now() - finger.downAt < LONG) this.#tell("tap", press);
+    } else if (!finger.hasMoved && performance.now() - finger.downAt < LONG) this.#tell("tap", press);
   }
 
   /** @param {PointerEvent} event */

@@ -38,6 +38,8 @@ impl From<Busy> for Error {
 /// Makes and checks hashes, of which each takes 19 MiB for a moment.
 pub struct Passwords {
     checkers: Arc<Checkers>,
+    /// Which of the checkers' lanes is this queue's own.
+    lane: usize,
     /// Those that wait or are being checked.
     under_way: Arc<AtomicUsize>,
     queue: usize,
@@ -53,19 +55,26 @@ impl Passwords {
     fn with(at_once: usize, queue: usize) -> Self {
         let checkers = Checkers {
             at_once,
-            desk: Mutex::default(),
+            desk: Mutex::new(Desk {
+                lanes: vec![VecDeque::new()],
+                turn: 0,
+                threads: 0,
+            }),
         };
         Self {
             checkers: Arc::new(checkers),
+            lane: 0,
             under_way: Arc::default(),
             queue,
         }
     }
 
-    /// A further queue for the same checkers: who fills one does not close the other.
+    /// A further queue for the same checkers, who take from all in turn: who fills one neither closes
+    /// the other nor holds it up.
     pub fn beside(&self, queue: usize) -> Self {
         Self {
             checkers: self.checkers.clone(),
+            lane: self.checkers.another_lane(),
             under_way: Arc::default(),
             queue,
         }
@@ -93,12 +102,13 @@ impl Passwords {
     ) -> Result<T, Busy> {
         let place = Place::take(self)?;
         let (reply, outcome) = oneshot::channel();
-        self.checkers.take_on(Box::new(move |memory| {
+        let job = Box::new(move |memory: &mut Memory| {
             // Who has gone meanwhile needs no answer.
             let done = (!reply.is_closed()).then(|| work(memory));
             drop(place);
             done.map(|done| reply.send(done));
-        }));
+        });
+        self.checkers.take_on(self.lane, job);
         outcome.await.map_err(|_| Busy)
     }
 }
@@ -115,17 +125,48 @@ struct Checkers {
     desk: Mutex<Desk>,
 }
 
-#[derive(Default)]
 struct Desk {
-    jobs: VecDeque<Job>,
+    /// What waits, a lane for each queue.
+    lanes: Vec<VecDeque<Job>>,
+    /// The lane that is looked at next.
+    turn: usize,
     threads: usize,
 }
 
+impl Desk {
+    fn next(&mut self) -> Option<Job> {
+        let count = self.lanes.len();
+        let job = (0..count).find_map(|nth| {
+            let lane = (self.turn + nth) % count;
+            Some((lane, self.lanes.get_mut(lane)?.pop_front()?))
+        });
+        let (lane, job) = job?;
+        self.turn = lane + 1;
+        Some(job)
+    }
+
+    /// One thread less. With none left, who waits hears that the server is busy.
+    fn leave(&mut self) {
+        self.threads -= 1;
+        if self.threads == 0 {
+            self.lanes.iter_mut().for_each(VecDeque::clear);
+        }
+    }
+}
+
 impl Checkers {
-    fn take_on(self: &Arc<Self>, job: Job) {
+    fn another_lane(&self) -> usize {
+        let mut desk = self.desk();
+        desk.lanes.push(VecDeque::new());
+        desk.lanes.len() - 1
+    }
+
+    fn take_on(self: &Arc<Self>, lane: usize, job: Job) {
         let is_manned = {
             let mut desk = self.desk();
-            desk.jobs.push_back(job);
+            if let Some(lane) = desk.lanes.get_mut(lane) {
+                lane.push_back(job);
+            }
             let is_manned = desk.threads >= self.at_once;
             desk.threads += usize::from(!is_manned);
             is_manned
@@ -138,12 +179,7 @@ impl Checkers {
             .name("password".into())
             .spawn(move || checkers.work());
         if started.is_err() {
-            let mut desk = self.desk();
-            desk.threads -= 1;
-            // With nobody to do them: who waits hears that the server is busy.
-            if desk.threads == 0 {
-                desk.jobs.clear();
-            }
+            self.desk().leave();
         }
     }
 
@@ -158,8 +194,10 @@ impl Checkers {
 
     fn next(&self) -> Option<Job> {
         let mut desk = self.desk();
-        let job = desk.jobs.pop_front();
-        desk.threads -= usize::from(job.is_none());
+        let job = desk.next();
+        if job.is_none() {
+            desk.leave();
+        }
         job
     }
 
@@ -174,7 +212,7 @@ struct Working<'a>(&'a Checkers);
 impl Drop for Working<'_> {
     fn drop(&mut self) {
         if thread::panicking() {
-            self.0.desk().threads -= 1;
+            self.0.desk().leave();
         }
     }
 }
@@ -183,7 +221,10 @@ fn is_right_now(password: &str, kept: &str, memory: &mut Memory) -> Option<bool>
     let kept = PasswordHash::new(kept).ok()?;
     let (salt, right) = (kept.salt?, kept.hash?);
     let params = Params::try_from(&kept).ok()?;
-    memory.resize(params.block_count(), Block::new());
+    let blocks = params.block_count();
+    let more = blocks.saturating_sub(memory.len());
+    memory.try_reserve_exact(more).ok()?;
+    memory.resize(blocks, Block::new());
     let algorithm = Algorithm::try_from(kept.algorithm.as_str()).ok()?;
     let version = Version::try_from(kept.version?).ok()?;
     let argon2 = Argon2::new(algorithm, version, params);
@@ -292,6 +333,25 @@ mod tests {
         let outcomes = join_all(asked.drain(..)).await;
         let busy = |outcome: &&Result<String, Busy>| **outcome == Err(Busy);
         assert_eq!(outcomes.iter().filter(busy).count(), 1);
+    }
+
+    #[test]
+    fn queues_are_served_in_turn() {
+        let order = Arc::new(Mutex::new(Vec::new()));
+        let mut desk = Desk {
+            lanes: vec![VecDeque::new(), VecDeque::new()],
+            turn: 0,
+            threads: 1,
+        };
+        for (lane, name) in [(0, "a1"), (0, "a2"), (0, "a3"), (1, "b1")] {
+            let order = order.clone();
+            let job: Job = Box::new(move |_| order.lock().unwrap().push(name));
+            desk.lanes[lane].push_back(job);
+        }
+        while let Some(job) = desk.next() {
+            job(&mut Memory::new());
+        }
+        assert_eq!(*order.lock().unwrap(), ["a1", "b1", "a2", "a3"]);
     }
 
     #[tokio::test]

@@ -13,6 +13,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use rust_embed::{EmbeddedFile, RustEmbed};
 use serde::Serialize;
+use sha2::{Digest, Sha256};
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::io::Write;
@@ -113,14 +114,9 @@ fn page(req: &HttpRequest, name: &str) -> Result<HttpResponse> {
         mime_guess::mime::TEXT => format!("{media_type}; charset=utf-8"),
         _ => media_type.to_string(),
     };
-    let packed = takes_gzip(req).then(|| gzipped(name, &file)).flatten();
-    // Each encoding is a representation of its own, with its own tag.
-    let (tag, bytes) = match &packed {
-        Some(packed) => (format!("{}-gz", tag(name, &file)), packed.clone()),
-        None => (tag(name, &file), bytes_of(sent(name, &file))),
-    };
-    let mut answer = send_bytes(req, &media_type, &tag, bytes)?;
-    let is_packed = packed.is_some() && answer.status() == StatusCode::OK;
+    let sent = sent(name, file, takes_gzip(req));
+    let mut answer = send_bytes(req, &media_type, &sent.tag, sent.bytes)?;
+    let is_packed = sent.is_packed && answer.status() == StatusCode::OK;
     let headers = answer.headers_mut();
     let mut set = |name: &'static str, value: &'static str| {
         headers.insert(
@@ -146,11 +142,11 @@ fn page(req: &HttpRequest, name: &str) -> Result<HttpResponse> {
 }
 
 /// What is sent of a file: a script goes without its comments, a page with the names of its modules.
-fn sent(name: &str, file: &EmbeddedFile) -> Cow<'static, [u8]> {
-    match std::str::from_utf8(&file.data) {
-        Ok(script) if name.ends_with(".js") => Cow::Owned(without_comments(script).into_bytes()),
-        Ok(page) if name.ends_with(".html") => Cow::Owned(with_preloads(page, bare).into_bytes()),
-        _ => file.data.clone(),
+fn made_of(name: &str, data: Cow<'static, [u8]>) -> Bytes {
+    match std::str::from_utf8(&data) {
+        Ok(script) if name.ends_with(".js") => Bytes::from(without_comments(script)),
+        Ok(page) if name.ends_with(".html") => Bytes::from(with_preloads(page, bare)),
+        _ => bytes_of(data),
     }
 }
 
@@ -199,46 +195,54 @@ fn takes_gzip(req: &HttpRequest) -> bool {
     })
 }
 
-/// The pages' files as they go over the network, packed when first asked for. There are only as
-/// many as the binary has.
-static PACKED: LazyLock<RwLock<HashMap<String, Bytes>>> = LazyLock::new(RwLock::default);
-
-/// `None`: it is no smaller.
-fn gzipped(name: &str, file: &EmbeddedFile) -> Option<Bytes> {
-    let packed = match known(name) {
-        Some(packed) => packed,
-        None => {
-            let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
-            encoder.write_all(&sent(name, file)).ok()?;
-            let packed = Bytes::from(encoder.finish().ok()?);
-            let mut all = PACKED.write().unwrap_or_else(PoisonError::into_inner);
-            all.insert(name.to_owned(), packed.clone());
-            packed
-        }
-    };
-    (packed.len() < file.data.len()).then_some(packed)
+/// A file as it goes over the network, with its entity tag: each encoding is a representation of its
+/// own.
+#[derive(Clone)]
+struct Sent {
+    tag: String,
+    bytes: Bytes,
+    is_packed: bool,
 }
 
-fn known(name: &str) -> Option<Bytes> {
-    let all = PACKED.read().unwrap_or_else(PoisonError::into_inner);
-    all.get(name).cloned()
-}
+/// Made when first asked for, packed or not. There are only as many as the binary has.
+static SENT: LazyLock<RwLock<HashMap<(String, bool), Sent>>> = LazyLock::new(RwLock::default);
 
-/// A page names its modules, so it is another one when any of them is.
-fn tag(name: &str, file: &EmbeddedFile) -> String {
-    let mut hash = file.metadata.sha256_hash();
-    if name.ends_with(".html") {
-        let others = Assets::iter().filter(|name| name.ends_with(".js"));
-        for other in others.filter_map(|name| Assets::get(&name)) {
-            for (one, byte) in hash.iter_mut().zip(other.metadata.sha256_hash()) {
-                *one ^= byte;
-            }
-        }
+fn sent(name: &str, file: EmbeddedFile, takes_gzip: bool) -> Sent {
+    let key = (name.to_owned(), takes_gzip);
+    let known = SENT.read().unwrap_or_else(PoisonError::into_inner);
+    if let Some(known) = known.get(&key) {
+        return known.clone();
     }
-    hash.iter()
+    drop(known);
+    let plain = made_of(name, file.data);
+    let packed = takes_gzip.then(|| gzipped(&plain)).flatten();
+    let tag: String = Sha256::digest(&plain)
+        .iter()
         .take(12)
         .map(|byte| format!("{byte:02x}"))
-        .collect()
+        .collect();
+    let sent = match packed {
+        Some(bytes) => Sent {
+            tag: format!("{tag}-gz"),
+            bytes,
+            is_packed: true,
+        },
+        None => Sent {
+            tag,
+            bytes: plain,
+            is_packed: false,
+        },
+    };
+    let mut all = SENT.write().unwrap_or_else(PoisonError::into_inner);
+    all.entry(key).or_insert(sent).clone()
+}
+
+/// `None`: it is no smaller.
+fn gzipped(plain: &[u8]) -> Option<Bytes> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(plain).ok()?;
+    let packed = Bytes::from(encoder.finish().ok()?);
+    (packed.len() < plain.len()).then_some(packed)
 }
 
 /// The WebSocket messages, described in AsyncAPI.
@@ -264,7 +268,7 @@ mod tests {
     fn every_page_names_modules_that_are_there() {
         for page in ["index.html", "display.html", "join.html", "chat.html"] {
             let file = Assets::get(page).unwrap();
-            let sent = String::from_utf8(sent(page, &file).into_owned()).unwrap();
+            let sent = String::from_utf8(made_of(page, file.data).into()).unwrap();
             let named: Vec<_> = sent.split("modulepreload\" href=\"/ui/").skip(1).collect();
             assert!(named.len() > 5, "{page}: {named:?}");
             let mut names: Vec<_> = named

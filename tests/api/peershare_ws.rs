@@ -852,6 +852,22 @@ fn a_ring_waits_for_its_offer(
     #[values(Seed, Newest)] version: Version,
     #[values("before", "after", "never", "elsewhere")] offered: &str,
 ) {
+    let (least, most) = match offered {
+        "before" | "after" => (45, 900),
+        "never" => (950, u128::MAX),
+        _ => (0, 45),
+    };
+    // Where the machine is busy it may come later, but not each time.
+    let in_time = |_| {
+        let waited = ring(version, offered).as_millis();
+        assert!(waited >= least, "{offered}: {waited} ms");
+        waited < most
+    };
+    assert!((0..5).any(in_time), "{offered}: later than {most} ms");
+}
+
+/// How long a call rings after it was asked for.
+fn ring(version: Version, offered: &str) -> Duration {
     let world = World::new();
     let [mut alice, mut bob, mut carl] = world.table(version);
     // The broker is on all of PeerShare's ports.
@@ -877,12 +893,6 @@ fn a_ring_waits_for_its_offer(
     }
     bob.expect("incoming-call-request");
     let waited = start.elapsed();
-    let least = match offered {
-        "before" | "after" => 45,
-        "never" => 950,
-        _ => 0,
-    };
-    assert!(waited.as_millis() >= least, "{offered}: {waited:?}");
     // What is wrong with a call is told at once.
     let call = json!({"targetPeerId": "peer-x", "fromPeerId": "peer-a", "fromUsername": "alice"});
     if offered == "after" {
@@ -890,6 +900,7 @@ fn a_ring_waits_for_its_offer(
     }
     alice.say("call-request", call);
     alice.refused("PEER_NOT_FOUND");
+    waited
 }
 
 #[rstest]

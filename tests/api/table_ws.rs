@@ -1035,7 +1035,7 @@ fn giants_that_are_only_declared_are_refused_at_once_and_cost_nothing() {
     assert!(rise < 8 << 20, "{rise} bytes");
     // Some may be unlucky where many tests share a few processors.
     let late = sent.iter().filter(|took| took.as_millis() > 100).count();
-    assert!(late <= 25, "{late} of 50 took longer than 100 ms: {sent:?}");
+    assert!(late <= 20, "{late} of 50 took longer than 100 ms: {sent:?}");
 }
 
 #[test]
