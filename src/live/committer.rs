@@ -1,6 +1,7 @@
 //! The way to a [`Journal`] from async code: batches go in, in order, and share the disk's syncs.
 //!
-//! Whatever waits when a sync returns goes into the next one; an idle journal commits at once. A
+//! Whatever waits when a sync returns goes into the next one; an idle journal commits at once, on a
+//! thread that may block, which answers by itself: no other thread has to wake up in between. A
 //! batch counts on those before it. So when one fails, everything that waits behind it fails with
 //! it, and so does whatever still comes, until the sender has taken back what it built on the
 //! failed batch and says [`Committer::proceed`]. Without that a change could become durable whose
@@ -16,8 +17,8 @@ use bytes::Bytes;
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tokio::sync::{Notify, oneshot};
-use tokio::task::spawn_blocking;
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
 
 /// Batches that may wait.
 const MAX_WAITING: usize = 1024;
@@ -65,30 +66,33 @@ impl From<CommitError> for Error {
 /// What becomes of a batch.
 pub type Committed = Result<Commit, CommitError>;
 
-/// Handle to the task that writes. Cloning is cheap; when the last one is dropped the task writes
-/// what waits and ends.
+/// Takes batches for one journal. Cloning is cheap; what waits when the last one is dropped is written.
 #[derive(Clone)]
-pub struct Committer(Arc<Handle>);
+pub struct Committer {
+    shared: Arc<Shared>,
+    /// Has the threads that may block.
+    runtime: Handle,
+}
 
-struct Handle(Arc<Shared>);
+/// Writes records, behind the others or in place of them (`true`). Blocks.
+type Write = dyn FnMut(&[Bytes], bool) -> io::Result<Commit> + Send;
 
 struct Shared {
     /// Held for a few lines only, never across an await or a write.
     state: Mutex<State>,
-    wake: Notify,
 }
 
 #[derive(Default)]
 struct State {
+    /// The journal while nobody writes; nothing waits then.
+    idle: Option<Box<Write>>,
     waiting: VecDeque<Request>,
     waiting_bytes: usize,
     /// Why nothing is taken until [`Committer::proceed`].
     halted: Option<CommitError>,
     /// The last failure, until something succeeds.
     trouble: Option<CommitError>,
-    /// No handle is left.
-    closed: bool,
-    /// The task is gone.
+    /// The journal is lost: its threads have ended, or writing panicked.
     ended: bool,
 }
 
@@ -101,15 +105,26 @@ struct Request {
 }
 
 impl Committer {
-    /// Starts the task on the current tokio runtime.
-    pub fn start<D: Disk>(journal: Journal<D>) -> Self {
-        let shared = Arc::new(Shared {
-            state: Mutex::default(),
-            wake: Notify::new(),
-        });
-        let task = Task(shared.clone());
-        tokio::spawn(task.run(journal));
-        Self(Arc::new(Handle(shared)))
+    /// On the current tokio runtime.
+    pub fn start<D: Disk>(mut journal: Journal<D>) -> Self {
+        Self::with(Box::new(move |records, is_rewrite| match is_rewrite {
+            true => journal.restart(records),
+            false => journal.append(records),
+        }))
+    }
+
+    fn with(write: Box<Write>) -> Self {
+        let state = State {
+            idle: Some(write),
+            ..State::default()
+        };
+        let shared = Shared {
+            state: Mutex::new(state),
+        };
+        Self {
+            shared: Arc::new(shared),
+            runtime: Handle::current(),
+        }
     }
 
     /// Commits `batch` behind everything given before it; all its records become durable, or none.
@@ -130,12 +145,12 @@ impl Committer {
 
     /// Goes on after a failure: what was built on the failed batch has been taken back.
     pub fn proceed(&self) {
-        self.0.0.state().halted = None;
+        self.shared.state().halted = None;
     }
 
     /// Why the last write failed, while none has succeeded since.
     pub fn trouble(&self) -> Option<CommitError> {
-        let state = self.0.0.state();
+        let state = self.shared.state();
         let ended = state.ended.then(CommitError::ended);
         ended.or_else(|| state.trouble.clone())
     }
@@ -148,20 +163,21 @@ impl Committer {
             is_rewrite,
             reply,
         };
-        let refused = self.0.0.state().enqueue(request);
-        match refused {
+        let mut state = self.shared.state();
+        let refused = state.enqueue(request);
+        let idle = match refused {
+            Some(_) => None,
+            None => state.idle.take(),
+        };
+        drop(state);
+        if let Some((request, error)) = refused {
             // Nobody waits for the answer yet: it stays in the channel.
-            Some((request, error)) => drop(request.reply.send(Err(error))),
-            None => self.0.0.wake.notify_one(),
+            let _ = request.reply.send(Err(error));
+        }
+        if let Some(write) = idle {
+            Turn::take(self.clone(), write);
         }
         answer
-    }
-}
-
-impl Drop for Handle {
-    fn drop(&mut self) {
-        self.0.state().closed = true;
-        self.0.wake.notify_one();
     }
 }
 
@@ -225,88 +241,85 @@ impl State {
     }
 }
 
-/// The task's side; when it ends, for whatever reason, nobody waits for ever.
-struct Task(Arc<Shared>);
+/// One group's turn at the journal; when it ends without a result, for whatever reason, nobody waits
+/// for ever.
+struct Turn {
+    committer: Committer,
+    /// Gone once the next turn, or the state, has it.
+    write: Option<Box<Write>>,
+}
 
-impl Task {
-    async fn run<D: Disk>(self, mut journal: Journal<D>) {
-        loop {
-            let (group, closed) = {
-                let mut state = self.0.state();
-                (state.next_group(), state.closed)
-            };
-            if group.is_empty() {
-                if closed {
-                    return;
-                }
-                self.0.wake.notified().await;
-                continue;
-            }
-            let written = spawn_blocking(move || write(journal, group)).await;
-            let Ok((back, replies, outcome)) = written else {
-                tracing::error!("writing the journal panicked; it stays closed");
-                return;
-            };
-            journal = back;
-            self.conclude(replies, outcome);
-        }
+impl Turn {
+    fn take(committer: Committer, write: Box<Write>) {
+        let runtime = committer.runtime.clone();
+        let write = Some(write);
+        let turn = Self { committer, write };
+        // Each group queues for a thread anew, so that busy journals leave some to the others.
+        runtime.spawn_blocking(move || turn.run());
     }
 
-    fn conclude(&self, replies: Vec<oneshot::Sender<Committed>>, outcome: Outcome) {
+    /// Blocks.
+    fn run(mut self) {
+        let group = self.committer.shared.state().next_group();
+        let is_rewrite = group.iter().any(|request| request.is_rewrite);
+        let mut records = Vec::new();
+        let mut replies = Vec::with_capacity(group.len());
+        for request in group {
+            records.extend(request.records);
+            replies.push(request.reply);
+        }
+        let Some(write) = &mut self.write else { return };
+        let written = write(&records, is_rewrite).map_err(CommitError::from);
+        self.conclude(replies, written, is_rewrite);
+    }
+
+    fn conclude(
+        mut self,
+        replies: Vec<oneshot::Sender<Committed>>,
+        written: Committed,
+        is_rewrite: bool,
+    ) {
         let mut behind = Vec::new();
-        {
-            let mut state = self.0.state();
-            state.trouble = outcome.result.as_ref().err().cloned();
-            if let (Err(error), false) = (&outcome.result, outcome.is_rewrite) {
+        let is_last = {
+            let mut state = self.committer.shared.state();
+            state.trouble = written.as_ref().err().cloned();
+            if let (Err(error), false) = (&written, is_rewrite) {
                 // Before anybody learns of it, so that what comes next cannot slip in between.
                 state.halted = Some(error.clone());
                 behind = state.take_all();
             }
-        }
+            let is_last = state.waiting.is_empty();
+            if is_last {
+                state.idle = self.write.take();
+            }
+            is_last
+        };
         let replies = replies.into_iter();
         for reply in replies.chain(behind.into_iter().map(|request| request.reply)) {
             // Whoever asked may have gone.
-            let _ = reply.send(outcome.result.clone());
+            let _ = reply.send(written.clone());
+        }
+        if let (false, Some(write)) = (is_last, self.write.take()) {
+            Self::take(self.committer.clone(), write);
         }
     }
 }
 
-impl Drop for Task {
+impl Drop for Turn {
     fn drop(&mut self) {
+        if self.write.is_none() {
+            return;
+        }
         let left = {
-            let mut state = self.0.state();
+            let mut state = self.committer.shared.state();
             state.ended = true;
             state.take_all()
         };
+        tracing::error!("a journal's thread is gone; it stays closed");
         for request in left {
             let _ = request.reply.send(Err(CommitError::ended()));
         }
     }
-}
-
-struct Outcome {
-    is_rewrite: bool,
-    result: Committed,
-}
-
-/// Writes one group. Blocks.
-fn write<D: Disk>(
-    mut journal: Journal<D>,
-    group: Vec<Request>,
-) -> (Journal<D>, Vec<oneshot::Sender<Committed>>, Outcome) {
-    let is_rewrite = group.iter().any(|request| request.is_rewrite);
-    let mut records = Vec::new();
-    let mut replies = Vec::with_capacity(group.len());
-    for request in group {
-        records.extend(request.records);
-        replies.push(request.reply);
-    }
-    let written = match is_rewrite {
-        true => journal.restart(&records),
-        false => journal.append(&records),
-    };
-    let result = written.map_err(CommitError::from);
-    (journal, replies, Outcome { is_rewrite, result })
 }
 
 #[cfg(test)]
@@ -314,13 +327,69 @@ mod tests {
     use super::super::journal::sim::Sim;
     use super::*;
     use std::path::Path;
+    use std::sync::mpsc;
+    use tokio::runtime::{Builder, Runtime};
 
     const PATH: &str = "/main.journal";
 
-    fn start() -> (Sim, Committer) {
-        let sim = Sim::default();
-        let (journal, _) = Journal::open_on(sim.clone(), Path::new(PATH)).unwrap();
-        (sim, Committer::start(journal))
+    struct Rig {
+        sim: Sim,
+        committer: Committer,
+        runtime: Runtime,
+    }
+
+    impl Rig {
+        fn new() -> Self {
+            let sim = Sim::default();
+            let (journal, _) = Journal::open_on(sim.clone(), Path::new(PATH)).unwrap();
+            let mut builder = Builder::new_current_thread();
+            let runtime = builder.max_blocking_threads(1).build().unwrap();
+            let entered = runtime.enter();
+            let committer = Committer::start(journal);
+            drop(entered);
+            Self {
+                sim,
+                committer,
+                runtime,
+            }
+        }
+
+        /// Keeps the only thread that writes until the answer is dropped.
+        fn hold(&self) -> mpsc::Sender<()> {
+            let (release, held) = mpsc::channel();
+            self.runtime.spawn_blocking(move || held.recv());
+            release
+        }
+
+        fn commit(&self, text: &'static str) -> Answer {
+            Answer(self.committer.commit(batch(text)))
+        }
+
+        fn rewrite(&self, text: &'static str) -> Answer {
+            Answer(self.committer.rewrite(batch(text)))
+        }
+
+        /// What the disk holds once the committer and its threads are gone, after a power cut.
+        fn found(self) -> String {
+            drop(self.committer);
+            drop(self.runtime);
+            self.sim.heal();
+            self.sim.cut_power(&mut |_| 0);
+            let (_, opened) = Journal::open_on(self.sim, Path::new(PATH)).unwrap();
+            opened.records.iter().map(|r| r[0] as char).collect()
+        }
+    }
+
+    struct Answer(oneshot::Receiver<Committed>);
+
+    impl Answer {
+        fn wait(self) -> Committed {
+            self.0.blocking_recv().unwrap()
+        }
+
+        fn now(&mut self) -> Committed {
+            self.0.try_recv().unwrap()
+        }
     }
 
     fn batch(text: &'static str) -> Vec<Bytes> {
@@ -328,134 +397,141 @@ mod tests {
         text.chars().map(own).collect()
     }
 
-    /// What the disk holds once the committer is gone, after a power cut.
-    async fn found(sim: Sim, committer: Committer) -> String {
-        let last = committer.commit(Vec::new());
-        drop(committer);
-        let _ = last.await;
-        sim.heal();
-        sim.cut_power(&mut |_| 0);
-        let (_, opened) = Journal::open_on(sim, Path::new(PATH)).unwrap();
-        opened.records.iter().map(|r| r[0] as char).collect()
-    }
-
-    #[tokio::test]
-    async fn batches_that_wait_share_one_sync_and_keep_their_order() {
-        let (sim, committer) = start();
-        let answers = [batch("a"), batch("bc"), batch("d")].map(|b| committer.commit(b));
-        let mut commits = Vec::new();
-        for answer in answers {
-            commits.push(answer.await.unwrap().unwrap());
-        }
+    #[test]
+    fn batches_that_wait_share_one_sync_and_keep_their_order() {
+        let rig = Rig::new();
+        let held = rig.hold();
+        let answers = ["a", "bc", "d"].map(|text| rig.commit(text));
+        drop(held);
+        let commits = answers.map(|answer| answer.wait().unwrap());
         assert_eq!(commits, [commits[0]; 3]);
         assert_eq!(commits[0].bytes, 4 * 9);
-        let alone = committer.commit(batch("e")).await.unwrap().unwrap();
+        let alone = rig.commit("e").wait().unwrap();
         assert_eq!(alone.bytes, 9);
-        assert_eq!(found(sim, committer).await, "abcde");
+        assert_eq!(rig.found(), "abcde");
     }
 
-    #[tokio::test]
-    async fn a_rewrite_keeps_its_place_among_the_batches() {
-        let (sim, committer) = start();
-        let first = committer.commit(batch("a"));
-        let rewrite = committer.rewrite(batch("S"));
-        let second = committer.commit(batch("b"));
-        for answer in [first, rewrite, second] {
-            answer.await.unwrap().unwrap();
+    #[test]
+    fn a_rewrite_keeps_its_place_among_the_batches() {
+        let rig = Rig::new();
+        let held = rig.hold();
+        let answers = [rig.commit("a"), rig.rewrite("S"), rig.commit("b")];
+        drop(held);
+        for answer in answers {
+            answer.wait().unwrap();
         }
-        assert_eq!(found(sim, committer).await, "Sb");
+        assert_eq!(rig.found(), "Sb");
     }
 
-    #[tokio::test]
-    async fn nothing_built_on_a_failed_batch_becomes_durable() {
-        let (sim, committer) = start();
-        committer.commit(batch("a")).await.unwrap().unwrap();
-        sim.fail(0, 1, ErrorKind::StorageFull);
-        let failed = committer.commit(batch("b"));
+    #[test]
+    fn nothing_built_on_a_failed_batch_becomes_durable() {
+        let rig = Rig::new();
+        rig.commit("a").wait().unwrap();
+        rig.sim.fail(0, 1, ErrorKind::StorageFull);
+        let held = rig.hold();
         // Each in a group of its own, and the disk has room again.
-        let rewrite = committer.rewrite(batch("S"));
-        let behind = committer.commit(batch("c"));
-        for answer in [failed, rewrite, behind] {
-            let error = answer.await.unwrap().unwrap_err();
+        let answers = [rig.commit("b"), rig.rewrite("S"), rig.commit("c")];
+        drop(held);
+        for answer in answers {
+            let error = answer.wait().unwrap_err();
             assert_eq!(error.kind, ErrorKind::StorageFull);
             assert!(matches!(Error::from(error), Error::DiskFull));
         }
-        let later = committer.commit(batch("d")).await.unwrap();
+        let later = rig.commit("d").wait();
         assert_eq!(later.unwrap_err().kind, ErrorKind::StorageFull);
-        assert!(committer.trouble().is_some());
-        committer.proceed();
-        committer.commit(batch("e")).await.unwrap().unwrap();
-        assert_eq!(committer.trouble(), None);
-        assert_eq!(found(sim, committer).await, "ae");
+        assert!(rig.committer.trouble().is_some());
+        rig.committer.proceed();
+        rig.commit("e").wait().unwrap();
+        assert_eq!(rig.committer.trouble(), None);
+        assert_eq!(rig.found(), "ae");
     }
 
-    #[tokio::test]
-    async fn a_failed_rewrite_halts_nothing() {
-        let (sim, committer) = start();
-        committer.commit(batch("a")).await.unwrap().unwrap();
-        sim.fail(0, 1, ErrorKind::StorageFull);
-        let rewrite = committer.rewrite(batch("S"));
-        let next = committer.commit(batch("b"));
-        assert!(rewrite.await.unwrap().is_err());
-        next.await.unwrap().unwrap();
-        assert_eq!(found(sim, committer).await, "ab");
+    #[test]
+    fn a_failed_rewrite_halts_nothing() {
+        let rig = Rig::new();
+        rig.commit("a").wait().unwrap();
+        rig.sim.fail(0, 1, ErrorKind::StorageFull);
+        let held = rig.hold();
+        let (rewrite, next) = (rig.rewrite("S"), rig.commit("b"));
+        drop(held);
+        assert!(rewrite.wait().is_err());
+        next.wait().unwrap();
+        assert_eq!(rig.found(), "ab");
     }
 
-    #[tokio::test]
-    async fn a_full_queue_refuses_and_lets_nothing_slip_in_behind() {
-        let (sim, committer) = start();
-        let taken: Vec<_> = (0..MAX_WAITING)
-            .map(|_| committer.commit(batch("a")))
-            .collect();
-        let mut refused = committer.commit(batch("x"));
-        let error = refused.try_recv().unwrap().unwrap_err();
+    #[test]
+    fn a_full_queue_refuses_and_lets_nothing_slip_in_behind() {
+        let rig = Rig::new();
+        let held = rig.hold();
+        let taken: Vec<_> = (0..MAX_WAITING).map(|_| rig.commit("a")).collect();
+        let error = rig.commit("x").now().unwrap_err();
         assert_eq!(error.kind, ErrorKind::WouldBlock);
+        drop(held);
         for answer in taken {
-            answer.await.unwrap().unwrap();
+            answer.wait().unwrap();
         }
-        let behind = committer.commit(batch("y")).await.unwrap();
+        let behind = rig.commit("y").wait();
         assert_eq!(behind.unwrap_err(), error);
-        committer.proceed();
+        rig.committer.proceed();
         let half = Bytes::from(vec![b'h'; MAX_WAITING_BYTES / 2 + 1]);
-        let mut large = [(); 2].map(|()| committer.commit(vec![half.clone()]));
-        assert!(large[1].try_recv().unwrap().is_err());
-        assert!((&mut large[0]).await.unwrap().is_ok());
-        committer.proceed();
+        let held = rig.hold();
+        let large = [(); 2].map(|()| rig.committer.commit(vec![half.clone()]));
+        let [first, mut second] = large.map(Answer);
+        assert!(second.now().is_err());
+        drop(held);
+        assert!(first.wait().is_ok());
+        rig.committer.proceed();
         let huge = Bytes::from(vec![0; MAX_RECORD_BYTES + 1]);
-        let error = committer.commit(vec![huge]).await.unwrap().unwrap_err();
+        let error = Answer(rig.committer.commit(vec![huge])).now().unwrap_err();
         assert_eq!(error.kind, ErrorKind::InvalidInput);
-        committer.proceed();
-        let all = found(sim, committer).await;
-        assert_eq!(all, "a".repeat(MAX_WAITING) + "h");
+        rig.committer.proceed();
+        assert_eq!(rig.found(), "a".repeat(MAX_WAITING) + "h");
     }
 
-    #[tokio::test]
-    async fn what_waits_when_the_last_handle_goes_is_written() {
-        let (sim, committer) = start();
-        let other = committer.clone();
-        drop(committer);
+    #[test]
+    fn what_waits_when_the_last_handle_goes_is_written() {
+        let rig = Rig::new();
+        let held = rig.hold();
+        let waiting = rig.commit("y");
+        let other = rig.committer.clone();
         // From any thread.
         let answer = std::thread::spawn(move || other.commit(batch("z")));
-        let answer = answer.join().unwrap();
-        answer.await.unwrap().unwrap();
+        let answer = Answer(answer.join().unwrap());
+        let Rig {
+            sim,
+            committer,
+            runtime,
+        } = rig;
+        drop(committer);
+        drop(held);
+        waiting.wait().unwrap();
+        answer.wait().unwrap();
+        drop(runtime);
         sim.cut_power(&mut |_| 0);
         let (_, opened) = Journal::open_on(sim, Path::new(PATH)).unwrap();
-        assert_eq!(opened.records, batch("z"));
+        assert_eq!(opened.records, batch("yz"));
     }
 
     #[test]
     fn nobody_waits_for_a_committer_whose_runtime_is_gone() {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .build()
-            .unwrap();
-        let (_, committer) = runtime.block_on(async { start() });
-        let waiting = committer.commit(batch("a"));
-        drop(runtime);
-        let later = committer.commit(batch("b"));
-        for answer in [waiting, later] {
-            let error = answer.blocking_recv().unwrap().unwrap_err();
-            assert_eq!(error.kind, ErrorKind::BrokenPipe);
+        let rig = Rig::new();
+        rig.runtime.shutdown_background();
+        for text in ["a", "b"] {
+            let answer = Answer(rig.committer.commit(batch(text)));
+            assert_eq!(answer.wait().unwrap_err().kind, ErrorKind::BrokenPipe);
         }
-        assert!(committer.trouble().is_some());
+        assert!(rig.committer.trouble().is_some());
+    }
+
+    #[test]
+    fn nobody_waits_for_a_committer_whose_disk_panics() {
+        let runtime = Builder::new_current_thread().build().unwrap();
+        let entered = runtime.enter();
+        let committer = Committer::with(Box::new(|_, _| unreachable!("a broken disk")));
+        drop(entered);
+        let answer = committer.commit(batch("a"));
+        assert!(answer.blocking_recv().is_err());
+        let later = Answer(committer.commit(batch("b")));
+        assert_eq!(later.wait().unwrap_err().kind, ErrorKind::BrokenPipe);
     }
 }
