@@ -173,7 +173,7 @@ impl Server {
             metrics: metrics.clone().into_inner(),
             removed: {
                 let policy = policy.clone();
-                Arc::new(move |conns| policy.close_further(conns))
+                Arc::new(move |proof| policy.close_removed(proof))
             },
         };
         let known = directory.clone();

@@ -505,7 +505,8 @@ async fn sit_down(
         })?;
         let role = hello.role.unwrap_or(proven.role).min(proven.role);
         let hello = Box::new(hello);
-        Ok((table.room, Guest::Member { role, hello }))
+        let proof = verdict.basis;
+        Ok((table.room, Guest::Member { role, proof, hello }))
     };
     match found.await {
         Ok((room, guest)) => {

@@ -86,31 +86,16 @@ impl Seats {
         ended
     }
 
+    /// The sockets with such a proof.
+    pub fn with(&self, is_such: impl Fn(&Basis) -> bool) -> Vec<Line> {
+        let taken = self.lock();
+        let such = taken.seats.values().filter(|(basis, _)| is_such(basis));
+        such.map(|(_, line)| *line).collect()
+    }
+
     /// Whether a proof may have run out by itself since [`Seats::without`] was asked.
     pub fn is_due(&self, now: u64) -> bool {
         self.lock().due.is_some_and(|due| due <= now)
-    }
-
-    /// The sockets that are of the same holders as these connections, without these.
-    pub fn further<H: PartialEq>(
-        &self,
-        conns: &[u64],
-        holder: impl Fn(&Basis) -> Option<H>,
-    ) -> Vec<Line> {
-        let taken = self.lock();
-        let (these, others): (Vec<_>, Vec<_>) =
-            (taken.seats.values()).partition(|(_, line)| conns.contains(&line.conn));
-        let holders: Vec<_> = these
-            .iter()
-            .filter_map(|(basis, _)| holder(basis))
-            .collect();
-        if holders.is_empty() {
-            return Vec::new();
-        }
-        let further = others
-            .into_iter()
-            .filter(|(basis, _)| holder(basis).is_some_and(|holder| holders.contains(&holder)));
-        further.map(|(_, line)| line).collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, Taken> {
@@ -170,21 +155,6 @@ mod tests {
     }
 
     #[test]
-    fn further_sockets_are_those_of_the_same_holder() {
-        let seats = Arc::new(Seats::default());
-        let line = |conn| Line { worker: 0, conn };
-        let _kept: Vec<_> = [(1, 1), (1, 2), (2, 3), (1, 4)]
-            .map(|(generation, conn)| seats.take(joined(generation), line(conn)))
-            .into();
-        let holder = |basis: &Basis| basis.joined.map(|grant| grant.member);
-        let mut further = seats.further(&[1, 4], holder);
-        further.sort_by_key(|line| line.conn);
-        assert_eq!(further, [line(2)]);
-        assert_eq!(seats.further(&[3, 7], holder), []);
-        assert_eq!(seats.further(&[1], |_| None::<u8>), []);
-    }
-
-    #[test]
     fn those_are_found_whose_proof_has_ended_while_they_are_there() {
         let seats = Arc::new(Seats::default());
         let line = |conn| Line { worker: 1, conn };
@@ -200,6 +170,7 @@ mod tests {
         let _gm = seats.take(gm, line(12));
         let ended = || seats.without(|basis| *basis != joined(1));
         assert_eq!(ended(), [line(10)]);
+        assert_eq!(seats.with(|basis| *basis == joined(2)), [line(11)]);
         assert_eq!(seats.without(|_| true), []);
         drop(old);
         assert_eq!(ended(), []);

@@ -262,20 +262,32 @@ fn who_is_removed_is_removed_on_all_sockets_of_that_joining() {
         join(&server, &code, "player"),
     );
     let hello = || json!({"type": "hello", "proto": 1, "table": "main", "name": "x"});
-    for by_rest in [true, false] {
+    for (by_rest, sleeps) in [(true, false), (false, false), (false, true)] {
+        let mut of_gm = open(&server, &gm);
+        let mut chief = Member::join_as(&server, &[("cookie", gm.as_str())], hello());
         let mut further = open(&server, &phone);
         let mut others = open(&server, &other);
-        let mut removed = Member::join_as(&server, &[("cookie", phone.as_str())], hello());
-        let mut of_gm = open(&server, &gm);
+        let removed = Member::join_as(&server, &[("cookie", phone.as_str())], hello());
+        let id = removed.id().to_owned();
+        let mut awake = Some(removed);
+        if sleeps {
+            awake = None;
+            while chief.until_type("member_left")["member"]["id"] != id {}
+        }
         if by_rest {
-            let path = format!("/tables/main/members/{}", removed.id());
-            send(&server, &gm, "DELETE", &path);
+            send(
+                &server,
+                &gm,
+                "DELETE",
+                &format!("/tables/main/members/{id}"),
+            );
         } else {
-            let mut gm = Member::join_as(&server, &[("cookie", gm.as_str())], hello());
-            let ack = gm.ask(json!({"type": "kick", "id": new_id(), "member": removed.id()}));
+            let ack = chief.ask(json!({"type": "kick", "id": new_id(), "member": id}));
             assert_eq!(ack["type"], "ack");
         }
-        assert_eq!(removed.closed().0, REMOVED);
+        if let Some(mut removed) = awake {
+            assert_eq!(removed.closed().0, REMOVED);
+        }
         for socket in [&mut further.page, &mut further.member, &mut further.silent] {
             assert_eq!(socket.close_code(), REMOVED);
         }

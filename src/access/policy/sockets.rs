@@ -65,14 +65,17 @@ impl Policy {
         }
     }
 
-    /// Ends what whoever has been removed has besides these connections: all sockets that were opened
-    /// with the same joining, or where there was none, with the same sign-in of a player's account.
-    pub fn close_further(&self, removed: &[u64]) {
-        let lines = self.seats.further(removed, |basis| self.holder(basis));
+    /// Ends what somebody has open who has been removed and came with `proof`: all sockets that were
+    /// opened with the same joining, or where there was none, with the same sign-in of a player's account.
+    pub fn close_removed(&self, proof: &Basis) {
+        let Some(holder) = self.holder(proof) else {
+            return;
+        };
+        let lines = (self.seats).with(|basis| self.holder(basis) == Some(holder));
         if !lines.is_empty() {
             tracing::info!(
                 sockets = lines.len(),
-                "further sockets of a removed member are closed"
+                "all sockets of a removed member are closed"
             );
             (self.hang_up)(lines, Farewell::Removed);
         }

@@ -39,7 +39,7 @@ use self::record::{Receipt, Record, Side};
 use self::view::Watcher;
 use self::wire::{ClientMessage, Wish};
 use super::spelltable::{self, ViewerState};
-use crate::access::Role;
+use crate::access::{Basis, Role};
 use crate::config::Echo;
 use crate::json::JsonText;
 use crate::live::{CloseCode, ConnId, Frame, Groups, Lane, Now, Outgoing, Rules, To};
@@ -81,12 +81,12 @@ pub struct Settings {
     pub has_file: bool,
     /// Counts resumes.
     pub metrics: Arc<Metrics>,
-    /// Hears of the connections of a member that was removed: whoever that is may have others.
+    /// Hears with what a member came that was removed: whoever that is may have further sockets.
     pub removed: Arc<Removed>,
 }
 
-/// Takes the numbers of connections.
-pub type Removed = dyn Fn(&[u64]) + Send + Sync;
+/// Takes a proof.
+pub type Removed = dyn Fn(&Basis) + Send + Sync;
 
 /// Who comes, and by which dialect.
 pub enum Guest {
@@ -99,6 +99,8 @@ pub enum Guest {
     Member {
         /// What it may do: the lower of what it asked for and what it could prove.
         role: Role,
+        /// What it proved that by.
+        proof: Basis,
         /// What it said.
         hello: Box<Hello>,
     },
@@ -598,7 +600,7 @@ impl Rules for TableRules {
                 );
                 self.join_page(conn, role, out);
             }
-            Guest::Member { role, hello } => {
+            Guest::Member { role, proof, hello } => {
                 let kind = SeatKind::Member;
                 self.seats.insert(
                     conn,
@@ -609,6 +611,9 @@ impl Rules for TableRules {
                     },
                 );
                 self.join_member(conn, role, *hello, now, out);
+                if let Some(person) = self.people.of_mut(conn) {
+                    person.proof = proof;
+                }
             }
         }
     }

@@ -3,7 +3,7 @@
 use super::document::Epoch;
 use super::view::View;
 use super::wire::role_word;
-use crate::access::Role;
+use crate::access::{Basis, Role};
 use crate::live::{ConnId, Now};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -41,6 +41,9 @@ pub struct Person {
     /// Which view of which epoch it saw last.
     #[serde(skip)]
     pub saw: Option<(Epoch, View)>,
+    /// What it proved its role by when it came last.
+    #[serde(skip)]
+    pub proof: Basis,
     #[serde(skip)]
     conns: Vec<ConnId>,
 }
@@ -165,6 +168,7 @@ impl People {
                 seen_ms: now.unix_ms,
                 device: Value::Null,
                 saw: None,
+                proof: Basis::default(),
                 conns: Vec::new(),
             });
         }

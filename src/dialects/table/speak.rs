@@ -193,9 +193,8 @@ impl TableRules {
                     .close_view(View::of(seat.role), Watcher::Member, now);
             }
         }
+        (self.settings.removed)(&person.proof);
         if person.is_present() {
-            let conns: Vec<_> = person.conns().iter().map(|conn| conn.0).collect();
-            (self.settings.removed)(&conns);
             let member = person.to_json(&self.durable_side().assigned);
             self.tell_member("member_left", member, None, out);
         }

@@ -4,7 +4,7 @@ use super::super::{
     DISPLAYS, Guest, Message, PLAYERS, READERS, Request, Settings, TableRules, Wire, parse_hello,
     recover,
 };
-use crate::access::Role;
+use crate::access::{Basis, Role};
 use crate::config::Echo;
 use crate::dialects::spelltable;
 use crate::json::JsonText;
@@ -444,7 +444,11 @@ impl World {
         let hello = parse_hello(hello.to_string().into()).unwrap();
         let role = hello.role.unwrap_or(role).min(role);
         let hello = Box::new(hello);
-        self.admit(Guest::Member { role, hello })
+        self.admit(Guest::Member {
+            role,
+            proof: Basis::default(),
+            hello,
+        })
     }
 
     pub fn page(&mut self, role: Role) -> ConnId {
