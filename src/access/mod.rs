@@ -20,6 +20,7 @@
 
 mod account;
 mod attempts;
+mod checkers;
 mod cookie;
 mod keys;
 mod machine;

@@ -1,11 +1,11 @@
 //! Passwords of accounts and rooms: kept as argon2id, checked a few at a time behind everything else.
 
+use super::checkers::{Checkers, Memory};
 use crate::error::Error;
 use argon2::password_hash::PasswordHasher;
 use argon2::{Algorithm, Argon2, Block, Params, PasswordHash, Version};
-use std::collections::VecDeque;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use subtle::ConstantTimeEq;
 use tokio::sync::oneshot;
@@ -15,9 +15,6 @@ const MEMORY_KIB: u32 = 19_456;
 const ROUNDS: u32 = 2;
 /// Most checks at the same time; on small machines fewer, so that half of the cores stay free.
 const AT_ONCE: usize = 2;
-/// How much less than the rest of the server a check counts with the system's scheduler.
-#[cfg(target_os = "linux")]
-const NICENESS: i32 = 19;
 
 /// The hash of nobody's password. Checked where there is no other to check, so that a name that nobody
 /// has takes as long as one that somebody has.
@@ -53,16 +50,8 @@ impl Passwords {
     }
 
     fn with(at_once: usize, queue: usize) -> Self {
-        let checkers = Checkers {
-            at_once,
-            desk: Mutex::new(Desk {
-                lanes: vec![VecDeque::new()],
-                turn: 0,
-                threads: 0,
-            }),
-        };
         Self {
-            checkers: Arc::new(checkers),
+            checkers: Arc::new(Checkers::new(at_once)),
             lane: 0,
             under_way: Arc::default(),
             queue,
@@ -113,110 +102,6 @@ impl Passwords {
     }
 }
 
-/// What a check fills: kept from one to the next, as taking 19 MiB from the system and giving them back
-/// each time holds up the threads that serve the table.
-type Memory = Vec<Block>;
-type Job = Box<dyn FnOnce(&mut Memory) + Send>;
-
-/// Threads of their own, because only a thread as a whole can stand behind the others. They are there
-/// as long as there is something to check.
-struct Checkers {
-    at_once: usize,
-    desk: Mutex<Desk>,
-}
-
-struct Desk {
-    /// What waits, a lane for each queue.
-    lanes: Vec<VecDeque<Job>>,
-    /// The lane that is looked at next.
-    turn: usize,
-    threads: usize,
-}
-
-impl Desk {
-    fn next(&mut self) -> Option<Job> {
-        let count = self.lanes.len();
-        let job = (0..count).find_map(|nth| {
-            let lane = (self.turn + nth) % count;
-            Some((lane, self.lanes.get_mut(lane)?.pop_front()?))
-        });
-        let (lane, job) = job?;
-        self.turn = lane + 1;
-        Some(job)
-    }
-
-    /// One thread less. With none left, who waits hears that the server is busy.
-    fn leave(&mut self) {
-        self.threads -= 1;
-        if self.threads == 0 {
-            self.lanes.iter_mut().for_each(VecDeque::clear);
-        }
-    }
-}
-
-impl Checkers {
-    fn another_lane(&self) -> usize {
-        let mut desk = self.desk();
-        desk.lanes.push(VecDeque::new());
-        desk.lanes.len() - 1
-    }
-
-    fn take_on(self: &Arc<Self>, lane: usize, job: Job) {
-        let is_manned = {
-            let mut desk = self.desk();
-            if let Some(lane) = desk.lanes.get_mut(lane) {
-                lane.push_back(job);
-            }
-            let is_manned = desk.threads >= self.at_once;
-            desk.threads += usize::from(!is_manned);
-            is_manned
-        };
-        if is_manned {
-            return;
-        }
-        let checkers = self.clone();
-        let started = thread::Builder::new()
-            .name("password".into())
-            .spawn(move || checkers.work());
-        if started.is_err() {
-            self.desk().leave();
-        }
-    }
-
-    fn work(&self) {
-        let _working = Working(self);
-        stand_behind();
-        let mut memory = Memory::new();
-        while let Some(job) = self.next() {
-            job(&mut memory);
-        }
-    }
-
-    fn next(&self) -> Option<Job> {
-        let mut desk = self.desk();
-        let job = desk.next();
-        if job.is_none() {
-            desk.leave();
-        }
-        job
-    }
-
-    fn desk(&self) -> MutexGuard<'_, Desk> {
-        self.desk.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// A thread that fails is no longer there.
-struct Working<'a>(&'a Checkers);
-
-impl Drop for Working<'_> {
-    fn drop(&mut self) {
-        if thread::panicking() {
-            self.0.desk().leave();
-        }
-    }
-}
-
 fn is_right_now(password: &str, kept: &str, memory: &mut Memory) -> Option<bool> {
     let kept = PasswordHash::new(kept).ok()?;
     let (salt, right) = (kept.salt?, kept.hash?);
@@ -241,11 +126,6 @@ pub fn hash_now(password: &str) -> Option<String> {
     Some(hash.to_string())
 }
 
-fn stand_behind() {
-    #[cfg(target_os = "linux")]
-    let _ = rustix::process::nice(NICENESS);
-}
-
 fn argon2() -> Option<Argon2<'static>> {
     let params = Params::new(MEMORY_KIB, ROUNDS, 1, None).ok()?;
     Some(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
@@ -257,7 +137,7 @@ struct Place(Arc<AtomicUsize>);
 impl Place {
     fn take(of: &Passwords) -> Result<Self, Busy> {
         let place = Self(of.under_way.clone());
-        if place.0.fetch_add(1, Ordering::Relaxed) >= of.queue + of.checkers.at_once {
+        if place.0.fetch_add(1, Ordering::Relaxed) >= of.queue + of.checkers.at_once() {
             return Err(Busy);
         }
         Ok(place)
@@ -333,25 +213,6 @@ mod tests {
         let outcomes = join_all(asked.drain(..)).await;
         let busy = |outcome: &&Result<String, Busy>| **outcome == Err(Busy);
         assert_eq!(outcomes.iter().filter(busy).count(), 1);
-    }
-
-    #[test]
-    fn queues_are_served_in_turn() {
-        let order = Arc::new(Mutex::new(Vec::new()));
-        let mut desk = Desk {
-            lanes: vec![VecDeque::new(), VecDeque::new()],
-            turn: 0,
-            threads: 1,
-        };
-        for (lane, name) in [(0, "a1"), (0, "a2"), (0, "a3"), (1, "b1")] {
-            let order = order.clone();
-            let job: Job = Box::new(move |_| order.lock().unwrap().push(name));
-            desk.lanes[lane].push_back(job);
-        }
-        while let Some(job) = desk.next() {
-            job(&mut Memory::new());
-        }
-        assert_eq!(*order.lock().unwrap(), ["a1", "b1", "a2", "a3"]);
     }
 
     #[tokio::test]

@@ -1,21 +1,15 @@
 //! Making writes durable: one commit under way at a time, the rest waits and goes together.
 
+use super::TableRules;
 use super::ask::Put;
-use super::document::{Stale, ViewChange, mark_of};
-use super::record::{Line, Receipt, Record, Snapshot};
+use super::record::{Line, Receipt, Record};
 use super::view::View;
-use super::wire::{self, ChangeAck, ChangeRequest, ClientMessage, Refusal, Wish};
-use super::{DISPLAYS, GMS, PLAYERS, READERS, TableRules, WRITERS};
+use super::wire::{self, ClientMessage, Refusal, Wish};
 use crate::access::Role;
-use crate::dialects::spelltable;
 use crate::json::JsonText;
-use crate::live::{ConnId, Delivery, Frame, Groups, Journaling, Lane, Now, Outgoing, To};
-use crate::model::diff;
-use crate::model::edit::{Edit, Path, Step, apply, value_at};
+use crate::live::{ConnId, Delivery, Frame, Journaling, Lane, Now, Outgoing, To};
+use crate::model::edit::Edit;
 use bytes::Bytes;
-use serde_json::json;
-use sha2::{Digest, Sha256};
-use std::collections::VecDeque;
 use std::sync::Arc;
 use tokio::sync::oneshot;
 
@@ -26,13 +20,6 @@ const WAITING_BYTES: usize = 64 << 20;
 /// next. Every change is compared with all in front of it.
 const TOGETHER: usize = 1024;
 const TOGETHER_BYTES: usize = 64 << 20;
-/// A journal is begun anew when it is larger than this and than four snapshots.
-const JOURNAL_BYTES: usize = 4 << 20;
-/// Small records that are kept for a disk that takes nothing. Beyond that the journal is begun anew,
-/// with a snapshot in which all of it stands.
-const REMEMBERED: usize = 4096;
-/// Hashes of files that are remembered as our own.
-const FILES: usize = 8;
 
 /// A write that waits for its turn.
 pub(super) enum Waiting {
@@ -166,77 +153,6 @@ pub(super) enum Flight {
     Closing,
 }
 
-/// What of the table is on disk.
-pub(super) struct DiskState {
-    /// The newest scene in the journal.
-    journaled: u64,
-    /// The scene in its own file.
-    filed: Option<u64>,
-    /// Small records that go with the next commit.
-    remembered: Vec<Bytes>,
-    /// Those that did not become durable, older than the ones above.
-    failed: Vec<Bytes>,
-    /// There were more than are kept.
-    forgot: bool,
-    /// Hashes of the files that are ours.
-    files: VecDeque<String>,
-    /// Bytes in the journal since it was begun.
-    bytes: usize,
-    /// The journal must be begun anew before anything else.
-    fresh: bool,
-    restarting: bool,
-    saving: bool,
-    /// Commits that failed in a row, for the log.
-    failures: u32,
-    /// Told when everything is on disk.
-    savers: Vec<oneshot::Sender<bool>>,
-    closing: bool,
-    /// The last record is written: nothing may follow.
-    closed: bool,
-    /// Up to where numbers are reserved while the commit that is put together may fail.
-    reserved_before: Option<u64>,
-}
-
-impl DiskState {
-    /// `fresh`: there is no journal yet, or none that can be gone on with.
-    /// `head` is the scene in the journal, and, when `filed`, in its own file.
-    pub fn new(files: Vec<String>, fresh: bool, head: u64, filed: bool) -> Self {
-        Self {
-            journaled: head,
-            filed: filed.then_some(head),
-            remembered: Vec::new(),
-            failed: Vec::new(),
-            forgot: false,
-            files: files.into(),
-            bytes: 0,
-            fresh,
-            restarting: false,
-            saving: false,
-            failures: 0,
-            savers: Vec::new(),
-            closing: false,
-            closed: false,
-            reserved_before: None,
-        }
-    }
-
-    /// Keeps a small record for the next commit.
-    pub fn remember(&mut self, record: Bytes) {
-        if self.remembered.len() + self.failed.len() < REMEMBERED {
-            self.remembered.push(record);
-        } else {
-            self.forgot = true;
-        }
-    }
-
-    /// Takes the small records, oldest first.
-    fn take_remembered(&mut self) -> Vec<Bytes> {
-        let mut records = std::mem::take(&mut self.failed);
-        records.append(&mut self.remembered);
-        records
-    }
-}
-
 impl TableRules {
     /// Takes a write: at once, or when the commit that is under way has ended.
     pub(super) fn submit(&mut self, write: Waiting, now: Now, out: &mut Outgoing) {
@@ -347,165 +263,6 @@ impl TableRules {
         }
     }
 
-    fn write_change(
-        &mut self,
-        conn: ConnId,
-        request: ChangeRequest,
-        now: Now,
-    ) -> Result<(), Refusal> {
-        let role = self.role_of(conn);
-        self.authorise(conn, role, &request)?;
-        let ChangeRequest {
-            id,
-            base,
-            epoch,
-            force,
-            body,
-        } = request;
-        if epoch.is_some_and(|epoch| epoch != self.doc.epoch()) {
-            let message = "the scene has been replaced since; look at it again";
-            return Err(self.conflict_at(role, None, message));
-        }
-        let force = force && role == Role::Gm;
-        if !self.doc.knows(base) {
-            // Not even by force: it may be a repeat of something that is long done.
-            return Err(self.stale(role, Stale::Unknown));
-        }
-        let newest = base == self.doc.head() && !self.doc.has_waiting_steps();
-        let is_whole = matches!(body, Wish::Scene(_));
-        let (edits, scene, rebased, sent) = match body {
-            Wish::Edits(edits) => {
-                let rebased = self.check(base, &edits, force, role)?;
-                let scene = self.apply(&edits, role)?;
-                let edits: Arc<[Edit]> = edits.into();
-                (Some(edits.clone()), scene, rebased, Some(edits))
-            }
-            // Insisting helps against what others did, not against another past.
-            Wish::Scene(scene) if newest || force && self.doc.since(base).is_ok() => {
-                (None, scene, false, None)
-            }
-            Wish::Scene(scene) => {
-                let old = self.doc.scene_at(base);
-                let old = old.ok_or_else(|| self.stale(role, Stale::Unknown))?;
-                let edits = diff(&old, &scene);
-                let rebased = self.check(base, &edits, force, role)?;
-                let scene = self.apply(&edits, role)?;
-                (Some(edits.into()), scene, rebased, None)
-            }
-        };
-        if scene.as_str().len() as u64 > self.settings.frame_bytes {
-            let message = format!(
-                "the scene would be larger than {} bytes",
-                self.settings.frame_bytes
-            );
-            return Err(Refusal::new("too_large", message));
-        }
-        let present = self.doc.tip().1;
-        if is_whole && self.doc.is_shown() && mark_of(present) != mark_of(&scene) {
-            // Another scene is loaded: the one that goes may have been saved nowhere.
-            let replaced = present.clone();
-            self.keep_aside("replaced", replaced, now);
-        }
-        let by = self.id_of(conn);
-        let settling = Settling {
-            by,
-            sender: Some(conn),
-            id: Some(id),
-            rebased,
-            sent,
-            ..Settling::default()
-        };
-        self.add_step(scene, edits, Some(conn), settling, now);
-        Ok(())
-    }
-
-    /// Players change where their own entries stand and their initiative, nothing else.
-    pub(super) fn authorise(
-        &self,
-        conn: ConnId,
-        role: Role,
-        request: &ChangeRequest,
-    ) -> Result<(), Refusal> {
-        let own = |edit: &Edit| {
-            let [Step::Key(list), Step::Select(entry), Step::Key(member), ..] = edit.path().steps()
-            else {
-                return false;
-            };
-            let mine = entry.value.as_str().is_some_and(|entry| {
-                let assigned = self.side.assigned.get(entry);
-                assigned.is_some_and(|member| *member == self.id_of(conn))
-            });
-            let setting = matches!(edit, Edit::Set { .. } | Edit::Delete { .. });
-            list == "initiativeOrder"
-                && mine
-                && setting
-                && entry.member == "id"
-                && matches!(member.as_str(), "mapPosition" | "initiative")
-        };
-        let allowed = match (role, &request.body) {
-            (Role::Gm, _) => true,
-            (Role::Player, Wish::Edits(edits)) => edits.iter().all(own),
-            (Role::Player | Role::Display, _) => false,
-        };
-        allowed.then_some(()).ok_or_else(|| {
-            let message = "only the GM may change this; a player moves what is assigned to them";
-            Refusal::new("forbidden", message)
-        })
-    }
-
-    fn check(
-        &mut self,
-        base: u64,
-        edits: &[Edit],
-        force: bool,
-        role: Role,
-    ) -> Result<bool, Refusal> {
-        match self.doc.check(base, edits) {
-            Ok(rebased) => Ok(rebased),
-            Err(Stale::Conflict(_)) if force => Ok(true),
-            Err(stale) => Err(self.stale(role, stale)),
-        }
-    }
-
-    fn stale(&mut self, role: Role, stale: Stale) -> Refusal {
-        match stale {
-            Stale::Unknown => {
-                let message = "it was made on a scene that is too old; look at it again";
-                self.conflict_at(role, None, message)
-            }
-            Stale::Counted => {
-                let message = "a place named by counting only fits the newest scene";
-                self.conflict_at(role, None, message)
-            }
-            Stale::Conflict(place) => {
-                let message = "somebody else has changed the same place";
-                self.conflict_at(role, Some(&place), message)
-            }
-        }
-    }
-
-    fn apply(&mut self, edits: &[Edit], role: Role) -> Result<JsonText, Refusal> {
-        let applied = apply(self.doc.tip().1, edits);
-        applied.map_err(|refused| {
-            let message = refused.to_string();
-            match refused.reason.code() {
-                "no_match" | "exists" => self.conflict_at(role, Some(&refused.path), &message),
-                _ => Refusal::new("invalid", message),
-            }
-        })
-    }
-
-    /// A conflict, with the head and what stands at `place` as `role` sees it.
-    fn conflict_at(&mut self, role: Role, place: Option<&Path>, message: &str) -> Refusal {
-        let seen = self.doc.seen_by(View::of(role));
-        let current = place.and_then(|place| value_at(&seen, place));
-        let current = current.map_or_else(|| "null".to_owned(), |node| node.raw().to_owned());
-        Refusal {
-            current: Some((self.doc.head(), current)),
-            ..Refusal::new("conflict", message)
-        }
-    }
-
     /// Adds a step to the commit that is being put together. Returns its number.
     pub(super) fn add_step(
         &mut self,
@@ -539,7 +296,7 @@ impl TableRules {
     }
 
     /// The number before the next change in the view of a connection.
-    fn prev_of(&mut self, conn: Option<ConnId>) -> u64 {
+    pub(super) fn prev_of(&mut self, conn: Option<ConnId>) -> u64 {
         let role = conn.map_or(Role::Gm, |conn| self.role_of(conn));
         let head = self.doc.head();
         self.doc.view(View::of(role)).seq().unwrap_or(head)
@@ -554,7 +311,7 @@ impl TableRules {
         }
     }
 
-    fn head_record(&self, now: Now) -> Bytes {
+    pub(super) fn head_record(&self, now: Now) -> Bytes {
         let record = Record::Change {
             seq: self.doc.head(),
             whole: true,
@@ -600,7 +357,7 @@ impl TableRules {
         });
     }
 
-    fn append(&mut self, records: Vec<Bytes>, out: &mut Outgoing) {
+    pub(super) fn append(&mut self, records: Vec<Bytes>, out: &mut Outgoing) {
         self.disk.bytes += records.iter().map(|r| r.len() + 8).sum::<usize>();
         out.journal.push(Journaling::Append(records));
     }
@@ -759,242 +516,6 @@ impl TableRules {
             }
         }
     }
-
-    pub(super) fn ack_frame(&self, id: &str, receipt: &Receipt, edits: Option<&str>) -> Frame {
-        match receipt {
-            Receipt::Change(seq, prev, rebased) => ChangeAck {
-                id,
-                epoch: self.doc.epoch(),
-                seq: *seq,
-                prev: *prev,
-                rebased: *rebased,
-                edits,
-            }
-            .frame(),
-            Receipt::Line(chat_seq) => {
-                let id = wire::client_id(id);
-                wire::small(&json!({ "type": "ack", "id": id, "chat_seq": chat_seq }))
-            }
-            Receipt::Removed(member) => {
-                let id = wire::client_id(id);
-                wire::small(
-                    &json!({ "type": "ack", "id": id, "kicked": member, "offer": "new_code" }),
-                )
-            }
-            Receipt::Plain => {
-                let id = wire::client_id(id);
-                wire::small(&json!({ "type": "ack", "id": id }))
-            }
-        }
-    }
-
-    /// The next waiting step counts: everybody is told in their own way.
-    pub(super) fn settle(&mut self, settling: Settling, now: Now, out: &mut Outgoing) {
-        let mut is_first = !self.doc.is_shown();
-        let first = out.deliveries.len();
-        let Some(settled) = self.doc.settle(now) else {
-            return;
-        };
-        out.shown = Some(self.doc.scene().clone());
-        let epoch = self.doc.epoch();
-        let sender = settling.sender;
-        let member = sender.filter(|conn| self.is_member(*conn));
-        let sender_view = View::of(member.map_or(Role::Gm, |conn| self.role_of(conn)));
-        let mut own_prev = None;
-        let mut own_edits = None;
-        for (view, change) in View::ALL.into_iter().zip(settled.views) {
-            if member.is_some() && view == sender_view {
-                own_prev = change.as_ref().map(|change| change.prev);
-                own_edits = news_for_sender(&settling, change.as_ref());
-            }
-            let Some(change) = change else {
-                continue;
-            };
-            if let Some(news) = &change.news {
-                let frame = wire::view_change(epoch, &change, news, &settling.by);
-                let whole = wire::scene(epoch, change.seq, &change.scene);
-                self.doc.keep_frame(view, &change, frame.clone(), now);
-                let groups = match view {
-                    View::Gm => GMS,
-                    View::Player => PLAYERS.and(DISPLAYS),
-                };
-                self.tell(groups, member, Lane::State(Some(whole)), frame, out);
-            }
-            is_first &= view != View::Player;
-            if view == View::Player && self.count(READERS) > 0 {
-                let frame = spelltable::scene_update(&change.scene);
-                self.tell(READERS, None, Lane::State(None), frame, out);
-            }
-        }
-        if is_first && self.count(READERS) > 0 {
-            // They have been shown nothing at all, which is not what they see of it now.
-            let frame = spelltable::scene_update(&self.doc.seen_by(View::Player));
-            self.tell(READERS, None, Lane::State(None), frame, out);
-        }
-        if self.count(WRITERS) > 0 {
-            let page = sender.filter(|_| member.is_none() && !settling.echo);
-            let frame = match settling.relayed {
-                Some(frame) => frame,
-                None => spelltable::scene_update(self.doc.scene()),
-            };
-            self.tell(WRITERS, page, Lane::State(None), frame, out);
-        }
-        let Some(id) = settling.id else {
-            return;
-        };
-        let prev = own_prev.unwrap_or_else(|| self.prev_of(member));
-        let receipt = Receipt::Change(settled.seq, prev, settling.rebased);
-        if let Some(conn) = member {
-            let (to, lane) = (To::One(conn), Lane::Control);
-            let frame = self.ack_frame(&id, &receipt, own_edits.as_deref());
-            // In front: its sender waits for it, and telling everybody else takes a while.
-            out.deliveries.insert(first, Delivery { to, lane, frame });
-        }
-        self.receipts.add(id, receipt, now.unix_ms);
-    }
-
-    fn tell(
-        &self,
-        groups: Groups,
-        but: Option<ConnId>,
-        lane: Lane,
-        frame: Frame,
-        out: &mut Outgoing,
-    ) {
-        if self.count(groups) > 0 {
-            let to = but.map_or(To::Groups(groups), |conn| To::But(groups, conn));
-            out.send(to, lane, frame);
-        }
-    }
-
-    /// Sees to it that everything is in the journal, and the scene in its own file.
-    pub(super) fn save(&mut self, now: Now, out: &mut Outgoing) {
-        if self.disk.closed || self.disk.saving || self.disk.restarting {
-            return;
-        }
-        if self.disk.forgot && self.flights.is_empty() {
-            self.disk.forgot = false;
-            self.disk.take_remembered();
-            self.disk.fresh = true;
-        }
-        if self.disk.fresh {
-            return self.restart(out);
-        }
-        let head = self.doc.head();
-        let mut records = Vec::new();
-        // What waiting steps are built on goes along with them.
-        if self.disk.journaled < head && !self.doc.has_waiting_steps() {
-            records.push(self.head_record(now));
-        }
-        let reserved = self.doc.numbers().wants();
-        if let Some(to) = reserved {
-            records.push(Record::Reserve { to }.encode(b""));
-        }
-        let file = self.settings.has_file && self.doc.is_shown() && self.disk.filed != Some(head);
-        let document = file.then(|| self.doc.scene().clone());
-        if let Some(document) = &document {
-            let hash = hash(document.as_str().as_bytes());
-            records.push(Record::File { hash: hash.clone() }.encode(b""));
-            if self.disk.files.back() != Some(&hash) {
-                self.disk.files.push_back(hash);
-            }
-            while self.disk.files.len() > FILES {
-                self.disk.files.pop_front();
-            }
-        }
-        let remembered = self.disk.take_remembered();
-        if records.is_empty() && remembered.is_empty() {
-            let large = JOURNAL_BYTES.max(4 * self.doc.scene().as_str().len());
-            if self.disk.bytes > large && self.flights.is_empty() {
-                self.restart(out);
-            }
-            return;
-        }
-        records.extend(remembered.iter().cloned());
-        self.append(records, out);
-        self.disk.saving = true;
-        self.flights.push_back(Flight::Save {
-            seq: head,
-            document,
-            remembered,
-            reserved,
-        });
-    }
-
-    /// Begins the journal anew with what the table is.
-    fn restart(&mut self, out: &mut Outgoing) {
-        let (record, to) = self.snapshot();
-        out.journal.push(Journaling::Restart(vec![record]));
-        self.disk.restarting = true;
-        let seq = self.doc.head();
-        self.flights.push_back(Flight::Restart { to, seq });
-    }
-
-    /// The journal has been begun anew, with numbers reserved up to `to` and the scene `seq` in it.
-    pub(super) fn restarted(&mut self, to: u64, seq: u64) {
-        self.disk.fresh = false;
-        self.disk.bytes = 0;
-        self.disk.journaled = self.disk.journaled.max(seq);
-        self.doc.reserve(to);
-    }
-
-    /// What the table is, as a record, and up to where that reserves numbers.
-    pub(super) fn snapshot(&self) -> (Bytes, u64) {
-        let numbers = self.doc.numbers();
-        let to = numbers.wants().unwrap_or(numbers.reserved());
-        let snapshot = Snapshot {
-            epoch: self.doc.epoch().to_string(),
-            seq: self.doc.head(),
-            last: numbers.last(),
-            reserved: to,
-            lost: numbers.lost().to_vec(),
-            receipts: self.receipts.all(),
-            people: self.people.all().into_iter().cloned().collect(),
-            side: self.durable_side().clone(),
-            files: self.disk.files.iter().cloned().collect(),
-        };
-        let body = match self.doc.is_shown() {
-            true => self.doc.scene().bytes(),
-            false => Bytes::new(),
-        };
-        (Record::Snapshot(Box::new(snapshot)).encode(&body), to)
-    }
-
-    /// Answers `reply` when everything is on disk; `true`: it is.
-    pub(super) fn save_for(
-        &mut self,
-        reply: oneshot::Sender<bool>,
-        closing: bool,
-        now: Now,
-        out: &mut Outgoing,
-    ) {
-        self.disk.savers.push(reply);
-        self.disk.closing |= closing;
-        self.finish_saving(true, now, out);
-    }
-
-    fn finish_saving(&mut self, good: bool, now: Now, out: &mut Outgoing) {
-        if self.disk.savers.is_empty() || !self.flights.is_empty() {
-            return;
-        }
-        if good {
-            self.save(now, out);
-            if !self.flights.is_empty() {
-                return;
-            }
-            if self.disk.closing && !self.disk.closed {
-                self.disk.closed = true;
-                self.append(vec![Record::Closed.encode(b"")], out);
-                self.flights.push_back(Flight::Closing);
-                return;
-            }
-        }
-        for saver in self.disk.savers.drain(..) {
-            out.answers.push(Box::new(move || {
-                let _ = saver.send(good);
-            }));
-        }
-    }
 }
 
 /// What is said of a removal instead, which is not taken back.
@@ -1013,18 +534,6 @@ fn not_saved() -> Refusal {
         retry: true,
         ..Refusal::new("storage", message)
     }
-}
-
-/// What a change came to in the sender's own view, when that is not what was sent.
-fn news_for_sender(settling: &Settling, change: Option<&ViewChange>) -> Option<String> {
-    let Some(news) = change.and_then(|change| change.news.as_ref()) else {
-        return Some("[]".to_owned());
-    };
-    let differs = match &settling.sent {
-        Some(sent) => Edit::list_to_json(sent) != news.edits,
-        None => settling.rebased,
-    };
-    differs.then(|| news.edits.clone())
 }
 
 /// The text of edits, if they can be read back: differences may have more edits, and values nested
@@ -1050,10 +559,4 @@ fn id_of(message: &ClientMessage) -> Option<&str> {
         | ClientMessage::Device { .. }
         | ClientMessage::Signal { .. } => None,
     }
-}
-
-/// SHA-256 in hexadecimal digits.
-pub(super) fn hash(bytes: &[u8]) -> String {
-    let digest = Sha256::digest(bytes);
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }

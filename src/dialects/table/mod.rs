@@ -8,6 +8,7 @@
 //! that dialect promises nothing.
 
 mod ask;
+mod change;
 mod commit;
 pub mod dice;
 mod document;
@@ -16,8 +17,10 @@ mod people;
 mod position;
 mod record;
 mod recover;
+mod save;
 mod sound;
 mod speak;
+mod tell;
 mod view;
 mod whole_scenes;
 mod wire;
@@ -36,6 +39,7 @@ use self::document::Document;
 use self::people::People;
 use self::position::Standing;
 use self::record::{Receipt, Record, Side};
+use self::save::DiskState;
 use self::view::Watcher;
 use self::wire::{ClientMessage, Wish};
 use super::spelltable::{self, ViewerState};
@@ -174,7 +178,7 @@ pub struct TableRules {
     unsure: VecDeque<String>,
     /// What the journal has not answered yet, oldest first.
     flights: VecDeque<Flight>,
-    disk: commit::DiskState,
+    disk: DiskState,
 }
 
 /// What clients were told, by their ids, for ten minutes.
@@ -257,7 +261,7 @@ impl TableRules {
             receipts.add(id, receipt, at_ms);
         }
         Self {
-            disk: commit::DiskState::new(
+            disk: DiskState::new(
                 recovered.files,
                 recovered.fresh,
                 recovered.doc.head(),

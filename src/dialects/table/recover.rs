@@ -1,10 +1,10 @@
 //! From a journal back to a table.
 
-use super::commit::hash;
 use super::document::{Document, Epoch, Past};
 use super::people::Person;
 use super::position::Numbering;
 use super::record::{Receipt, Record, Side, Snapshot};
+use super::save::hash;
 use crate::json::JsonText;
 use crate::live::Now;
 use crate::model::edit::{Edit, apply};
