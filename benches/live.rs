@@ -11,6 +11,7 @@ mod suites;
 #[allow(dead_code, reason = "each benchmark uses its part")]
 mod support;
 
+use std::path::Path;
 use std::process::ExitCode;
 use support::Result;
 use support::report::{Report, Wanted};
@@ -22,7 +23,9 @@ fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     // The floor is this program once more, so that its CPU time can be told apart.
     let outcome = match args.as_slice() {
-        [first, mode] if first == suites::FLOOR => suites::serve_floor(mode),
+        [first, mode, folder @ ..] if first == suites::FLOOR => {
+            suites::serve_floor(mode, folder.first().map(Path::new))
+        }
         _ => run(&args),
     };
     match outcome {

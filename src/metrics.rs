@@ -190,7 +190,7 @@ impl Metrics {
             revoked: add(
                 all,
                 "revoked_sockets",
-                "Connections closed because what they were opened with had ended",
+                "Connections closed because what they were opened with had ended, or the GM removed whose they were",
                 Counter::default(),
             ),
             commits: add_with(

@@ -173,7 +173,7 @@ impl Server {
             metrics: metrics.clone().into_inner(),
             removed: {
                 let policy = policy.clone();
-                Arc::new(move |proof| policy.close_removed(proof))
+                Arc::new(move |proofs| policy.close_removed(proofs))
             },
         };
         let known = directory.clone();

@@ -505,7 +505,10 @@ async fn sit_down(
         })?;
         let role = hello.role.unwrap_or(proven.role).min(proven.role);
         let hello = Box::new(hello);
-        let proof = verdict.basis;
+        let proof = match verdict.role {
+            Role::Gm => Basis::default(),
+            Role::Player | Role::Display => verdict.basis,
+        };
         Ok((table.room, Guest::Member { role, proof, hello }))
     };
     match found.await {

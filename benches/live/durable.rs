@@ -1,7 +1,7 @@
 //! Changes that are on disk before anybody is told: what they cost beyond being sent, how long the
 //! one who made them waits, and what they weigh on the wire.
 
-use super::floor::Floor;
+use super::floor::{Floor, RECORD_BYTES, SCENE};
 use super::scene::Scene;
 use super::swarm::{Pace, Speech, Swarm, Tally, percentile, stamp};
 use crate::support::proc::CpuTime;
@@ -12,7 +12,6 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
-use tablekeep::json::JsonText;
 
 const ROUNDS: usize = 5;
 const WARM_UP: Duration = Duration::from_millis(400);
@@ -22,8 +21,6 @@ const LONG_ROUND: Duration = Duration::from_secs(4);
 const PACED: Duration = Duration::from_secs(8);
 const PACED_RATE: f64 = 30.0;
 const COMMITS: u32 = 300;
-/// What a change's record in the journal has.
-const RECORD_BYTES: usize = 300;
 
 struct Case {
     key: &'static str,
@@ -97,8 +94,7 @@ impl Case {
             ours.push(cpu * 1e6 / deliveries);
             let weight = tally.bytes as f64 / deliveries;
             weights.push(weight * 100.0 / self.scene_bytes as f64);
-            let each = self.parse_and_commit()? * tally.sent as f64 / deliveries;
-            bounds.push(self.floor(weight as usize, span)? + each * 1e6);
+            bounds.push(self.floor(weight as usize, span)?);
         }
         report.add(Row {
             name: self.name,
@@ -125,9 +121,11 @@ impl Case {
         Ok((after.seconds_since(&before), tally))
     }
 
-    /// Microseconds of a loop that only sends messages of the same size.
+    /// Microseconds of a loop that parses such a scene, waits for the disk, and sends messages of that size.
     fn floor(&self, bytes: usize, span: Duration) -> Result<f64> {
-        let floor = Floor::start(self.window > 1)?;
+        let folder = folders::empty()?;
+        fs::write(folder.path().join(SCENE), Scene::of(self.scene_bytes).at(0))?;
+        let floor = Floor::durable(self.window > 1, folder.path())?;
         let mut swarm = Swarm::join(floor.addr, Speech::PLAIN, self.players)?;
         let fill = "x".repeat(bytes.saturating_sub(20));
         let mut message = |number, _| format!("{}{fill}", stamp(number)).into_bytes();
@@ -136,20 +134,6 @@ impl Case {
         let tally = swarm.run(Pace::Window(self.window), span, &mut message)?;
         let after = CpuTime::of(&[floor.pid()])?;
         Ok(after.seconds_since(&before) * 1e6 / tally.deliveries as f64)
-    }
-
-    /// CPU seconds of this thread for one parse of the scene and one durable record.
-    fn parse_and_commit(&self) -> Result<f64> {
-        let folder = folders::empty()?;
-        let mut file = File::create(folder.path().join("journal"))?;
-        let scene = bytes::Bytes::from(Scene::of(self.scene_bytes).at(0));
-        let before = own_cpu()?;
-        for _ in 0..COMMITS {
-            JsonText::parse(scene.clone())?;
-            file.write_all(&[7; RECORD_BYTES])?;
-            file.sync_data()?;
-        }
-        Ok((own_cpu()? - before) / f64::from(COMMITS))
     }
 }
 
@@ -224,10 +208,4 @@ fn moves(tokens: u64) -> impl FnMut(u64, u64) -> Vec<u8> {
 /// A UUID that no other change has.
 fn id_of(number: u64) -> String {
     format!("00000000-0000-4000-8000-{number:012x}")
-}
-
-fn own_cpu() -> Result<f64> {
-    let text = fs::read_to_string("/proc/thread-self/schedstat")?;
-    let spent: f64 = text.split(' ').next().unwrap_or_default().parse()?;
-    Ok(spent / 1e9)
 }

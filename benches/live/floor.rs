@@ -1,5 +1,6 @@
 //! The floor: the least that a server can do to pass a message on. One thread, one frame made of
-//! each message, one call for each socket; no rules, no rooms, nothing looked at.
+//! each message, one call for each socket; no rules, no rooms, nothing looked at. Where it is to be a
+//! measure for what is durable, it looks through the scene and waits for the disk before it sends.
 
 use super::wire::{Header, frame};
 use crate::support::Result;
@@ -7,10 +8,13 @@ use actix_http::ws::hash_key;
 use bytes::{Buf, Bytes};
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
-use std::io::{BufRead, BufReader, ErrorKind, IoSlice};
+use std::fs::File;
+use std::io::{BufRead, BufReader, ErrorKind, IoSlice, Write};
 use std::net::SocketAddr;
-use std::process::{Child, Command, Stdio};
+use std::path::Path;
+use std::process::{Child, Command, Stdio, exit};
 use std::rc::Rc;
+use tablekeep::json::JsonText;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Builder;
@@ -21,6 +25,10 @@ pub const FLOOR: &str = "--serve-floor";
 /// Messages that are read in one turn go out in one call for each socket.
 const TOGETHER: &str = "together";
 const EACH: &str = "each";
+/// The file with the scene that a durable floor looks through.
+pub const SCENE: &str = "scene.json";
+/// What a change's record in the journal has.
+pub const RECORD_BYTES: usize = 300;
 /// Bytes read in one go.
 const SCRATCH: usize = 256 << 10;
 
@@ -34,8 +42,19 @@ pub struct Floor {
 impl Floor {
     /// Starts it. `together`: what is read together is sent together.
     pub fn start(together: bool) -> Result<Self> {
+        Self::start_with(together, None)
+    }
+
+    /// One that parses a scene for each message, and writes a record of each to a journal in `folder`,
+    /// before it sends it; the scene is in that folder's file [`SCENE`].
+    pub fn durable(together: bool, folder: &Path) -> Result<Self> {
+        Self::start_with(together, Some(folder))
+    }
+
+    fn start_with(together: bool, folder: Option<&Path>) -> Result<Self> {
         let mut child = Command::new(std::env::current_exe()?)
             .args([FLOOR, if together { TOGETHER } else { EACH }])
+            .args(folder)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()?;
@@ -59,8 +78,8 @@ impl Drop for Floor {
     }
 }
 
-/// Is the floor until it is killed.
-pub fn serve(mode: &str) -> Result<()> {
+/// Is the floor until it is killed; `folder`: a durable one.
+pub fn serve(mode: &str, folder: Option<&Path>) -> Result<()> {
     let together = mode == TOGETHER;
     let runtime = Builder::new_current_thread().enable_all().build()?;
     LocalSet::new().block_on(&runtime, async {
@@ -69,6 +88,7 @@ pub fn serve(mode: &str) -> Result<()> {
         let hub = Rc::new(Hub {
             clients: RefCell::default(),
             scratch: RefCell::new(vec![0; SCRATCH]),
+            disk: RefCell::new(folder.map(Journal::open).transpose()?),
         });
         loop {
             let (io, _) = listener.accept().await?;
@@ -81,6 +101,30 @@ pub fn serve(mode: &str) -> Result<()> {
 struct Hub {
     clients: RefCell<Vec<Rc<Client>>>,
     scratch: RefCell<Vec<u8>>,
+    disk: RefCell<Option<Journal>>,
+}
+
+/// What makes messages durable.
+struct Journal {
+    file: File,
+    scene: Bytes,
+}
+
+impl Journal {
+    fn open(folder: &Path) -> Result<Self> {
+        Ok(Self {
+            file: File::create(folder.join("journal"))?,
+            scene: std::fs::read(folder.join(SCENE))?.into(),
+        })
+    }
+
+    fn commit(&mut self, messages: usize) -> Result<()> {
+        for _ in 0..messages {
+            JsonText::parse(self.scene.clone())?;
+        }
+        self.file.write_all(&vec![7; RECORD_BYTES * messages])?;
+        Ok(self.file.sync_data()?)
+    }
 }
 
 struct Client {
@@ -190,6 +234,12 @@ impl Hub {
     fn send(&self, messages: &[Bytes]) {
         if messages.is_empty() {
             return;
+        }
+        if let Some(disk) = self.disk.borrow_mut().as_mut() {
+            disk.commit(messages.len()).unwrap_or_else(|error| {
+                eprintln!("the floor's journal: {error}");
+                exit(1)
+            });
         }
         for client in self.clients.borrow().iter() {
             client.send(messages);

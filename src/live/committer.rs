@@ -16,6 +16,7 @@ use crate::error::Error;
 use bytes::Bytes;
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
@@ -75,7 +76,7 @@ pub struct Committer {
 }
 
 /// Writes records, behind the others or in place of them (`true`). Blocks.
-type Write = dyn FnMut(&[Bytes], bool) -> io::Result<Commit> + Send;
+type Writer = dyn FnMut(&[Bytes], bool) -> io::Result<Commit> + Send;
 
 struct Shared {
     /// Held for a few lines only, never across an await or a write.
@@ -85,7 +86,7 @@ struct Shared {
 #[derive(Default)]
 struct State {
     /// The journal while nobody writes; nothing waits then.
-    idle: Option<Box<Write>>,
+    idle: Option<Box<Writer>>,
     waiting: VecDeque<Request>,
     waiting_bytes: usize,
     /// Why nothing is taken until [`Committer::proceed`].
@@ -113,7 +114,7 @@ impl Committer {
         }))
     }
 
-    fn with(write: Box<Write>) -> Self {
+    fn with(write: Box<Writer>) -> Self {
         let state = State {
             idle: Some(write),
             ..State::default()
@@ -246,16 +247,22 @@ impl State {
 struct Turn {
     committer: Committer,
     /// Gone once the next turn, or the state, has it.
-    write: Option<Box<Write>>,
+    write: Option<Box<Writer>>,
 }
 
 impl Turn {
-    fn take(committer: Committer, write: Box<Write>) {
+    fn take(committer: Committer, write: Box<Writer>) {
         let runtime = committer.runtime.clone();
         let write = Some(write);
         let turn = Self { committer, write };
         // Each group queues for a thread anew, so that busy journals leave some to the others.
-        runtime.spawn_blocking(move || turn.run());
+        let queued = catch_unwind(AssertUnwindSafe(|| {
+            drop(runtime.spawn_blocking(move || turn.run()));
+        }));
+        // Tokio panics when it can start no thread at all. The turn stays in its queue until it can.
+        if queued.is_err() {
+            tracing::error!("the system gives no thread for the journal: changes wait for one");
+        }
     }
 
     /// Blocks.
@@ -315,7 +322,9 @@ impl Drop for Turn {
             state.ended = true;
             state.take_all()
         };
-        tracing::error!("a journal's thread is gone; it stays closed");
+        if std::thread::panicking() {
+            tracing::error!("writing the journal panicked; it stays closed");
+        }
         for request in left {
             let _ = request.reply.send(Err(CommitError::ended()));
         }

@@ -297,6 +297,30 @@ fn who_is_removed_is_removed_on_all_sockets_of_that_joining() {
 }
 
 #[test]
+fn who_joined_twice_is_removed_from_what_either_joining_opened() {
+    let server = start_with(CLOSED);
+    let gm = gm(&server);
+    let code = send(&server, &gm, "GET", "/tables")["tables"][0]["code"].clone();
+    let joinings = [(); 2].map(|()| join(&server, &code, "player"));
+    let mut further = [open(&server, &joinings[0]), open(&server, &joinings[1])];
+    let mut hello = json!({"type": "hello", "proto": 1, "table": "main", "name": "x"});
+    let first = Member::join_as(&server, &[("cookie", &joinings[0])], hello.clone());
+    let id = first.id().to_owned();
+    hello["resume_token"] = json!(first.token());
+    let second = Member::join_as(&server, &[("cookie", &joinings[1])], hello);
+    assert_eq!(second.id(), id);
+    send(
+        &server,
+        &gm,
+        "DELETE",
+        &format!("/tables/main/members/{id}"),
+    );
+    for three in &mut further {
+        assert_eq!(three.page.close_code(), REMOVED);
+    }
+}
+
+#[test]
 fn a_player_with_an_account_is_removed_from_all_its_screens_and_the_gm_only_from_one() {
     let house = House::open(&["--players", "code"]);
     let viewer = house.viewer("vera");

@@ -65,13 +65,18 @@ impl Policy {
         }
     }
 
-    /// Ends what somebody has open who has been removed and came with `proof`: all sockets that were
-    /// opened with the same joining, or where there was none, with the same sign-in of a player's account.
-    pub fn close_removed(&self, proof: &Basis) {
-        let Some(holder) = self.holder(proof) else {
+    /// Ends what somebody has open who has been removed and came with `proofs`: all sockets that were
+    /// opened with the same joinings, or where there was none, with the same sign-in of a player's account.
+    pub fn close_removed(&self, proofs: &[Basis]) {
+        let holders: Vec<_> = proofs
+            .iter()
+            .filter_map(|proof| self.holder(proof))
+            .collect();
+        if holders.is_empty() {
             return;
-        };
-        let lines = (self.seats).with(|basis| self.holder(basis) == Some(holder));
+        }
+        let held = |basis: &Basis| self.holder(basis).is_some_and(|one| holders.contains(&one));
+        let lines = self.seats.with(held);
         if !lines.is_empty() {
             tracing::info!(
                 sockets = lines.len(),

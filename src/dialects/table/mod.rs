@@ -85,12 +85,12 @@ pub struct Settings {
     pub has_file: bool,
     /// Counts resumes.
     pub metrics: Arc<Metrics>,
-    /// Hears with what a member came that was removed: whoever that is may have further sockets.
+    /// Told what a removed member had come with: whoever that is may have further sockets.
     pub removed: Arc<Removed>,
 }
 
-/// Takes a proof.
-pub type Removed = dyn Fn(&Basis) + Send + Sync;
+/// Takes proofs.
+pub type Removed = dyn Fn(&[Basis]) + Send + Sync;
 
 /// Who comes, and by which dialect.
 pub enum Guest {
@@ -103,7 +103,7 @@ pub enum Guest {
     Member {
         /// What it may do: the lower of what it asked for and what it could prove.
         role: Role,
-        /// What it proved that by.
+        /// What it proved that by; nothing for the GM, who stays signed in when a screen is removed.
         proof: Basis,
         /// What it said.
         hello: Box<Hello>,
@@ -616,7 +616,7 @@ impl Rules for TableRules {
                 );
                 self.join_member(conn, role, *hello, now, out);
                 if let Some(person) = self.people.of_mut(conn) {
-                    person.proof = proof;
+                    person.came_with(proof);
                 }
             }
         }

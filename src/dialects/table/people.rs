@@ -41,9 +41,9 @@ pub struct Person {
     /// Which view of which epoch it saw last.
     #[serde(skip)]
     pub saw: Option<(Epoch, View)>,
-    /// What it proved its role by when it came last.
+    /// What it came with since the server was started, newest last.
     #[serde(skip)]
-    pub proof: Basis,
+    proofs: Vec<Basis>,
     #[serde(skip)]
     conns: Vec<ConnId>,
 }
@@ -84,6 +84,23 @@ impl Person {
     /// Its connections.
     pub fn conns(&self) -> &[ConnId] {
         &self.conns
+    }
+
+    /// What it came with since the server was started.
+    pub fn proofs(&self) -> &[Basis] {
+        &self.proofs
+    }
+
+    /// A connection of it was let in with `proof`.
+    pub fn came_with(&mut self, proof: Basis) {
+        if proof == Basis::default() || self.proofs.contains(&proof) {
+            return;
+        }
+        // As many as can be open at the same time.
+        if self.proofs.len() >= CONNECTIONS {
+            self.proofs.remove(0);
+        }
+        self.proofs.push(proof);
     }
 
     /// Whether it is here.
@@ -168,7 +185,7 @@ impl People {
                 seen_ms: now.unix_ms,
                 device: Value::Null,
                 saw: None,
-                proof: Basis::default(),
+                proofs: Vec::new(),
                 conns: Vec::new(),
             });
         }

@@ -193,7 +193,7 @@ impl TableRules {
                     .close_view(View::of(seat.role), Watcher::Member, now);
             }
         }
-        (self.settings.removed)(&person.proof);
+        (self.settings.removed)(person.proofs());
         if person.is_present() {
             let member = person.to_json(&self.durable_side().assigned);
             self.tell_member("member_left", member, None, out);
