@@ -14,13 +14,15 @@ use std::io::ErrorKind;
 use std::mem::MaybeUninit;
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::thread;
 use std::time::{Duration, Instant};
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Notify;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::task::{LocalSet, spawn_local};
-use tokio::time::{sleep_until, timeout};
+use tokio::time::timeout;
 
 /// Handshakes under way at the same time.
 const AT_ONCE: usize = 64;
@@ -85,10 +87,6 @@ impl Speech {
     };
 }
 
-/// How much later than asked for tokio's timer may go off. That is no delay of the server's; a longer
-/// one counts, as whoever speaks may have been held up.
-const TICK: Duration = Duration::from_millis(2);
-
 /// When messages are sent.
 #[derive(Clone, Copy)]
 pub enum Pace {
@@ -105,7 +103,7 @@ pub struct Tally {
     pub deliveries: u64,
     /// Bytes received with them.
     pub bytes: u64,
-    /// From when a message was due, within a tick, to when a listener had it, in milliseconds, sorted.
+    /// From when a message was due to when a listener had it, in milliseconds, sorted.
     pub latencies: Vec<f64>,
     /// To when the speaker had its own, or the answer to it.
     pub answers: Vec<f64>,
@@ -156,7 +154,7 @@ struct Shared {
     /// Messages are known by the table's numbers, which begin with 1.
     by_seq: Cell<bool>,
     news: Notify,
-    /// When each message was due, within a tick.
+    /// When each message was due.
     due: RefCell<Vec<Instant>>,
     latencies: RefCell<Vec<f64>>,
     answers: RefCell<Vec<f64>>,
@@ -230,6 +228,7 @@ impl Swarm {
         let mut next = first;
         let speaking = async {
             let start = Instant::now();
+            let mut clock = None;
             loop {
                 let due = match pace {
                     Pace::Window(window) => {
@@ -237,15 +236,10 @@ impl Swarm {
                         Instant::now()
                     }
                     Pace::Rate(rate) => {
-                        let due = start + Duration::from_secs_f64((next - first) as f64 / rate);
-                        sleep_until(due.into()).await;
+                        let clock = clock.get_or_insert_with(|| ticks(rate));
+                        let due = clock.recv().await.ok_or("the clock stopped")?;
                         shared.check()?;
-                        let now = Instant::now();
-                        if now.duration_since(due) > TICK {
-                            due
-                        } else {
-                            now
-                        }
+                        due
                     }
                 };
                 shared.due.borrow_mut().push(due);
@@ -538,4 +532,21 @@ fn find_stamp(text: &[u8]) -> Option<u64> {
         let digits = text.get(at + 1..at + 17)?;
         std::str::from_utf8(digits).ok()?.parse().ok()
     })
+}
+
+/// So many moments a second, each told as soon as it is there, from a thread of its own: tokio's timer
+/// is up to some milliseconds late, which is no delay of the server's. That nobody listens in time is.
+fn ticks(rate: f64) -> UnboundedReceiver<Instant> {
+    let (clock, moments) = unbounded_channel();
+    thread::spawn(move || {
+        let start = Instant::now();
+        for n in 0u64.. {
+            let due = start + Duration::from_secs_f64(n as f64 / rate);
+            thread::sleep(due.saturating_duration_since(Instant::now()));
+            if clock.send(Instant::now()).is_err() {
+                return;
+            }
+        }
+    });
+    moments
 }
