@@ -220,14 +220,16 @@ export class MapLibrary extends HTMLElement {
     });
   }
 
-  /** @param {() => Promise<string>} change says what it did */
+  /** @param {() => Promise<string>} change says what it did, which is told when it is seen, too */
   async #attempt(change) {
     try {
-      say(this, await change());
+      const words = await change();
+      await this.state.reload("maps");
+      say(this, words);
     } catch (error) {
       say(this, error instanceof Error ? error.message : String(error), "error");
+      await this.state.reload("maps");
     }
-    await this.state.reload("maps");
   }
 }
 

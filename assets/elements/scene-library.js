@@ -288,14 +288,16 @@ export class SceneLibrary extends HTMLElement {
     });
   }
 
-  /** @param {() => Promise<string>} change says what it did */
+  /** @param {() => Promise<string>} change says what it did, which is told when it is seen, too */
   async #attempt(change) {
     try {
-      say(this, await change());
+      const words = await change();
+      await this.state.reload("scenes");
+      say(this, words);
     } catch (error) {
       say(this, wordsOf(error), "error");
+      await this.state.reload("scenes");
     }
-    await this.state.reload("scenes");
   }
 }
 

@@ -158,10 +158,11 @@ export class SoundLibrary extends HTMLElement {
     if (this.player.sound?.url === sound.url) this.player.close();
     try {
       await this.api.deleteSound(category, sound);
+      await this.state.reload("sounds");
       say(this, `“${name}” is deleted.`);
     } catch (error) {
       say(this, error instanceof Error ? error.message : String(error), "error");
+      await this.state.reload("sounds");
     }
-    await this.state.reload("sounds");
   }
 }

@@ -442,6 +442,28 @@ test("maps are found, renamed, moved onto folders, and deleted with a word about
   assert.deepEqual(console.problems.filter((problem) => !problem.includes("404")), []);
 });
 
+test("a map is said to be moved when its list shows it, so that what is done next is done to the right file", async (t) => {
+  const { gm } = await startTable(t);
+  await gm.rest("POST", "/maps/folder", { folder_name: "castle" });
+  const console = await openConsole(gm, "maps");
+  await console.page.waitForSelector(console.within('[aria-label="More for hall.png"]'));
+  const held = [];
+  let isHeld = true;
+  await console.page.setRequestInterception(true);
+  console.page.on("request", (request) => (isHeld && new URL(request.url()).pathname === "/maps/list" ? held.push(request) : request.continue()));
+  await console.press("More for hall.png");
+  await console.press("Move to a folder…");
+  await console.page.select("dialog[open] select", "castle");
+  await console.answer("Move");
+  await untilTrue("the list to be asked for", async () => held.length > 0);
+  assert.doesNotMatch(await console.page.$eval("status-line", (line) => line.textContent), /hall\.png is in castle now/);
+  isHeld = false;
+  await Promise.all(held.map((request) => request.continue()));
+  await console.says("hall.png is in castle now");
+  assert.ok(await console.page.$(console.within('[data-folder="castle"] [aria-label="More for hall.png"]')));
+  assert.deepEqual(console.problems, []);
+});
+
 test("the table that follows a map's new name comes from the same file as before", async (t) => {
   const { server, gm } = await startTable(t);
   await gm.show(HALL);
