@@ -126,7 +126,7 @@ impl Case {
         let folder = folders::empty()?;
         fs::write(folder.path().join(SCENE), Scene::of(self.scene_bytes).at(0))?;
         let floor = Floor::durable(self.window > 1, folder.path())?;
-        let mut swarm = Swarm::join(floor.addr, Speech::PLAIN, self.players)?;
+        let mut swarm = Swarm::join(floor.addr, Speech::PLAIN_TALK, self.players)?;
         let fill = "x".repeat(bytes.saturating_sub(20));
         let mut message = |number, _| format!("{}{fill}", stamp(number)).into_bytes();
         swarm.run(Pace::Window(self.window), WARM_UP, &mut message)?;

@@ -179,7 +179,11 @@ impl Case {
         floor: bool,
         span: Duration,
     ) -> Result<((f64, Tally), Duration)> {
-        let speech = if floor { Speech::PLAIN } else { self.speech };
+        let speech = match (floor, self.speech.listener) {
+            (false, _) => self.speech,
+            (true, None) => Speech::PLAIN,
+            (true, Some(_)) => Speech::PLAIN_TALK,
+        };
         let mut swarm = Swarm::join(addr, speech, self.listeners)?;
         let (scene, fill) = (Scene::of(self.bytes), "x".repeat(self.bytes));
         let hints = self.speech.path == Speech::TABLE.path;

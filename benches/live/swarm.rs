@@ -52,6 +52,8 @@ pub struct Speech {
     pub lossy: bool,
     /// Those who listen offer compression.
     pub deflates: bool,
+    /// Everybody sends a pong when it has come, which means nothing (RFC 6455, 5.5.3).
+    pub nods: bool,
 }
 
 impl Speech {
@@ -63,6 +65,13 @@ impl Speech {
         greets: false,
         lossy: false,
         deflates: false,
+        nods: false,
+    };
+    /// The same, for clients of which each has said something: what the kernel does for a socket
+    /// depends on whether its peer only listens.
+    pub const PLAIN_TALK: Self = Self {
+        nods: true,
+        ..Self::PLAIN
     };
     /// SpellTable's dialect.
     pub const SPELLTABLE: Self = Self {
@@ -317,6 +326,9 @@ async fn enter(
     } else {
         speech.listener
     };
+    if speech.nods {
+        send(&io, &wire::frame(10, b"", true)).await?;
+    }
     if let Some(hello) = hello {
         send(&io, &said(hello.as_bytes())).await?;
     }

@@ -11,6 +11,7 @@
 //! |---|---|---|---|
 //! | sender -> committer | 1,024 batches, 64 MiB (one larger batch alone passes) | the batch fails as `WouldBlock` | the sender takes it back and tells its author to try again |
 
+use super::Journaling;
 use super::journal::{Commit, Disk, Journal, MAX_RECORD_BYTES};
 use crate::error::Error;
 use bytes::Bytes;
@@ -128,20 +129,37 @@ impl Committer {
         }
     }
 
-    /// Commits `batch` behind everything given before it; all its records become durable, or none.
+    /// Does all of this, in order, behind everything given before it; each piece has an answer.
     ///
-    /// The answer says what the whole group of batches was that one sync made durable. After a
-    /// failed one nothing is taken before [`Committer::proceed`].
-    pub fn commit(&self, batch: Vec<Bytes>) -> oneshot::Receiver<Committed> {
-        self.request(batch, false)
-    }
-
-    /// Puts `records` in place of everything in the journal, once the batches given before are
-    /// durable. They must say the same: what a snapshot with those batches in it says.
+    /// Of [`Journaling::Append`] all records become durable, or none. The answer says what the whole
+    /// group was that one sync made durable. After a failed one nothing is taken before
+    /// [`Committer::proceed`].
     ///
-    /// A failure changes nothing and halts nothing; but it fails like a batch when one before fails.
-    pub fn rewrite(&self, records: Vec<Bytes>) -> oneshot::Receiver<Committed> {
-        self.request(records, true)
+    /// The records of [`Journaling::Restart`] must say the same as everything given before. A failure
+    /// changes nothing and halts nothing; but it fails like a batch when one before fails.
+    pub fn take(&self, work: Vec<Journaling>) -> Vec<oneshot::Receiver<Committed>> {
+        let mut refused = Vec::new();
+        let mut state = self.shared.state();
+        // All of it before anything is written, so that it shares a sync.
+        let answers = work.into_iter().map(|journaling| {
+            let (reply, answer) = oneshot::channel();
+            refused.extend(state.enqueue(Request::new(journaling, reply)));
+            answer
+        });
+        let answers = answers.collect();
+        let idle = match state.waiting.is_empty() {
+            true => None,
+            false => state.idle.take(),
+        };
+        drop(state);
+        for (request, error) in refused {
+            // Nobody waits for the answer yet: it stays in the channel.
+            let _ = request.reply.send(Err(error));
+        }
+        if let Some(write) = idle {
+            Turn::take(self.clone(), write);
+        }
+        answers
     }
 
     /// Goes on after a failure: what was built on the failed batch has been taken back.
@@ -155,30 +173,20 @@ impl Committer {
         let ended = state.ended.then(CommitError::ended);
         ended.or_else(|| state.trouble.clone())
     }
+}
 
-    fn request(&self, records: Vec<Bytes>, is_rewrite: bool) -> oneshot::Receiver<Committed> {
-        let (reply, answer) = oneshot::channel();
-        let request = Request {
+impl Request {
+    fn new(journaling: Journaling, reply: oneshot::Sender<Committed>) -> Self {
+        let (records, is_rewrite) = match journaling {
+            Journaling::Append(records) => (records, false),
+            Journaling::Restart(records) => (records, true),
+        };
+        Self {
             bytes: records.iter().map(Bytes::len).sum(),
             records,
             is_rewrite,
             reply,
-        };
-        let mut state = self.shared.state();
-        let refused = state.enqueue(request);
-        let idle = match refused {
-            Some(_) => None,
-            None => state.idle.take(),
-        };
-        drop(state);
-        if let Some((request, error)) = refused {
-            // Nobody waits for the answer yet: it stays in the channel.
-            let _ = request.reply.send(Err(error));
         }
-        if let Some(write) = idle {
-            Turn::take(self.clone(), write);
-        }
-        answer
     }
 }
 
@@ -371,11 +379,12 @@ mod tests {
         }
 
         fn commit(&self, text: &'static str) -> Answer {
-            Answer(self.committer.commit(batch(text)))
+            commit(&self.committer, batch(text))
         }
 
         fn rewrite(&self, text: &'static str) -> Answer {
-            Answer(self.committer.rewrite(batch(text)))
+            let work = vec![Journaling::Restart(batch(text))];
+            Answer(self.committer.take(work).remove(0))
         }
 
         /// What the disk holds once the committer and its threads are gone, after a power cut.
@@ -401,6 +410,10 @@ mod tests {
         }
     }
 
+    fn commit(committer: &Committer, records: Vec<Bytes>) -> Answer {
+        Answer(committer.take(vec![Journaling::Append(records)]).remove(0))
+    }
+
     fn batch(text: &'static str) -> Vec<Bytes> {
         let own = |letter: char| Bytes::from(letter.to_string());
         text.chars().map(own).collect()
@@ -418,6 +431,17 @@ mod tests {
         let alone = rig.commit("e").wait().unwrap();
         assert_eq!(alone.bytes, 9);
         assert_eq!(rig.found(), "abcde");
+    }
+
+    #[test]
+    fn what_is_given_together_shares_one_sync_even_of_an_idle_disk() {
+        let rig = Rig::new();
+        let work = ["a", "bc", "d"].map(|text| Journaling::Append(batch(text)));
+        let answers = rig.committer.take(work.into());
+        for answer in answers {
+            assert_eq!(Answer(answer).wait().unwrap().bytes, 4 * 9);
+        }
+        assert_eq!(rig.found(), "abcd");
     }
 
     #[test]
@@ -484,14 +508,13 @@ mod tests {
         rig.committer.proceed();
         let half = Bytes::from(vec![b'h'; MAX_WAITING_BYTES / 2 + 1]);
         let held = rig.hold();
-        let large = [(); 2].map(|()| rig.committer.commit(vec![half.clone()]));
-        let [first, mut second] = large.map(Answer);
+        let [first, mut second] = [(); 2].map(|()| commit(&rig.committer, vec![half.clone()]));
         assert!(second.now().is_err());
         drop(held);
         assert!(first.wait().is_ok());
         rig.committer.proceed();
         let huge = Bytes::from(vec![0; MAX_RECORD_BYTES + 1]);
-        let error = Answer(rig.committer.commit(vec![huge])).now().unwrap_err();
+        let error = commit(&rig.committer, vec![huge]).now().unwrap_err();
         assert_eq!(error.kind, ErrorKind::InvalidInput);
         rig.committer.proceed();
         assert_eq!(rig.found(), "a".repeat(MAX_WAITING) + "h");
@@ -504,8 +527,8 @@ mod tests {
         let waiting = rig.commit("y");
         let other = rig.committer.clone();
         // From any thread.
-        let answer = std::thread::spawn(move || other.commit(batch("z")));
-        let answer = Answer(answer.join().unwrap());
+        let answer = std::thread::spawn(move || commit(&other, batch("z")));
+        let answer = answer.join().unwrap();
         let Rig {
             sim,
             committer,
@@ -526,7 +549,7 @@ mod tests {
         let rig = Rig::new();
         rig.runtime.shutdown_background();
         for text in ["a", "b"] {
-            let answer = Answer(rig.committer.commit(batch(text)));
+            let answer = commit(&rig.committer, batch(text));
             assert_eq!(answer.wait().unwrap_err().kind, ErrorKind::BrokenPipe);
         }
         assert!(rig.committer.trouble().is_some());
@@ -538,9 +561,9 @@ mod tests {
         let entered = runtime.enter();
         let committer = Committer::with(Box::new(|_, _| unreachable!("a broken disk")));
         drop(entered);
-        let answer = committer.commit(batch("a"));
-        assert!(answer.blocking_recv().is_err());
-        let later = Answer(committer.commit(batch("b")));
+        let answer = commit(&committer, batch("a"));
+        assert!(answer.0.blocking_recv().is_err());
+        let later = commit(&committer, batch("b"));
         assert_eq!(later.wait().unwrap_err().kind, ErrorKind::BrokenPipe);
     }
 }

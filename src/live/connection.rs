@@ -20,6 +20,8 @@ const FAREWELL: Duration = Duration::from_secs(1);
 const NORMAL: u16 = CloseCode::Normal as u16;
 /// Bytes read in one go.
 const SCRATCH: usize = 64 << 10;
+/// How often it is read before others of the thread get their turn.
+const READS: usize = 4;
 /// Messages of one connection that are handed on before others of the thread get their turn.
 const TURN: usize = 32;
 
@@ -424,20 +426,21 @@ async fn wait(link: &Link, reader: &mut Reader, reads: bool) -> Result<(), Endin
 }
 
 fn read(link: &Link, reader: &mut Reader) -> Option<Ending> {
-    let outcome = BUFFER.with_borrow_mut(|buffer| {
-        let read = link.io.try_read(buffer)?;
-        reader.feed(&buffer[..read]);
-        Ok::<_, std::io::Error>(read)
-    });
-    match outcome {
-        Ok(0) => Some(GONE),
-        Ok(_) => {
-            link.heard();
-            None
+    BUFFER.with_borrow_mut(|buffer| {
+        // What has come together is read together, so that it also goes out together.
+        for _ in 0..READS {
+            match link.io.try_read(buffer) {
+                Ok(0) => return Some(GONE),
+                Ok(read) => {
+                    link.heard();
+                    reader.feed(&buffer[..read]);
+                }
+                Err(e) if e.kind() == std::io::ErrorKind::WouldBlock => break,
+                Err(_) => return Some(GONE),
+            }
         }
-        Err(e) if e.kind() == std::io::ErrorKind::WouldBlock => None,
-        Err(_) => Some(GONE),
-    }
+        None
+    })
 }
 
 /// The next message that has been read, with what every dialect answers alike dealt with.

@@ -14,8 +14,10 @@ use tokio::net::TcpStream;
 /// Most frames and bytes of state that wait in order; beyond, the newest is kept.
 const STATE_FRAMES: usize = 64;
 const STATE_BYTES: usize = 256 << 10;
-/// Most bytes of passing state that wait.
+/// Most bytes of passing state that wait for a socket that refuses.
 const PASSING_BYTES: usize = 64 << 10;
+/// Most bytes that are put together for one write.
+const TOGETHER_BYTES: usize = 256 << 10;
 /// A socket that takes no byte for this long is given up.
 const STALL: Duration = Duration::from_secs(10);
 /// Home routers forget idle connections after about 30 s, so ping well inside that.
@@ -350,13 +352,11 @@ impl Link {
         // Leaving out is for sockets that refuse, not for bursts.
         let full = |lanes: &Lanes| {
             lanes.refused.is_none()
-                && match lane {
-                    Lane::State(_) => lanes.bytes() + length > STATE_BYTES,
-                    Lane::Passing(_) => lanes.passing_bytes + length > PASSING_BYTES,
-                    Lane::Answer | Lane::Large(_) | Lane::Control => {
-                        lanes.bytes() + length > STATE_BYTES / 2
+                && lanes.bytes() + length
+                    > match lane {
+                        Lane::State(_) | Lane::Passing(_) => TOGETHER_BYTES,
+                        Lane::Answer | Lane::Large(_) | Lane::Control => TOGETHER_BYTES / 2,
                     }
-                }
         };
         if self.lanes.borrow().as_deref().is_some_and(full) {
             self.flush();
@@ -388,6 +388,7 @@ impl Link {
         }
         if let Some(lanes) = &mut *self.lanes.borrow_mut() {
             lanes.refused.get_or_insert_with(Instant::now);
+            lanes.trim_passing();
             self.wake();
         }
     }
@@ -538,13 +539,20 @@ impl Lanes {
             return Taken::Coalesced;
         }
         self.passing.push_back((topic.clone(), frame));
+        if self.refused.is_some() {
+            self.trim_passing();
+        }
+        Taken::Kept
+    }
+
+    /// Forgets the oldest passing state beyond what may wait.
+    fn trim_passing(&mut self) {
         while self.passing_bytes > PASSING_BYTES {
             let Some((_, oldest)) = self.passing.pop_front() else {
                 break;
             };
             self.passing_bytes -= oldest.len();
         }
-        Taken::Kept
     }
 
     fn slices(&self) -> Vec<IoSlice<'_>> {
@@ -643,7 +651,10 @@ mod tests {
 
     #[test]
     fn passing_state_waits_once_per_topic_and_is_dropped_first() {
-        let mut lanes = Lanes::default();
+        let mut lanes = Lanes {
+            refused: Some(Instant::now()),
+            ..Lanes::default()
+        };
         let topic = |key: &str| Lane::Passing(Topic(std::sync::Arc::new((1, key.into()))));
         lanes.push(frame(10), &topic("a"));
         lanes.push(frame(20), &topic("b"));

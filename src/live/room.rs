@@ -3,11 +3,12 @@
 use super::courier::{Parcel, RoomId};
 use super::deflate::{Packed, Packer, WORTH_BYTES};
 use super::{
-    Closing, CommitError, Committed, Committer, ConnId, Couriers, Delivery, Groups, Journaling,
-    Keeper, Lane, Now, Outgoing, Rules, To,
+    Closing, CommitError, Committed, Committer, ConnId, Couriers, Delivery, Groups, Keeper, Lane,
+    Now, Outgoing, Rules, To,
 };
 use crate::error::{Error, Result};
 use crate::json::JsonText;
+use futures_util::FutureExt;
 use std::collections::{HashMap, VecDeque};
 use std::future::pending;
 use std::pin::pin;
@@ -187,17 +188,14 @@ impl<R: Rules> Room<R> {
                 // What is durable goes out before more is taken in.
                 biased;
                 () = &mut move_out => return true,
-                (outcome, took) = next_commit(&mut self.commits) => {
-                    if let Ok(commit) = &outcome {
-                        metrics.committed(took, commit.fsync);
-                    } else if self.commits.is_empty()
-                        && let Some(disk) = &self.disk
-                    {
-                        // What was built on it is taken back below.
-                        disk.committer.proceed();
+                answer = next_commit(&mut self.commits) => {
+                    let mut next = Some(answer);
+                    // What became durable together goes out together.
+                    while let Some(answer) = next {
+                        self.conclude(answer, &mut out);
+                        self.see_off(&mut out).await;
+                        next = next_commit(&mut self.commits).now_or_never();
                     }
-                    let outcome = outcome.map(drop).map_err(|error| error.to_string());
-                    self.rules.committed(outcome, Now::read(), &mut out);
                 }
                 // Both are few; members who never stop talking must not hold them up.
                 _ = tick.tick() => self.rules.tick(Now::read(), &mut out),
@@ -211,20 +209,44 @@ impl<R: Rules> Room<R> {
                     for command in round.drain(..) {
                         if !matches!(command, Command::Receive { .. }) {
                             // Whoever comes or goes now gets, or misses, only what follows.
-                            self.carry_out(std::mem::take(&mut out)).await;
+                            self.flush(&mut out).await;
                         }
                         self.apply(command, &mut out).await;
-                        if !out.closed.is_empty() || !out.released.is_empty() {
-                            // Whoever has to go gets nothing of what follows.
-                            self.carry_out(std::mem::take(&mut out)).await;
-                        }
+                        self.see_off(&mut out).await;
                     }
                 }
             }
-            self.carry_out(out).await;
+            self.flush(&mut out).await;
         }
         metrics.room_closed();
         false
+    }
+
+    /// Does what has been put together.
+    async fn flush(&mut self, out: &mut Outgoing) {
+        self.rules.flush(Now::read(), out);
+        self.carry_out(std::mem::take(out)).await;
+    }
+
+    /// Whoever has to go gets nothing of what follows.
+    async fn see_off(&mut self, out: &mut Outgoing) {
+        if !out.closed.is_empty() || !out.released.is_empty() {
+            self.flush(out).await;
+        }
+    }
+
+    /// The journal has answered.
+    fn conclude(&mut self, (outcome, took): (Committed, Duration), out: &mut Outgoing) {
+        if let Ok(commit) = &outcome {
+            self.couriers.metrics().committed(took, commit.fsync);
+        } else if self.commits.is_empty()
+            && let Some(disk) = &self.disk
+        {
+            // What was built on it is taken back below.
+            disk.committer.proceed();
+        }
+        let outcome = outcome.map(drop).map_err(|error| error.to_string());
+        self.rules.committed(outcome, Now::read(), out);
     }
 
     async fn apply(&mut self, command: Command<R>, out: &mut Outgoing) {
@@ -293,13 +315,10 @@ impl<R: Rules> Room<R> {
             drop(tokio::task::spawn_blocking(work));
         }
         if let Some(Durability { committer, .. }) = &self.disk {
-            for journaling in out.journal {
-                let answer = match journaling {
-                    Journaling::Append(records) => committer.commit(records),
-                    Journaling::Restart(records) => committer.rewrite(records),
-                };
-                self.commits.push_back((Instant::now(), answer));
-            }
+            let answers = committer.take(out.journal);
+            let now = Instant::now();
+            self.commits
+                .extend(answers.into_iter().map(|answer| (now, answer)));
         }
         if out.shown.is_some() {
             self.shown.send_replace(out.shown);

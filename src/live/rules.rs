@@ -205,6 +205,10 @@ pub trait Rules: Send + 'static {
     /// A member said something. `now` is when the room got to it.
     fn receive(&mut self, from: ConnId, message: Self::Message, now: Now, out: &mut Outgoing);
 
+    /// What came together has been taken in: what was kept back so that it is done together is done
+    /// now. Called after all other calls, but once for several of [`Rules::receive`].
+    fn flush(&mut self, _now: Now, _out: &mut Outgoing) {}
+
     /// Somebody went.
     fn leave(&mut self, conn: ConnId, now: Now, out: &mut Outgoing);
 

@@ -154,7 +154,7 @@ pub(super) enum Flight {
 }
 
 impl TableRules {
-    /// Takes a write: at once, or when the commit that is under way has ended.
+    /// Takes a write: with what comes together with it, or when the commit that is under way has ended.
     pub(super) fn submit(&mut self, write: Waiting, now: Now, out: &mut Outgoing) {
         if self.disk.closed || self.gone {
             let refusal = Refusal {
@@ -165,11 +165,6 @@ impl TableRules {
         }
         if self.disk.fresh && !self.disk.restarting {
             self.restart(out);
-        }
-        if !self.is_committing() {
-            self.write(write, now, out);
-            self.send_commit(now, out);
-            return;
         }
         let bytes = write.bytes();
         if self.waiting.len() >= WAITING || self.waiting_bytes + bytes > WAITING_BYTES {
@@ -443,14 +438,21 @@ impl TableRules {
             self.waiting_bytes = 0;
         }
         // What failed took everything behind it along; go on when all of that is known.
-        if (good || self.flights.is_empty()) && !self.is_committing() {
-            self.take_waiting(now, out);
-        }
+        self.disk.failing = !good && !self.flights.is_empty();
+        self.take_waiting(now, out);
         self.forget_departed();
         self.finish_saving(good, now, out);
     }
 
-    fn take_waiting(&mut self, now: Now, out: &mut Outgoing) {
+    /// Puts what waits into one commit; not while another is under way.
+    pub(super) fn take_waiting(&mut self, now: Now, out: &mut Outgoing) {
+        // What must not last is done at once, and more has its turn.
+        while !self.waiting.is_empty() && !self.is_committing() && !self.disk.failing {
+            self.take_some(now, out);
+        }
+    }
+
+    fn take_some(&mut self, now: Now, out: &mut Outgoing) {
         // Those that have to ask again stay for the next time.
         for _ in 0..self.waiting.len() {
             if self.held.len() >= TOGETHER || self.doc.waiting_bytes() >= TOGETHER_BYTES {

@@ -118,6 +118,18 @@ pub enum Message {
     Table(ClientMessage),
 }
 
+impl Message {
+    /// Whether it may wait for others of its kind, to be made durable with them.
+    fn writes(&self) -> bool {
+        match self {
+            Self::SpellTable(message) => {
+                matches!(message, spelltable::ClientMessage::SceneUpdate { .. })
+            }
+            Self::Table(message) => message.writes(),
+        }
+    }
+}
+
 /// One connection.
 struct Seat {
     role: Role,
@@ -623,6 +635,10 @@ impl Rules for TableRules {
     }
 
     fn receive(&mut self, from: ConnId, message: Message, now: Now, out: &mut Outgoing) {
+        if !message.writes() {
+            // It is about what was written before it.
+            self.take_waiting(now, out);
+        }
         match message {
             Message::SpellTable(message) => self.receive_page(from, message, now, out),
             // One that was turned away says nothing any more.
@@ -657,6 +673,10 @@ impl Rules for TableRules {
             "member_updated"
         };
         self.tell_person(event, &id, None, out);
+    }
+
+    fn flush(&mut self, now: Now, out: &mut Outgoing) {
+        self.take_waiting(now, out);
     }
 
     fn ask(&mut self, request: Request, now: Now, out: &mut Outgoing) {

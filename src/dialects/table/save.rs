@@ -37,6 +37,8 @@ pub(super) struct DiskState {
     pub fresh: bool,
     pub restarting: bool,
     pub saving: bool,
+    /// A commit has failed, and what was given behind it has still to fail with it.
+    pub failing: bool,
     /// Commits that failed in a row, for the log.
     pub failures: u32,
     /// Told when everything is on disk.
@@ -63,6 +65,7 @@ impl DiskState {
             fresh,
             restarting: false,
             saving: false,
+            failing: false,
             failures: 0,
             savers: Vec::new(),
             closing: false,

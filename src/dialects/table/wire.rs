@@ -93,6 +93,24 @@ pub enum ClientMessage {
 }
 
 impl ClientMessage {
+    /// Whether something of it is to be made durable.
+    pub fn writes(&self) -> bool {
+        match self {
+            Self::Change(_)
+            | Self::Chat { .. }
+            | Self::Roll { .. }
+            | Self::Audio { .. }
+            | Self::Display { .. }
+            | Self::Assign { .. } => true,
+            Self::Broken { .. }
+            | Self::Hint { .. }
+            | Self::Resync
+            | Self::Device { .. }
+            | Self::Kick { .. }
+            | Self::Signal { .. } => false,
+        }
+    }
+
     /// The id by which it is answered, to be made the member's own.
     pub fn id_mut(&mut self) -> Option<&mut String> {
         match self {

@@ -15,6 +15,7 @@ use super::clients::{Member, Page};
 use super::world::{Said, World};
 use crate::access::Role;
 use crate::config::Echo;
+use crate::live::ConnId;
 use oracle::Oracle;
 use people::{Actor, PageActor};
 use scene::first_scene;
@@ -240,11 +241,33 @@ impl Storm {
     }
 
     fn server_reads(&mut self) {
-        let n = self.dice.below(self.actors.len() + self.pages.len());
-        self.take_one(n);
+        let together = if self.dice.chance(3) {
+            2 + self.dice.below(5)
+        } else {
+            1
+        };
+        let mut said = Vec::new();
+        for _ in 0..together {
+            let n = self.dice.below(self.actors.len() + self.pages.len());
+            said.extend(self.next_of(n));
+        }
+        self.world.round(|world| {
+            for (conn, text) in said {
+                world.say(conn, &text);
+            }
+        });
     }
 
     fn take_one(&mut self, n: usize) -> bool {
+        let next = self.next_of(n);
+        if let Some((conn, text)) = &next {
+            self.world.say(*conn, text);
+        }
+        next.is_some()
+    }
+
+    /// The next message of actor or page `n` on its way to the server.
+    fn next_of(&mut self, n: usize) -> Option<(ConnId, String)> {
         let (conn, uplink) = match self.actors.get_mut(n) {
             Some(actor) => (actor.member.conn, &mut actor.uplink),
             None => {
@@ -252,13 +275,8 @@ impl Storm {
                 (page.page.conn, &mut page.uplink)
             }
         };
-        match (conn, uplink.pop_front()) {
-            (Some(conn), Some((text, _))) => {
-                self.world.say(conn, &text);
-                true
-            }
-            _ => false,
-        }
+        let (conn, (text, _)) = conn.zip(uplink.pop_front())?;
+        Some((conn, text))
     }
 
     /// No page is more than a second behind: that is what its scenes are judged by.

@@ -218,6 +218,8 @@ pub struct World {
     pub aside_written: usize,
     /// The disk answers at once.
     pub prompt: bool,
+    /// More comes in the same round.
+    more: bool,
     /// Frames of state that wait in order for a slow reader.
     pub most: usize,
     settings: Settings,
@@ -259,6 +261,7 @@ impl World {
             aside: 0,
             aside_written: 0,
             prompt: true,
+            more: false,
             most: 64,
             settings,
             ticked: now.instant,
@@ -339,15 +342,27 @@ impl World {
     /// Calls the rules; a prompt disk has answered when this returns.
     pub fn call(&mut self, act: impl FnOnce(&mut TableRules, Now, &mut Outgoing)) {
         self.act(act);
-        if self.prompt {
+        if self.prompt && !self.more {
             self.settle_disk();
         }
+    }
+
+    /// What is said in `say` comes together.
+    pub fn round(&mut self, say: impl FnOnce(&mut Self)) {
+        self.more = true;
+        say(self);
+        self.more = false;
+        self.call(|_, _, _| {});
     }
 
     fn act(&mut self, act: impl FnOnce(&mut TableRules, Now, &mut Outgoing)) {
         let mut out = Outgoing::default();
         let kept = self.rules.asides;
         act(&mut self.rules, self.now, &mut out);
+        // Whoever has to go gets nothing of what follows.
+        if !self.more || !out.closed.is_empty() || !out.released.is_empty() {
+            self.rules.flush(self.now, &mut out);
+        }
         self.aside += usize::try_from(self.rules.asides - kept).unwrap();
         self.aside_written += out.aside.len();
         for journaling in out.journal {

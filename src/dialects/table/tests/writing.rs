@@ -317,6 +317,44 @@ fn what_waits_goes_into_the_next_commit_together() {
 }
 
 #[test]
+fn what_comes_together_is_committed_together_and_what_is_not_written_comes_behind_it() {
+    let (mut world, mut ada, mut bo) = table();
+    world.settle_disk();
+    world.prompt = false;
+    let mut change = |n: usize| {
+        let member = if n.is_multiple_of(2) {
+            &mut ada
+        } else {
+            &mut bo
+        };
+        let message = member.change(&new_id(), edits(&[set(json!([format!("k{n}")]), json!(n))]));
+        (member.conn(), message)
+    };
+    let changes = [0, 1, 2, 3].map(&mut change);
+    world.round(|world| {
+        for (conn, message) in &changes {
+            world.say(*conn, message);
+        }
+    });
+    assert!(world.answer(true));
+    assert_eq!(world.rules.doc.head(), 4);
+    assert!(world.disk.is_idle());
+    let [first, second] = [4, 5].map(change);
+    let hint = r#"{"type":"hint","kind":"typing","key":"","data":null}"#;
+    world.round(|world| {
+        world.say(first.0, &first.1);
+        world.say(first.0, hint);
+        world.say(second.0, &second.1);
+    });
+    // The hint stood in between, so the first went alone.
+    assert!(world.answer(true));
+    assert_eq!(world.rules.doc.head(), 5);
+    assert!(world.answer(true));
+    assert!(world.disk.is_idle());
+    agree(&mut world, [&mut ada, &mut bo]);
+}
+
+#[test]
 fn thousands_that_wait_go_in_bounded_shares_with_numbers_of_their_own() {
     let (mut world, mut ada, _) = table();
     world.settle_disk();
