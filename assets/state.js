@@ -84,6 +84,8 @@ export class State extends EventTarget {
   async reload(part) {
     delete this.#counts[part];
     await this.refreshHealth();
+    // Whoever looked at the same moment may have begun to load it.
+    await this.#loading.get(part);
   }
 
   /** A scene was deleted from here: it is gone before the list is loaded again. @param {string} id */

@@ -281,7 +281,7 @@ impl Socket {
             registered.count_slow_close();
         }
         // Nobody is told anything more, then the peer is told why.
-        drop(registered);
+        drop((registered, reader));
         let lost = !link.goodbye.get();
         let _ = room.commands.send(Command::Leave { conn, lost }).await;
         drop(room);
@@ -428,15 +428,16 @@ async fn wait(link: &Link, reader: &mut Reader, reads: bool) -> Result<(), Endin
 fn read(link: &Link, reader: &mut Reader) -> Option<Ending> {
     BUFFER.with_borrow_mut(|buffer| {
         // What has come together is read together, so that it also goes out together.
-        for _ in 0..READS {
+        for nth in 0..READS {
             match link.io.try_read(buffer) {
-                Ok(0) => return Some(GONE),
-                Ok(read) => {
+                Ok(read @ 1..) => {
                     link.heard();
                     reader.feed(&buffer[..read]);
                 }
                 Err(e) if e.kind() == std::io::ErrorKind::WouldBlock => break,
-                Err(_) => return Some(GONE),
+                // What came before the end is heard first; the end is met again.
+                Ok(0) | Err(_) if nth > 0 => break,
+                Ok(0) | Err(_) => return Some(GONE),
             }
         }
         None

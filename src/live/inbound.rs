@@ -99,7 +99,7 @@ impl Reader {
             if !header.control && total > self.limit {
                 return Err(too_big(self.limit));
             }
-            let here = unfinished + self.bytes.len();
+            let here = unfinished + self.bytes.len().min(header.frame);
             if self.counted && here > SMALL_BYTES && !self.reserved.grow_to(here) {
                 let reason = "too many large messages at once".to_owned();
                 return Err(Violation(CloseCode::TryLater, reason));

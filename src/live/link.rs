@@ -764,6 +764,37 @@ mod tests {
         tokio::join!(reading, writing);
     }
 
+    #[tokio::test]
+    async fn passing_state_is_left_out_once_the_socket_refuses() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let addr = listener.local_addr().unwrap();
+        let (io, _peer) = tokio::join!(TcpStream::connect(addr), listener.accept());
+        let link = Link::new(ConnId(1), io.unwrap(), BOUNDS, false);
+        let text = vec![b'x'; PASSING_BYTES / 4];
+        let frame = Frame::text(&[&text]);
+        let most = TOGETHER_BYTES / frame.bytes().len();
+        for round in 0..1_000 {
+            for nth in 0..most {
+                let topic = Topic(std::sync::Arc::new((
+                    (round * most + nth) as u64,
+                    "a".into(),
+                )));
+                link.queue(&frame, None, &Lane::Passing(topic));
+            }
+            link.flush();
+            if link.has_backlog() {
+                break;
+            }
+        }
+        let lanes = link.lanes.borrow();
+        let lanes = lanes.as_ref().expect("it takes no more at some time");
+        assert!(
+            lanes.passing_bytes <= PASSING_BYTES,
+            "{}",
+            lanes.passing_bytes
+        );
+    }
+
     proptest! {
         #[test]
         fn bytes_taken_bit_by_bit_arrive_whole_and_in_order(

@@ -194,7 +194,11 @@ impl<R: Rules> Room<R> {
                     while let Some(answer) = next {
                         self.conclude(answer, &mut out);
                         self.see_off(&mut out).await;
-                        next = next_commit(&mut self.commits).now_or_never();
+                        // What was built on it is with the journal before another failure is known.
+                        next = match out.journal.is_empty() {
+                            true => next_commit(&mut self.commits).now_or_never(),
+                            false => None,
+                        };
                     }
                 }
                 // Both are few; members who never stop talking must not hold them up.

@@ -206,7 +206,8 @@ pub trait Rules: Send + 'static {
     fn receive(&mut self, from: ConnId, message: Self::Message, now: Now, out: &mut Outgoing);
 
     /// What came together has been taken in: what was kept back so that it is done together is done
-    /// now. Called after all other calls, but once for several of [`Rules::receive`].
+    /// now. Called behind all other calls; once for several of [`Rules::receive`] and
+    /// [`Rules::committed`].
     fn flush(&mut self, _now: Now, _out: &mut Outgoing) {}
 
     /// Somebody went.

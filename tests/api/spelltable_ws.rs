@@ -54,6 +54,40 @@ fn everybody_sees_every_change_in_one_order() {
 }
 
 #[test]
+fn what_was_said_before_the_line_ended_is_heard() {
+    let server = start();
+    let mut viewer = greeted(&server);
+    for n in 0..30 {
+        let mut gm = TcpStream::connect(server.addr).unwrap();
+        let head = format!(
+            "GET /ws HTTP/1.1\r\nHost: {}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+            server.addr
+        );
+        gm.write_all(head.as_bytes()).unwrap();
+        // Greeted, it is in the room.
+        let mut received = String::new();
+        while !received.contains("connected") {
+            let mut bytes = [0; 1024];
+            let read = gm.read(&mut bytes).unwrap();
+            assert_ne!(read, 0, "{received}");
+            received += &String::from_utf8_lossy(&bytes[..read]);
+        }
+        // More than is read in one go; masked with zeros.
+        let pad = "x".repeat(100 << 10);
+        let text = format!(r#"{{"type":"scene_update","scene":{{"n":{n},"pad":"{pad}"}}}}"#);
+        let mut said = vec![0x81, 0xff];
+        said.extend((text.len() as u64).to_be_bytes());
+        said.extend([0; 4]);
+        said.extend(text.as_bytes());
+        said.extend([0x88, 0x80, 0, 0, 0, 0]);
+        gm.write_all(&said).unwrap();
+        gm.shutdown(std::net::Shutdown::Write).unwrap();
+        assert_eq!(viewer.hear(), text);
+    }
+}
+
+#[test]
 fn the_new_frontend_gets_no_echo_and_the_setting_can_force_either() {
     let newest = r#"{"type":"scene_update","scene":{"fogOfWar":[]}}"#;
     for (flags, echo_old, echo_new) in [

@@ -1,4 +1,5 @@
-//! Making writes durable: one commit under way at a time, the rest waits and goes together.
+//! Making writes durable: one commit under way at a time; what comes together, or waits for it, goes
+//! together.
 
 use super::TableRules;
 use super::ask::Put;
@@ -13,7 +14,7 @@ use bytes::Bytes;
 use std::sync::Arc;
 use tokio::sync::oneshot;
 
-/// Writes, and bytes of them, that may wait for the commit that is under way.
+/// Writes, and bytes of them, that may wait for others of their round or for the commit that is under way.
 const WAITING: usize = 8192;
 const WAITING_BYTES: usize = 64 << 20;
 /// Parts of one commit, and bytes of the scenes that it makes; what waits behind it goes into the
@@ -103,6 +104,8 @@ pub(super) enum Held {
     Quiet(ConnId),
     /// A member that is out already stays out.
     Removed { member: String, told: Told },
+    /// A message that does not agree with the commit is judged anew, whatever becomes of that.
+    Again(ConnId, ClientMessage),
     /// A message was taken: its sender is told, and told again if it asks again.
     Ack {
         conn: ConnId,
@@ -167,7 +170,11 @@ impl TableRules {
             self.restart(out);
         }
         let bytes = write.bytes();
-        if self.waiting.len() >= WAITING || self.waiting_bytes + bytes > WAITING_BYTES {
+        if self.is_full(bytes) {
+            // Unless only the round's end is waited for.
+            self.take_waiting(now, out);
+        }
+        if self.is_full(bytes) {
             let refusal = Refusal {
                 retry: true,
                 ..Refusal::new(
@@ -180,6 +187,11 @@ impl TableRules {
         }
         self.waiting_bytes += bytes;
         self.waiting.push_back(write);
+    }
+
+    fn is_full(&self, more: usize) -> bool {
+        let is_large = self.waiting_bytes + more > WAITING_BYTES && !self.waiting.is_empty();
+        self.waiting.len() >= WAITING || is_large
     }
 
     /// Whether writes have to wait.
@@ -236,7 +248,19 @@ impl TableRules {
                 return;
             }
         }
+        let again = match &message {
+            // A base that is not durable yet is nobody's.
+            ClientMessage::Change(request) if self.doc.knows(request.base) => {
+                self.doc.has_waiting_steps().then(|| message.clone())
+            }
+            _ => None,
+        };
         if let Err(refusal) = self.write_message(conn, message, now) {
+            if let Some(message) = again.filter(|_| refusal.code == "conflict") {
+                // With what may not come to be: judged anew when that is known.
+                self.held.push(Held::Again(conn, message));
+                return;
+            }
             let frame = match &id {
                 Some(id) => refusal.frame(id),
                 // Only an assignment may come without an id.
@@ -468,6 +492,7 @@ impl TableRules {
     }
 
     fn carry_out(&mut self, held: Vec<Held>, now: Now, out: &mut Outgoing) {
+        let mut again = Vec::new();
         for held in held {
             match held {
                 Held::Settle(settling) => self.settle(settling, now, out),
@@ -484,12 +509,23 @@ impl TableRules {
                 }
                 Held::Removed { member, told } => self.removed(member, told, now, out),
                 Held::Reply(reply) => reply(Ok(self.doc.head())),
+                Held::Again(conn, message) => again.push(Waiting::Member(conn, message)),
             }
+        }
+        self.wait_in_front(again);
+    }
+
+    /// Lets these be judged before all that waits.
+    fn wait_in_front(&mut self, again: Vec<Waiting>) {
+        for write in again.into_iter().rev() {
+            self.waiting_bytes += write.bytes();
+            self.waiting.push_front(write);
         }
     }
 
     fn give_up(&mut self, held: Vec<Held>, now: Now, out: &mut Outgoing) {
         let refusal = not_saved();
+        let mut again = Vec::new();
         for held in held {
             match held {
                 Held::Settle(Settling {
@@ -515,8 +551,10 @@ impl TableRules {
                 | Held::Member(_) => {}
                 Held::Removed { told, .. } => told.refuse(not_kept_out(refusal.clone()), out),
                 Held::Reply(reply) => reply(Err(refusal.clone())),
+                Held::Again(conn, message) => again.push(Waiting::Member(conn, message)),
             }
         }
+        self.wait_in_front(again);
     }
 }
 

@@ -183,7 +183,7 @@ pub struct TableRules {
     /// What the commit that is being put together will do.
     held: Vec<Held>,
     records: Vec<Bytes>,
-    /// Writes that wait for the commit that is under way.
+    /// Writes that wait for the rest of their round, or for the commit that is under way.
     waiting: VecDeque<Waiting>,
     waiting_bytes: usize,
     /// Members that were put out, oldest first; not yet known to be so on disk.

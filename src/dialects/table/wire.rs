@@ -41,7 +41,7 @@ pub struct Hello {
 }
 
 /// What a member says.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum ClientMessage {
     /// The scene should change.
     Change(ChangeRequest),
@@ -93,7 +93,8 @@ pub enum ClientMessage {
 }
 
 impl ClientMessage {
-    /// Whether something of it is to be made durable.
+    /// Whether it may wait for others of its kind, to be made durable with them. (A member is removed at
+    /// once, and what it has said before comes before that.)
     pub fn writes(&self) -> bool {
         match self {
             Self::Change(_)
@@ -130,7 +131,7 @@ impl ClientMessage {
 }
 
 /// A wish to change the scene (live-sync, section 3).
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct ChangeRequest {
     /// The client's id for it; a repeat is applied once.
     pub id: String,
@@ -145,7 +146,7 @@ pub struct ChangeRequest {
 }
 
 /// Edits, or the scene as it should be.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Wish {
     /// All or none of these.
     Edits(Vec<Edit>),

@@ -355,6 +355,64 @@ fn what_comes_together_is_committed_together_and_what_is_not_written_comes_behin
 }
 
 #[test]
+fn who_disagrees_with_what_is_not_durable_yet_is_judged_when_it_is() {
+    for lands in [true, false] {
+        let (mut world, mut ada, mut bo) = table();
+        world.settle_disk();
+        world.prompt = false;
+        let (first, second) = (new_id(), new_id());
+        let place = json!(["gridSettings", "gridSize"]);
+        let adas = ada.change(&first, edits(&[set(place.clone(), json!(1))]));
+        let bos = bo.change(&second, edits(&[set(place, json!(2))]));
+        world.round(|world| {
+            world.say(ada.conn(), &adas);
+            world.say(bo.conn(), &bos);
+        });
+        bo.read_all(&mut world);
+        assert_eq!(bo.answer_to(&second), Value::Null);
+        assert!(world.answer(lands));
+        world.settle_disk();
+        ada.read_all(&mut world);
+        bo.read_all(&mut world);
+        let (ada, bo) = (ada.answer_to(&first), bo.answer_to(&second));
+        if lands {
+            assert!(is_ack(&ada));
+            refused(&bo, "conflict");
+            assert_eq!((&bo["head"], &bo["current"]), (&json!(1), &json!(1)));
+        } else {
+            refused(&ada, "storage");
+            assert!(is_ack(&bo), "{bo}");
+        }
+        let shown = if lands { 1 } else { 2 };
+        assert_eq!(world.scene()["gridSettings"]["gridSize"], shown);
+    }
+}
+
+#[test]
+fn a_round_larger_than_what_may_wait_is_no_reason_to_refuse_anything() {
+    let (mut world, mut ada, _) = table();
+    world.settle_disk();
+    world.prompt = false;
+    let large = "x".repeat(14 << 20);
+    let changes = [(); 5].map(|()| {
+        let message = ada.change(&new_id(), edits(&[set(json!(["k"]), json!(large))]));
+        message.replace("\"base\"", "\"force\":true,\"base\"")
+    });
+    world.round(|world| {
+        for message in &changes {
+            world.say(ada.conn(), message);
+        }
+    });
+    world.settle_disk();
+    ada.read_all(&mut world);
+    assert_eq!(ada.answers.len(), 5);
+    for (_, answer) in &ada.answers {
+        assert_ne!(answer["code"], "busy", "{answer}");
+    }
+    assert!(is_ack(&ada.answers[3].1));
+}
+
+#[test]
 fn thousands_that_wait_go_in_bounded_shares_with_numbers_of_their_own() {
     let (mut world, mut ada, _) = table();
     world.settle_disk();
