@@ -104,7 +104,7 @@ pub(super) enum Held {
     Quiet(ConnId),
     /// A member that is out already stays out.
     Removed { member: String, told: Told },
-    /// A message that does not agree with the commit is judged anew, whatever becomes of that.
+    /// A message that does not agree with the commit is judged anew.
     Again(ConnId, ClientMessage),
     /// A message was taken: its sender is told, and told again if it asks again.
     Ack {
@@ -244,20 +244,22 @@ impl TableRules {
             });
             if twice {
                 // Its answer comes with the commit; this one asks again behind it.
-                self.waiting.push_back(Waiting::Member(conn, message));
+                let write = Waiting::Member(conn, message);
+                self.waiting_bytes += write.bytes();
+                self.waiting.push_back(write);
                 return;
             }
         }
         let again = match &message {
-            // A base that is not durable yet is nobody's.
-            ClientMessage::Change(request) if self.doc.knows(request.base) => {
+            // A base that is not durable yet is nobody's; and who insists must not do so behind later ones.
+            ClientMessage::Change(request) if !request.force && self.doc.knows(request.base) => {
                 self.doc.has_waiting_steps().then(|| message.clone())
             }
             _ => None,
         };
         if let Err(refusal) = self.write_message(conn, message, now) {
             if let Some(message) = again.filter(|_| refusal.code == "conflict") {
-                // With what may not come to be: judged anew when that is known.
+                // With what may not come to be: judged anew when it has.
                 self.held.push(Held::Again(conn, message));
                 return;
             }
@@ -525,7 +527,6 @@ impl TableRules {
 
     fn give_up(&mut self, held: Vec<Held>, now: Now, out: &mut Outgoing) {
         let refusal = not_saved();
-        let mut again = Vec::new();
         for held in held {
             match held {
                 Held::Settle(Settling {
@@ -551,10 +552,13 @@ impl TableRules {
                 | Held::Member(_) => {}
                 Held::Removed { told, .. } => told.refuse(not_kept_out(refusal.clone()), out),
                 Held::Reply(reply) => reply(Err(refusal.clone())),
-                Held::Again(conn, message) => again.push(Waiting::Member(conn, message)),
+                Held::Again(conn, message) => {
+                    if let Some(id) = id_of(&message) {
+                        out.send(To::One(conn), Lane::Control, refusal.frame(id));
+                    }
+                }
             }
         }
-        self.wait_in_front(again);
     }
 }
 
