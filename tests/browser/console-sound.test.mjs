@@ -16,16 +16,19 @@ const FOREST = "ambience-forest-day.ogg";
 const CLASH = "combat-sword-clash.ogg";
 const DOOR = "doors-heavy-door.ogg";
 
-/** Keeps every sound that a page plays in `played`, and what says where it should be. */
+/** Keeps every sound that a page plays in `played`, why one was not to be heard in `refused`, and what says where it should be. */
 function listen() {
   globalThis.played = [];
+  globalThis.refused = [];
   globalThis.isTouched = true;
   const { play } = HTMLMediaElement.prototype;
   HTMLMediaElement.prototype.play = function () {
     if (!(this instanceof HTMLAudioElement)) return play.call(this);
     if (!isTouched) return Promise.reject(new DOMException("nobody has touched this", "NotAllowedError"));
     if (!played.includes(this)) played.push(this);
-    return play.call(this);
+    const started = play.call(this);
+    started.catch((error) => refused.push(String(error)));
+    return started;
   };
   /** Those that are heard of a file. */
   globalThis.heard = (name) => played.filter((one) => !one.paused && !one.ended && one.src.includes(name));
@@ -107,15 +110,21 @@ async function openConsole(server, gm, { isTouched = true } = {}) {
 }
 
 /** Waits until a page hears a track where the table says that it is. */
-async function hearsInTime({ until }, gm, track, name) {
+async function hearsInTime({ page }, gm, track, name) {
   await gm.until((track) => live.state.audio.tracks.some((one) => one.track === track && one.playing), track);
   const now = await gm.act((track) => ({ ...live.state.audio.tracks.find((one) => one.track === track), ahead: live.now() - Date.now() }), track);
-  await until(({ position, started_at, ahead }, name, within) => {
+  await page.waitForFunction(({ position, started_at, ahead }, name, within) => {
     const [one, ...others] = heard(name);
     if (!one || others.length > 0 || one.seeking || one.readyState < 3) return false;
     const at = position + (Date.now() + ahead - started_at) / 1000;
     return Math.abs(one.currentTime - (one.loop ? at % one.duration : at)) < within;
-  }, now, name, TOGETHER);
+  }, POLL, now, name, TOGETHER).catch(async (cause) => {
+    const seen = await page.evaluate(({ position, started_at, ahead }) => ({
+      at: position + (Date.now() + ahead - started_at) / 1000, refused,
+      played: played.map(({ src, currentTime, duration, paused, ended, seeking, readyState, playbackRate }) => ({ src, currentTime, duration, paused, ended, seeking, readyState, playbackRate })),
+    }), now);
+    throw new Error(`not heard in time: ${JSON.stringify({ now, ...seen })}`, { cause });
+  });
 }
 
 test("a track that the GM starts plays on the screen, in time; pause, seek, volume, repeat and fade reach it", async (t) => {
