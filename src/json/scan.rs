@@ -301,18 +301,20 @@ impl<'a, N: FnMut(Noted<'_>)> Scanner<'a, N> {
     fn string(&mut self) -> Result<Cow<'a, str>, ScanError> {
         self.at += 1;
         let start = self.at;
-        loop {
-            match self.peek() {
-                Some(b'"') => {
-                    let text = &self.text[start..self.at];
-                    self.at += 1;
-                    return Ok(Cow::Borrowed(text));
-                }
-                Some(b'\\') => return self.string_with_escapes(start),
-                Some(0..0x20) => return self.fail("a control character must be escaped"),
-                Some(_) => self.at += 1,
-                None => return self.fail("a string was not closed"),
+        let rest = &self.bytes[start..];
+        let plain = rest
+            .iter()
+            .position(|&b| matches!(b, b'"' | b'\\' | 0..0x20));
+        self.at += plain.unwrap_or(rest.len());
+        match self.peek() {
+            Some(b'"') => {
+                let text = &self.text[start..self.at];
+                self.at += 1;
+                Ok(Cow::Borrowed(text))
             }
+            Some(b'\\') => self.string_with_escapes(start),
+            Some(_) => self.fail("a control character must be escaped"),
+            None => self.fail("a string was not closed"),
         }
     }
 
@@ -428,9 +430,9 @@ impl<'a, N: FnMut(Noted<'_>)> Scanner<'a, N> {
     }
 
     fn digits(&mut self) {
-        while matches!(self.peek(), Some(b'0'..=b'9')) {
-            self.at += 1;
-        }
+        let rest = &self.bytes[self.at..];
+        let digits = rest.iter().position(|b| !b.is_ascii_digit());
+        self.at += digits.unwrap_or(rest.len());
     }
 
     fn some_digits(&mut self) -> Result<(), ScanError> {

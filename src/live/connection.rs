@@ -358,9 +358,9 @@ impl<D: Dialect> Connection<D> {
             // What has come together goes on together, so that it also goes out together.
             let mut messages = Vec::new();
             let outcome = self.hear(&mut messages);
-            for message in messages {
+            if !messages.is_empty() {
                 let from = self.link.id;
-                let command = Command::Receive { from, message };
+                let command = Command::Receive { from, messages };
                 if self.room.commands.send(command).await.is_err() {
                     return Some(CLOSED);
                 }

@@ -1,8 +1,8 @@
 //! One courier per worker thread: carries a room's frames to the sockets of that thread.
 
 use super::deflate::Packed;
-use super::link::{Ending, Link, Taken};
-use super::{CloseCode, ConnId, Delivery, Groups, To};
+use super::link::{Ending, Link, Parted, Tally};
+use super::{CloseCode, ConnId, Delivery, Groups, Lane, To};
 use crate::access::Line;
 use crate::metrics::Metrics;
 use std::cell::RefCell;
@@ -14,10 +14,12 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
-/// Parcels that may wait for one courier.
-const PARCELS: usize = 1024;
-/// Parcels that are taken together, so that a socket gets what waits for it in one write.
-const ROUND: usize = 64;
+/// Rounds that may wait for one courier.
+const ROUNDS: usize = 64;
+/// Rounds that are taken together, so that a socket gets what waits for it in one write.
+const TOGETHER: usize = 16;
+/// Deliveries that are handed out together at most.
+const RUN: usize = 64;
 /// How often connections are looked at for pings and stalls.
 const CHECK: Duration = Duration::from_millis(500);
 
@@ -28,7 +30,10 @@ pub(super) struct RoomId(pub u64);
 /// A task for a worker's thread.
 type Work = Box<dyn FnOnce() -> Pin<Box<dyn Future<Output = ()>>> + Send>;
 
-/// What a room hands to a courier.
+/// What a room hands to a courier in one go: it is on its way together, on every thread.
+pub(super) type Round = Vec<Parcel>;
+
+/// One thing for a courier to do.
 pub(super) enum Parcel {
     /// From now on this connection is a member: it gets what is for its group.
     Admit(RoomId, ConnId, Groups),
@@ -48,10 +53,47 @@ pub(super) enum Parcel {
     CloseAll,
 }
 
+/// A delivery on this thread.
+struct Carried {
+    room: RoomId,
+    delivery: Delivery,
+    packed: Option<Packed>,
+}
+
+impl Carried {
+    fn to_one(&self) -> Option<ConnId> {
+        match self.delivery.to {
+            To::One(conn) => Some(conn),
+            To::Groups(_) | To::But(..) => None,
+        }
+    }
+
+    /// Whether it is for this member of its room.
+    fn is_for(&self, groups: Groups, conn: ConnId) -> bool {
+        match self.delivery.to {
+            To::Groups(meant) => groups.meets(meant),
+            To::But(meant, but) => groups.meets(meant) && conn != but,
+            To::One(one) => conn == one,
+        }
+    }
+
+    fn passes(&self) -> bool {
+        matches!(self.delivery.lane, Lane::Passing(_))
+    }
+
+    /// Whether somebody who gets this need not get `earlier`.
+    fn outdates(&self, earlier: &Self) -> bool {
+        match (&self.delivery.lane, &earlier.delivery.lane) {
+            (Lane::Passing(topic), Lane::Passing(other)) => topic == other,
+            _ => false,
+        }
+    }
+}
+
 /// The ways to all workers, in the order in which the workers started.
 #[derive(Clone)]
 pub struct Couriers {
-    workers: Arc<Mutex<Vec<Sender<Parcel>>>>,
+    workers: Arc<Mutex<Vec<Sender<Round>>>>,
     /// A worker has started.
     started: Arc<Notify>,
     metrics: Arc<Metrics>,
@@ -73,7 +115,7 @@ impl Couriers {
     }
 
     /// The sender of worker `n`. A lock for a small list, held for the look only.
-    pub(super) fn worker(&self, n: usize) -> Option<Sender<Parcel>> {
+    pub(super) fn worker(&self, n: usize) -> Option<Sender<Round>> {
         self.workers
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -81,7 +123,7 @@ impl Couriers {
             .cloned()
     }
 
-    fn all(&self) -> Vec<Sender<Parcel>> {
+    fn all(&self) -> Vec<Sender<Round>> {
         self.workers
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -107,7 +149,7 @@ impl Couriers {
         let workers = self.all();
         if let Some(worker) = workers.get(n as usize % workers.len().max(1)) {
             let work: Work = Box::new(move || Box::pin(work()));
-            let _ = worker.send(Parcel::Run(work)).await;
+            let _ = worker.send(vec![Parcel::Run(work)]).await;
         }
     }
 
@@ -119,7 +161,7 @@ impl Couriers {
             for Line { worker, conn } in lines {
                 if let Some(worker) = couriers.worker(worker) {
                     let parcel = Parcel::Close(ConnId(conn), code, reason.to_owned());
-                    let _ = worker.send(parcel).await;
+                    let _ = worker.send(vec![parcel]).await;
                 }
             }
         });
@@ -128,7 +170,7 @@ impl Couriers {
     /// Closes every WebSocket with 1001: the server stops, come back.
     pub async fn close_all(&self) {
         for worker in self.all() {
-            let _ = worker.send(Parcel::CloseAll).await;
+            let _ = worker.send(vec![Parcel::CloseAll]).await;
         }
     }
 }
@@ -166,13 +208,13 @@ pub fn start_courier(couriers: &Couriers) {
     if LOCAL.with_borrow(Option::is_some) {
         return;
     }
-    let (parcels, inbox) = channel(PARCELS);
+    let (rounds, inbox) = channel(ROUNDS);
     let worker = {
         let mut all = couriers
             .workers
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        all.push(parcels);
+        all.push(rounds);
         all.len() - 1
     };
     couriers.started.notify_waiters();
@@ -183,18 +225,18 @@ pub fn start_courier(couriers: &Couriers) {
     actix_rt::spawn(carry(inbox));
 }
 
-async fn carry(mut inbox: Receiver<Parcel>) {
+async fn carry(mut inbox: Receiver<Round>) {
     let mut check = tokio::time::interval(CHECK);
     check.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let mut round = Vec::new();
+    let mut rounds = Vec::new();
     loop {
         tokio::select! {
             biased;
-            taken = inbox.recv_many(&mut round, ROUND) => {
+            taken = inbox.recv_many(&mut rounds, TOGETHER) => {
                 if taken == 0 {
                     return;
                 }
-                with_local(|local| local.handle(&mut round));
+                with_local(|local| local.handle(&mut rounds));
             }
             _ = check.tick() => with_local(|local| local.check()),
         }
@@ -202,90 +244,113 @@ async fn carry(mut inbox: Receiver<Parcel>) {
 }
 
 impl Local {
-    /// One parcel is written at once; of several, each socket gets its share in one write.
-    fn handle(&mut self, round: &mut Vec<Parcel>) {
-        let together = round.len() > 1;
-        let mut touched: Vec<Rc<Link>> = Vec::new();
-        let mut rooms: Vec<RoomId> = Vec::new();
-        for parcel in round.drain(..) {
+    /// What is delivered between two other parcels goes to each socket in one write.
+    fn handle(&mut self, taken: &mut Vec<Round>) {
+        let mut run = Vec::new();
+        let mut newcomers: Vec<Rc<Link>> = Vec::new();
+        for parcel in taken.drain(..).flatten() {
             match parcel {
+                Parcel::Deliver(room, delivery, packed) => {
+                    if run.len() == RUN {
+                        self.deliver(&mut run, &mut newcomers);
+                    }
+                    run.push(Carried {
+                        room,
+                        delivery,
+                        packed,
+                    });
+                }
                 Parcel::Admit(room, conn, groups) => {
                     if let Some(link) = self.links.get(&conn) {
                         link.room.set(Some(room));
+                        link.missed.set(run.len());
+                        newcomers.push(link.clone());
                         let members = self.members.entry(room).or_default();
                         members.push((groups, link.clone()));
                     }
                 }
-                Parcel::Deliver(room, delivery, packed) => match delivery.to {
-                    To::One(conn) => {
-                        if let Some(link) = self.links.get(&conn) {
-                            let taken = self.hand_over(link, &delivery, packed.as_ref(), together);
-                            self.count(&delivery, [taken]);
-                            if together {
-                                touched.push(link.clone());
-                            }
-                        }
-                    }
-                    To::Groups(groups) => {
-                        self.broadcast(room, groups, None, &delivery, packed.as_ref(), together);
-                        if together && !rooms.contains(&room) {
-                            rooms.push(room);
-                        }
-                    }
-                    To::But(groups, but) => {
-                        self.broadcast(
-                            room,
-                            groups,
-                            Some(but),
-                            &delivery,
-                            packed.as_ref(),
-                            together,
-                        );
-                        if together && !rooms.contains(&room) {
-                            rooms.push(room);
-                        }
-                    }
-                },
-                Parcel::Close(conn, code, reason) => {
-                    if let Some(link) = self.links.get(&conn) {
-                        link.end(Ending::close(code, reason));
-                    }
-                }
-                Parcel::Probe(conn) => {
-                    if let Some(link) = self.links.get(&conn) {
-                        link.probe();
-                    }
-                }
-                Parcel::Hold(conn) => {
-                    if let Some(link) = self.links.get(&conn) {
-                        link.hold();
-                    }
-                }
-                Parcel::Release(conn) => {
-                    if let Some(link) = self.links.get(&conn).cloned() {
-                        self.unseat(&link);
-                        // Below, only members are thought of.
-                        link.flush();
-                        link.release();
-                    }
-                }
-                Parcel::Run(work) => {
-                    actix_rt::spawn(work());
-                }
-                Parcel::CloseAll => {
-                    self.stopping = true;
-                    for link in self.links.values() {
-                        link.end(stopping());
-                    }
+                other => {
+                    self.deliver(&mut run, &mut newcomers);
+                    self.act(other);
                 }
             }
         }
-        for link in touched {
-            link.flush();
+        self.deliver(&mut run, &mut newcomers);
+    }
+
+    fn act(&mut self, parcel: Parcel) {
+        match parcel {
+            Parcel::Close(conn, code, reason) => {
+                if let Some(link) = self.links.get(&conn) {
+                    link.end(Ending::close(code, reason));
+                }
+            }
+            Parcel::Probe(conn) => {
+                if let Some(link) = self.links.get(&conn) {
+                    link.probe();
+                }
+            }
+            Parcel::Hold(conn) => {
+                if let Some(link) = self.links.get(&conn) {
+                    link.hold();
+                }
+            }
+            Parcel::Release(conn) => {
+                if let Some(link) = self.links.get(&conn).cloned() {
+                    self.unseat(&link);
+                    link.release();
+                }
+            }
+            Parcel::Run(work) => {
+                actix_rt::spawn(work());
+            }
+            Parcel::CloseAll => {
+                self.stopping = true;
+                for link in self.links.values() {
+                    link.end(stopping());
+                }
+            }
+            Parcel::Deliver(..) | Parcel::Admit(..) => {}
         }
-        for room in rooms {
-            for (_, link) in self.members.get(&room).into_iter().flatten() {
-                link.flush();
+    }
+
+    /// Hands out what is delivered together; each of `newcomers` gets what came behind it.
+    fn deliver(&self, run: &mut Vec<Carried>, newcomers: &mut Vec<Rc<Link>>) {
+        let mut tally = Tally::default();
+        for (nth, first) in run.iter().enumerate() {
+            // Each room once.
+            if run[..nth].iter().all(|other| other.room != first.room) {
+                self.deliver_in(first.room, run, &mut tally);
+            }
+        }
+        run.clear();
+        for link in newcomers.drain(..) {
+            link.missed.set(0);
+        }
+        if let Some(metrics) = &self.metrics {
+            metrics.delivered(tally.kept, tally.kept_bytes);
+            metrics.coalesced(tally.coalesced);
+        }
+    }
+
+    fn deliver_in(&self, room: RoomId, run: &[Carried], tally: &mut Tally) {
+        let mut share = Vec::with_capacity(run.len());
+        let ours = || run.iter().filter(|one| one.room == room);
+        if ours().any(|one| one.to_one().is_none()) {
+            for (groups, link) in self.members.get(&room).into_iter().flatten() {
+                let is_meant = |one: &Carried| one.room == room && one.is_for(*groups, link.id);
+                hand_over(link, run, is_meant, &mut share, tally);
+            }
+            return;
+        }
+        for (nth, conn) in ours().filter_map(Carried::to_one).enumerate() {
+            if ours()
+                .take(nth)
+                .all(|earlier| earlier.to_one() != Some(conn))
+                && let Some(link) = self.links.get(&conn)
+            {
+                let is_meant = |one: &Carried| one.room == room && one.to_one() == Some(conn);
+                hand_over(link, run, is_meant, &mut share, tally);
             }
         }
     }
@@ -303,51 +368,6 @@ impl Local {
         }
     }
 
-    fn broadcast(
-        &self,
-        room: RoomId,
-        groups: Groups,
-        but: Option<ConnId>,
-        delivery: &Delivery,
-        packed: Option<&Packed>,
-        together: bool,
-    ) {
-        let members = self.members.get(&room).into_iter().flatten();
-        let meant = members.filter(|(group, link)| group.meets(groups) && but != Some(link.id));
-        let taken = meant.map(|(_, link)| self.hand_over(link, delivery, packed, together));
-        self.count(delivery, taken);
-    }
-
-    fn hand_over(
-        &self,
-        link: &Link,
-        delivery: &Delivery,
-        packed: Option<&Packed>,
-        together: bool,
-    ) -> Taken {
-        let Delivery { lane, frame, .. } = delivery;
-        if together {
-            link.queue(frame, packed, lane)
-        } else {
-            link.offer(frame, packed, lane)
-        }
-    }
-
-    fn count(&self, delivery: &Delivery, taken: impl IntoIterator<Item = Taken>) {
-        let (mut kept, mut coalesced) = (0, 0);
-        for taken in taken {
-            match taken {
-                Taken::Kept => kept += 1,
-                Taken::Coalesced => coalesced += 1,
-                Taken::Refused => {}
-            }
-        }
-        if let Some(metrics) = &self.metrics {
-            metrics.delivered(kept, kept * delivery.frame.bytes().len() as u64);
-            metrics.coalesced(coalesced);
-        }
-    }
-
     fn check(&mut self) {
         let now = Instant::now();
         let mut queued = 0;
@@ -359,6 +379,41 @@ impl Local {
             metrics.queue_changed(queued - self.queued);
         }
         self.queued = queued;
+    }
+}
+
+/// Hands a member what `is_meant` for it; `share` is room to work in.
+fn hand_over<'a>(
+    link: &Link,
+    run: &'a [Carried],
+    is_meant: impl Fn(&Carried) -> bool,
+    share: &mut Vec<Parted<'a>>,
+    tally: &mut Tally,
+) {
+    share.clear();
+    for (nth, one) in run.iter().enumerate().skip(link.missed.get()) {
+        if !is_meant(one) {
+            continue;
+        }
+        // Of passing state only the newest counts.
+        let is_outdated = |later: &Carried| later.outdates(one) && is_meant(later);
+        if one.passes() && run[nth + 1..].iter().any(is_outdated) {
+            tally.coalesced += 1;
+            continue;
+        }
+        share.push(Parted {
+            delivery: &one.delivery,
+            packed: one.packed.as_ref(),
+        });
+    }
+    match &share[..] {
+        [] => {}
+        [one] => {
+            let Delivery { lane, frame, .. } = one.delivery;
+            let taken = link.offer(frame, one.packed, lane);
+            tally.add(taken, one.delivery);
+        }
+        several => link.offer_all(several, tally),
     }
 }
 
@@ -404,5 +459,125 @@ impl Drop for Registered {
             local.links.remove(&self.0.id);
             local.unseat(&self.0);
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::live::{Bounds, Frame, Topic};
+    use tokio::io::AsyncReadExt;
+    use tokio::net::{TcpListener, TcpStream};
+
+    const ROOM: RoomId = RoomId(1);
+    const ALL: Groups = Groups(0b11);
+
+    fn local() -> Local {
+        Local {
+            worker: 0,
+            links: HashMap::new(),
+            members: HashMap::new(),
+            metrics: Some(Arc::default()),
+            stopping: false,
+            queued: 0,
+        }
+    }
+
+    /// A connection of this thread, and its other end.
+    async fn connect(local: &mut Local, id: u64) -> TcpStream {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let addr = listener.local_addr().unwrap();
+        let (io, peer) = tokio::join!(TcpStream::connect(addr), listener.accept());
+        let bounds = Bounds {
+            control_bytes: 256 << 10,
+            slow: CloseCode::TryLater,
+            silent: None,
+        };
+        let link = Rc::new(Link::new(ConnId(id), io.unwrap(), bounds, false));
+        local.links.insert(link.id, link);
+        peer.unwrap().0
+    }
+
+    fn delivery(room: RoomId, to: To, lane: Lane, text: &str) -> Parcel {
+        let frame = Frame::text(&[text.as_bytes()]);
+        Parcel::Deliver(room, Delivery { to, lane, frame }, None)
+    }
+
+    fn said(to: To, text: &str) -> Parcel {
+        delivery(ROOM, to, Lane::Control, text)
+    }
+
+    /// All that a peer got, a letter for each message.
+    async fn heard(local: &mut Local, id: u64, mut peer: TcpStream) -> String {
+        local.links.remove(&ConnId(id));
+        for members in local.members.values_mut() {
+            members.retain(|(_, link)| link.id != ConnId(id));
+        }
+        let mut bytes = Vec::new();
+        peer.read_to_end(&mut bytes).await.unwrap();
+        let frames = bytes.chunks(3).map(|frame| frame[2] as char);
+        frames.collect()
+    }
+
+    #[tokio::test]
+    async fn what_is_delivered_together_reaches_those_for_whom_it_is_in_order() {
+        let mut local = local();
+        let [one, two, late] = [
+            connect(&mut local, 1).await,
+            connect(&mut local, 2).await,
+            connect(&mut local, 3).await,
+        ];
+        let admit = |id, groups| Parcel::Admit(ROOM, ConnId(id), Groups(groups));
+        local.handle(&mut vec![vec![admit(1, 0b01), admit(2, 0b10)]]);
+        local.handle(&mut vec![
+            vec![
+                said(To::Groups(ALL), "a"),
+                said(To::One(ConnId(2)), "b"),
+                said(To::But(ALL, ConnId(1)), "c"),
+                // Whoever comes gets what follows.
+                admit(3, 0b01),
+                said(To::One(ConnId(3)), "d"),
+            ],
+            vec![
+                said(To::Groups(Groups(0b01)), "e"),
+                delivery(RoomId(2), To::Groups(ALL), Lane::Control, "x"),
+            ],
+        ]);
+        // Only to single ones, and to the same one more than once.
+        local.handle(&mut vec![vec![
+            said(To::One(ConnId(1)), "f"),
+            said(To::One(ConnId(3)), "g"),
+            said(To::One(ConnId(1)), "h"),
+        ]]);
+        // Whoever has come is like the others from then on.
+        local.handle(&mut vec![vec![
+            said(To::Groups(ALL), "i"),
+            Parcel::Release(ConnId(2)),
+            said(To::Groups(ALL), "j"),
+        ]]);
+        assert_eq!(heard(&mut local, 1, one).await, "aefhij");
+        assert_eq!(heard(&mut local, 2, two).await, "abci");
+        assert_eq!(heard(&mut local, 3, late).await, "degij");
+    }
+
+    #[tokio::test]
+    async fn of_passing_state_that_goes_out_together_only_the_newest_counts() {
+        let mut local = local();
+        let [one, two] = [connect(&mut local, 1).await, connect(&mut local, 2).await];
+        let passing = |to, key: &str, text| {
+            let topic = Topic(Arc::new((7, key.into())));
+            delivery(ROOM, to, Lane::Passing(topic), text)
+        };
+        let admit = |id| Parcel::Admit(ROOM, ConnId(id), ALL);
+        local.handle(&mut vec![vec![admit(1), admit(2)]]);
+        local.handle(&mut vec![vec![
+            passing(To::Groups(ALL), "p", "a"),
+            passing(To::Groups(ALL), "q", "b"),
+            said(To::Groups(ALL), "c"),
+            // The newest of them is not for everybody.
+            passing(To::But(ALL, ConnId(2)), "p", "d"),
+        ]]);
+        assert_eq!(heard(&mut local, 1, one).await, "bcd");
+        assert_eq!(heard(&mut local, 2, two).await, "abc");
     }
 }

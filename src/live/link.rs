@@ -2,7 +2,7 @@
 
 use super::courier::RoomId;
 use super::deflate::{Packed, Place};
-use super::{CloseCode, ConnId, Frame, Lane, Topic, Whole};
+use super::{CloseCode, ConnId, Delivery, Frame, Lane, Topic, Whole};
 use bytes::{Buf, Bytes};
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -16,8 +16,6 @@ const STATE_FRAMES: usize = 64;
 const STATE_BYTES: usize = 256 << 10;
 /// Most bytes of passing state that wait for a socket that refuses.
 const PASSING_BYTES: usize = 64 << 10;
-/// Most bytes that are put together for one write.
-const TOGETHER_BYTES: usize = 256 << 10;
 /// A socket that takes no byte for this long is given up.
 const STALL: Duration = Duration::from_secs(10);
 /// Home routers forget idle connections after about 30 s, so ping well inside that.
@@ -84,6 +82,8 @@ pub(super) struct Link {
     pub io: TcpStream,
     /// The room it was admitted to.
     pub room: Cell<Option<RoomId>>,
+    /// So many of the deliveries that are being handed out came before it was admitted.
+    pub missed: Cell<usize>,
     bounds: Bounds,
     pub manners: Cell<Manners>,
     /// Where the reader is in its room's compressed history; `None`: it takes plain frames only.
@@ -151,6 +151,46 @@ impl Newest {
     }
 }
 
+/// A delivery on its way to one of those for whom it is.
+pub(super) struct Parted<'a> {
+    pub delivery: &'a Delivery,
+    /// The same, compressed.
+    pub packed: Option<&'a Packed>,
+}
+
+impl Parted<'_> {
+    /// The most that it has on the wire.
+    fn bytes(&self) -> usize {
+        let packed = self.packed.map_or(0, |packed| packed.frame.bytes().len());
+        self.delivery.frame.bytes().len().max(packed)
+    }
+
+    fn is_large(&self) -> bool {
+        matches!(self.delivery.lane, Lane::Large(_))
+    }
+}
+
+/// What became of some frames, for the figures.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    pub kept: u64,
+    pub kept_bytes: u64,
+    pub coalesced: u64,
+}
+
+impl Tally {
+    pub fn add(&mut self, taken: Taken, delivery: &Delivery) {
+        match taken {
+            Taken::Kept => {
+                self.kept += 1;
+                self.kept_bytes += delivery.frame.bytes().len() as u64;
+            }
+            Taken::Coalesced => self.coalesced += 1,
+            Taken::Refused => {}
+        }
+    }
+}
+
 /// What became of a frame, for the figures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Taken {
@@ -170,6 +210,7 @@ impl Link {
             id,
             io,
             room: Cell::new(None),
+            missed: Cell::new(0),
             bounds,
             manners: Cell::default(),
             place: deflates.then(Cell::default),
@@ -319,10 +360,10 @@ impl Link {
             return taken;
         }
         let bytes = self.pick(frame, packed);
-        match self.io.try_write(bytes) {
+        match self.send(bytes) {
             Ok(taken) if taken == bytes.len() => {}
             Ok(taken) => self.keep_rest(|lanes| lanes.partial = bytes.slice(taken..)),
-            Err(e) if e.kind() == ErrorKind::WouldBlock => self.keep_rest(|lanes| {
+            Err(e) if refuses(&e) => self.keep_rest(|lanes| {
                 lanes.push(bytes.clone(), lane);
             }),
             Err(_) => {
@@ -333,12 +374,98 @@ impl Link {
         Taken::Kept
     }
 
+    /// Writes several frames in as few calls as possible, as far as the socket takes them; the rest
+    /// waits.
+    pub fn offer_all(&self, mut all: &[Parted<'_>], tally: &mut Tally) {
+        while let [first, ..] = all {
+            // What the socket refuses of so little waits without that anything is left out.
+            let mut bytes = 0;
+            let fits = |one: &&Parted<'_>| {
+                bytes += one.bytes();
+                bytes <= STATE_BYTES && !one.is_large()
+            };
+            let together = all.iter().take(BATCH).take_while(fits).count();
+            if together > 1 && !self.has_backlog() {
+                let (some, rest) = all.split_at(together);
+                self.offer_some(some, tally);
+                all = rest;
+            } else {
+                let Delivery { frame, lane, .. } = first.delivery;
+                tally.add(self.offer(frame, first.packed, lane), first.delivery);
+                all = &all[1..];
+            }
+        }
+    }
+
+    fn offer_some(&self, some: &[Parted<'_>], tally: &mut Tally) {
+        if self.ending.borrow().is_some() {
+            return;
+        }
+        let mut slices = [IoSlice::new(&[]); BATCH];
+        let mut picked = [const { None }; BATCH];
+        for (nth, Parted { delivery, packed }) in some.iter().enumerate() {
+            let bytes = self.pick(&delivery.frame, *packed);
+            slices[nth] = IoSlice::new(bytes);
+            picked[nth] = Some((bytes, &delivery.lane));
+        }
+        let mut written = match self.send_all(&slices[..some.len()]) {
+            Ok(written) => written,
+            Err(e) if refuses(&e) => 0,
+            Err(_) => return self.end(Ending::Drop("the socket is broken")),
+        };
+        for one in some {
+            tally.add(Taken::Kept, one.delivery);
+        }
+        let mut waiting = picked.into_iter().flatten().peekable();
+        while let Some((bytes, _)) = waiting.next_if(|(bytes, _)| bytes.len() <= written) {
+            written -= bytes.len();
+        }
+        if waiting.peek().is_none() {
+            return;
+        }
+        self.keep_rest(|lanes| {
+            if written > 0
+                && let Some((begun, _)) = waiting.next()
+            {
+                lanes.partial = begun.slice(written..);
+            }
+            for (bytes, lane) in waiting {
+                lanes.push(bytes.clone(), lane);
+            }
+        });
+    }
+
+    // Most sockets take all that they are given, so they are not asked first. One that does not is
+    // waited for like any other: tokio hears of it when the rest is tried.
+
+    #[cfg(target_os = "linux")]
+    fn send(&self, bytes: &[u8]) -> std::io::Result<usize> {
+        let flags = rustix::net::SendFlags::NOSIGNAL;
+        Ok(rustix::net::send(&self.io, bytes, flags)?)
+    }
+
+    #[cfg(target_os = "linux")]
+    fn send_all(&self, slices: &[IoSlice<'_>]) -> std::io::Result<usize> {
+        Ok(rustix::io::writev(&self.io, slices)?)
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn send(&self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.io.try_write(bytes)
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn send_all(&self, slices: &[IoSlice<'_>]) -> std::io::Result<usize> {
+        self.io.try_write_vectored(slices)
+    }
+
     /// Lets wait what the socket has not taken.
     #[cold]
     fn keep_rest(&self, put: impl FnOnce(&mut Lanes)) {
         let mut lanes = Box::<Lanes>::default();
         put(&mut lanes);
         lanes.refused = Some(Instant::now());
+        lanes.trim_passing();
         self.lanes.replace(Some(lanes));
         self.wake();
     }
@@ -348,22 +475,9 @@ impl Link {
         if self.ending.borrow().is_some() {
             return Taken::Refused;
         }
-        let length = frame.bytes().len();
-        // Leaving out is for sockets that refuse, not for bursts.
-        let full = |lanes: &Lanes| {
-            lanes.refused.is_none()
-                && lanes.bytes() + length
-                    > match lane {
-                        Lane::State(_) | Lane::Passing(_) => TOGETHER_BYTES,
-                        Lane::Answer | Lane::Large(_) | Lane::Control => TOGETHER_BYTES / 2,
-                    }
-        };
-        if self.lanes.borrow().as_deref().is_some_and(full) {
-            self.flush();
-        }
         let mut lanes = self.lanes.borrow_mut();
         let lanes = lanes.get_or_insert_default();
-        let bytes = if matches!(lane, Lane::State(_)) && lanes.coalesces(length) {
+        let bytes = if matches!(lane, Lane::State(_)) && lanes.coalesces(frame.bytes().len()) {
             if let Some(place) = &self.place {
                 // What waited is lost, and with it the thread of the history.
                 place.set(Place::default());
@@ -463,6 +577,11 @@ impl Link {
             self.offer(&Frame::ping(), None, &Lane::Control);
         }
     }
+}
+
+/// Whether a socket takes nothing just now.
+fn refuses(error: &std::io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted)
 }
 
 impl Lanes {
@@ -616,6 +735,7 @@ impl Lanes {
 
 #[cfg(test)]
 mod tests {
+    use super::super::To;
     use super::*;
     use proptest::prelude::*;
 
@@ -739,6 +859,23 @@ mod tests {
         assert_eq!(link.ending(), Some(Ending::Close(1013, "too slow".into())));
     }
 
+    fn passing(nth: usize, size: usize) -> Delivery {
+        let topic = Topic(std::sync::Arc::new((nth as u64, "a".into())));
+        Delivery {
+            to: To::One(ConnId(1)),
+            lane: Lane::Passing(topic),
+            frame: Frame::text(&[&vec![b'x'; size]]),
+        }
+    }
+
+    fn parted(deliveries: &[Delivery]) -> Vec<Parted<'_>> {
+        let parted = deliveries.iter().map(|delivery| Parted {
+            delivery,
+            packed: None,
+        });
+        parted.collect()
+    }
+
     #[tokio::test]
     async fn a_burst_of_passing_state_reaches_a_socket_that_takes_it() {
         use tokio::io::AsyncReadExt;
@@ -746,22 +883,12 @@ mod tests {
         let addr = listener.local_addr().unwrap();
         let (io, peer) = tokio::join!(TcpStream::connect(addr), listener.accept());
         let link = Link::new(ConnId(1), io.unwrap(), BOUNDS, false);
-        let text = vec![b'x'; PASSING_BYTES / 4];
-        let frame = Frame::text(&[&text]);
-        for nth in 0..8 {
-            let topic = Topic(std::sync::Arc::new((nth, "a".into())));
-            assert_eq!(link.queue(&frame, None, &Lane::Passing(topic)), Taken::Kept);
-        }
-        link.flush();
-        let mut all = vec![0; 8 * frame.bytes().len()];
-        let (mut peer, _) = peer.unwrap();
-        let reading = async { peer.read_exact(&mut all).await.unwrap() };
-        let writing = async {
-            while let (true, Ok(())) = (link.has_backlog(), link.io.writable().await) {
-                link.drain().unwrap();
-            }
-        };
-        tokio::join!(reading, writing);
+        let burst: Vec<_> = (0..8).map(|nth| passing(nth, PASSING_BYTES / 4)).collect();
+        let mut tally = Tally::default();
+        link.offer_all(&parted(&burst), &mut tally);
+        assert_eq!((tally.kept, link.has_backlog()), (8, false));
+        let mut all = vec![0; 8 * burst[0].frame.bytes().len()];
+        peer.unwrap().0.read_exact(&mut all).await.unwrap();
     }
 
     #[tokio::test]
@@ -770,18 +897,11 @@ mod tests {
         let addr = listener.local_addr().unwrap();
         let (io, _peer) = tokio::join!(TcpStream::connect(addr), listener.accept());
         let link = Link::new(ConnId(1), io.unwrap(), BOUNDS, false);
-        let text = vec![b'x'; PASSING_BYTES / 4];
-        let frame = Frame::text(&[&text]);
-        let most = TOGETHER_BYTES / frame.bytes().len();
         for round in 0..1_000 {
-            for nth in 0..most {
-                let topic = Topic(std::sync::Arc::new((
-                    (round * most + nth) as u64,
-                    "a".into(),
-                )));
-                link.queue(&frame, None, &Lane::Passing(topic));
-            }
-            link.flush();
+            let burst: Vec<_> = (0..15)
+                .map(|nth| passing(round * 15 + nth, PASSING_BYTES / 4))
+                .collect();
+            link.offer_all(&parted(&burst), &mut Tally::default());
             if link.has_backlog() {
                 break;
             }
@@ -793,6 +913,76 @@ mod tests {
             "{}",
             lanes.passing_bytes
         );
+    }
+
+    #[tokio::test]
+    async fn what_is_large_may_have_company() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let addr = listener.local_addr().unwrap();
+        let (io, _peer) = tokio::join!(TcpStream::connect(addr), listener.accept());
+        let link = Link::new(ConnId(1), io.unwrap(), BOUNDS, false);
+        let sized = |size| Delivery {
+            to: To::One(link.id),
+            lane: Lane::Control,
+            frame: Frame::text(&[&vec![b'x'; size]]),
+        };
+        let all = [sized(BOUNDS.control_bytes + 1), sized(10), sized(20)];
+        link.offer_all(&parted(&all), &mut Tally::default());
+        assert_eq!(link.ending(), None);
+    }
+
+    /// Whatever the socket takes of rounds of frames, all arrives whole and in order.
+    #[tokio::test]
+    async fn rounds_arrive_whole_and_in_order_at_a_socket_that_refuses_now_and_then() {
+        use tokio::io::AsyncReadExt;
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let addr = listener.local_addr().unwrap();
+        let (io, peer) = tokio::join!(TcpStream::connect(addr), listener.accept());
+        let link = Link::new(ConnId(1), io.unwrap(), BOUNDS, false);
+        let mut peer = peer.unwrap().0;
+        let (mut sent, mut arrived, mut refused) = (Vec::new(), Vec::new(), 0);
+        for round in 0..400usize {
+            // More than goes into one call, and small ones behind large ones.
+            let deliveries: Vec<_> = (0..1 + round % (BATCH + 5))
+                .map(|nth| {
+                    let size = if (round + nth) % 11 == 0 { 60_000 } else { nth };
+                    let fill = (round * 31 + nth) as u8;
+                    Delivery {
+                        to: To::One(link.id),
+                        lane: Lane::Control,
+                        frame: Frame::text(&[&vec![fill; size]]),
+                    }
+                })
+                .collect();
+            let mut tally = Tally::default();
+            link.offer_all(&parted(&deliveries), &mut tally);
+            assert_eq!(tally.kept as usize, deliveries.len());
+            sent.extend(
+                deliveries
+                    .iter()
+                    .flat_map(|delivery| delivery.frame.bytes().to_vec()),
+            );
+            assert_eq!(
+                tally.kept_bytes,
+                deliveries
+                    .iter()
+                    .map(|delivery| delivery.frame.bytes().len() as u64)
+                    .sum::<u64>()
+            );
+            // Sometimes the reader falls behind, never beyond what may wait.
+            refused += usize::from(link.has_backlog());
+            while link.waiting() > 100_000 || (round % 101 == 100 && arrived.len() < sent.len()) {
+                peer.read_buf(&mut arrived).await.unwrap();
+                link.drain().unwrap();
+            }
+            assert_eq!(link.ending(), None);
+        }
+        while arrived.len() < sent.len() {
+            peer.read_buf(&mut arrived).await.unwrap();
+            link.drain().unwrap();
+        }
+        assert!(arrived == sent);
+        assert!(refused > 0, "the socket took everything at once");
     }
 
     proptest! {

@@ -4,12 +4,13 @@
 //! out, and the order in which the room decides is the order in which everybody sees it. What must
 //! be durable goes to the room's journal, and the rules say what is told only after that. Each
 //! worker thread has a courier that writes a room's frames to that worker's own sockets: a
-//! broadcast is encoded once and costs one message per worker and one write per socket.
+//! broadcast is encoded once and costs one message per worker and one write per socket; what a room
+//! sends out together goes to each worker in one message and to each socket in one write.
 //!
 //! | from -> to | holds | when full | because |
 //! |---|---|---|---|
-//! | connection -> room | 1,024 messages | the connection waits | its socket goes unread, so TCP slows that client |
-//! | room -> courier | 1,024 parcels | the room waits | a courier never waits for a socket, so it always catches up |
+//! | connection -> room | 64 commands of up to 32 messages | the connection waits | its socket goes unread, so TCP slows that client |
+//! | room -> courier | 64 rounds | the room waits | a courier never waits for a socket, so it always catches up |
 //! | courier -> connection | lanes, see [`Lane`] | state: the newest wins; passing: the oldest goes; the rest: closed | it comes back; nobody else notices |
 //! | connection -> socket | 10 s without a byte taken | closed | a stalled peer must not hold memory |
 

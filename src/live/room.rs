@@ -1,6 +1,6 @@
 //! One room: a task that owns its rules and knows where its members' sockets are.
 
-use super::courier::{Parcel, RoomId};
+use super::courier::{Parcel, RoomId, Round};
 use super::deflate::{Packed, Packer, WORTH_BYTES};
 use super::{
     Closing, CommitError, Committed, Committer, ConnId, Couriers, Delivery, Groups, Keeper, Lane,
@@ -18,8 +18,8 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::sync::{oneshot, watch};
 use tokio::time::{MissedTickBehavior, interval};
 
-/// Messages that may wait for the room; further senders wait.
-const COMMANDS: usize = 1024;
+/// Commands that may wait for the room; further senders wait.
+const COMMANDS: usize = 64;
 /// Messages that are taken together, so that what they cause goes out together.
 const ROUND: usize = 32;
 /// Requests from other parts of the server that may wait.
@@ -37,12 +37,11 @@ pub(super) enum Command<R: Rules> {
     },
     Receive {
         from: ConnId,
-        message: R::Message,
+        /// What has come together, in order.
+        messages: Vec<R::Message>,
     },
     /// It was probed, and something was heard of it.
-    Alive {
-        conn: ConnId,
-    },
+    Alive { conn: ConnId },
     Leave {
         conn: ConnId,
         /// Whether it ended without the peer's close frame.
@@ -137,6 +136,14 @@ pub fn open_room<R: Rules>(
     }
 }
 
+/// A worker that holds members of a room.
+struct Worker {
+    members: usize,
+    courier: Sender<Round>,
+    /// For the courier, not sent yet.
+    round: Round,
+}
+
 struct Room<R: Rules> {
     id: RoomId,
     rules: R,
@@ -149,8 +156,8 @@ struct Room<R: Rules> {
     deflaters: usize,
     /// Their history, for each set of groups that is told of state; made when needed.
     packers: HashMap<u8, Packer>,
-    /// The workers that hold members: how many, and the way there.
-    workers: HashMap<usize, (usize, Sender<Parcel>)>,
+    /// The workers that hold members.
+    workers: HashMap<usize, Worker>,
     disk: Option<Durability>,
     /// What the journal has not answered yet, oldest first.
     commits: VecDeque<(Instant, oneshot::Receiver<Committed>)>,
@@ -181,7 +188,6 @@ impl<R: Rules> Room<R> {
         let mut move_out = pin!(move_out);
         let mut tick = interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut round = Vec::new();
         loop {
             let mut out = Outgoing::default();
             tokio::select! {
@@ -206,17 +212,18 @@ impl<R: Rules> Room<R> {
                 Some(request) = self.questions.recv() => {
                     self.rules.ask(request, Now::read(), &mut out);
                 }
-                taken = self.inbox.recv_many(&mut round, ROUND) => {
-                    if taken == 0 {
+                command = self.inbox.recv() => {
+                    let Some(command) = command else {
                         break;
-                    }
-                    for command in round.drain(..) {
-                        if !matches!(command, Command::Receive { .. }) {
-                            // Whoever comes or goes now gets, or misses, only what follows.
-                            self.flush(&mut out).await;
-                        }
-                        self.apply(command, &mut out).await;
-                        self.see_off(&mut out).await;
+                    };
+                    let mut next = Some(command);
+                    let mut taken = 0;
+                    while let Some(command) = next {
+                        taken += self.apply(command, &mut out).await;
+                        next = match taken < ROUND {
+                            true => self.inbox.recv().now_or_never().flatten(),
+                            false => None,
+                        };
                     }
                 }
             }
@@ -253,31 +260,30 @@ impl<R: Rules> Room<R> {
         self.rules.committed(outcome, Now::read(), out);
     }
 
-    async fn apply(&mut self, command: Command<R>, out: &mut Outgoing) {
+    /// Does what a connection wants; answers how many messages that was.
+    async fn apply(&mut self, command: Command<R>, out: &mut Outgoing) -> usize {
+        if let Command::Receive { from, messages } = command {
+            let count = messages.len();
+            for message in messages {
+                // A member that has left says nothing any more.
+                if self.routes.contains_key(&from) {
+                    self.rules.receive(from, message, Now::read(), out);
+                    self.see_off(out).await;
+                }
+                // Others of the thread get their turn.
+                tokio::task::consume_budget().await;
+            }
+            return count;
+        }
+        // Whoever comes or goes now gets, or misses, only what follows.
+        self.flush(out).await;
         match command {
             Command::Join {
                 conn,
                 guest,
                 worker,
                 deflates,
-            } => {
-                let Some(courier) = self.couriers.worker(worker) else {
-                    return;
-                };
-                self.routes.insert(conn, (worker, deflates));
-                self.deflaters += usize::from(deflates);
-                let entry = self.workers.entry(worker).or_insert((0, courier));
-                entry.0 += 1;
-                let admit = Parcel::Admit(self.id, conn, self.rules.group(&guest));
-                let _ = entry.1.send(admit).await;
-                self.rules.join(conn, guest, Now::read(), out);
-            }
-            Command::Receive { from, message } => {
-                // A member that has left says nothing any more.
-                if self.routes.contains_key(&from) {
-                    self.rules.receive(from, message, Now::read(), out);
-                }
-            }
+            } => self.admit(conn, guest, worker, deflates, out),
             Command::Alive { conn } => {
                 if self.routes.contains_key(&conn) {
                     self.rules.alive(conn, Now::read(), out);
@@ -292,7 +298,34 @@ impl<R: Rules> Room<R> {
                     }
                 }
             }
+            Command::Receive { .. } => {}
         }
+        self.see_off(out).await;
+        1
+    }
+
+    fn admit(
+        &mut self,
+        conn: ConnId,
+        guest: R::Guest,
+        worker: usize,
+        deflates: bool,
+        out: &mut Outgoing,
+    ) {
+        let Some(courier) = self.couriers.worker(worker) else {
+            return;
+        };
+        self.routes.insert(conn, (worker, deflates));
+        self.deflaters += usize::from(deflates);
+        let entry = self.workers.entry(worker).or_insert(Worker {
+            members: 0,
+            courier,
+            round: Round::new(),
+        });
+        entry.members += 1;
+        let groups = self.rules.group(&guest);
+        entry.round.push(Parcel::Admit(self.id, conn, groups));
+        self.rules.join(conn, guest, Now::read(), out);
     }
 
     /// Strikes a member off; answers whether there was one.
@@ -305,8 +338,8 @@ impl<R: Rules> Room<R> {
             self.packers.clear();
         }
         if let Some(entry) = self.workers.get_mut(&worker) {
-            entry.0 -= 1;
-            if entry.0 == 0 {
+            entry.members -= 1;
+            if entry.members == 0 {
                 self.workers.remove(&worker);
             }
         }
@@ -333,49 +366,62 @@ impl<R: Rules> Room<R> {
         }
         // First, so that nothing that a client says upon being told comes here.
         for conn in &out.released {
-            self.post(*conn, Parcel::Hold(*conn)).await;
+            self.post(*conn, Parcel::Hold(*conn));
         }
         let mut closed = out.closed.into_iter().peekable();
         for (sent, delivery) in out.deliveries.into_iter().enumerate() {
             while let Some(closing) = closed.next_if(|closing| closing.behind <= sent) {
-                self.close(closing).await;
+                self.close(closing);
             }
-            self.deliver(delivery).await;
+            self.deliver(delivery);
         }
         for conn in out.probed {
-            self.post(conn, Parcel::Probe(conn)).await;
+            self.post(conn, Parcel::Probe(conn));
         }
         for closing in closed {
-            self.close(closing).await;
+            self.close(closing);
         }
+        self.send_off().await;
         for answer in out.answers {
             answer();
         }
+        for conn in &out.released {
+            self.post(*conn, Parcel::Release(*conn));
+        }
+        self.send_off().await;
         for conn in out.released {
-            self.post(conn, Parcel::Release(conn)).await;
             self.forget(conn);
         }
     }
 
-    async fn close(&self, closing: Closing) {
+    /// Sends each courier its round.
+    async fn send_off(&mut self) {
+        for worker in self.workers.values_mut() {
+            if !worker.round.is_empty() {
+                let _ = worker.courier.send(std::mem::take(&mut worker.round)).await;
+            }
+        }
+    }
+
+    fn close(&mut self, closing: Closing) {
         let Closing {
             conn, code, reason, ..
         } = closing;
-        self.post(conn, Parcel::Close(conn, code, reason)).await;
+        self.post(conn, Parcel::Close(conn, code, reason));
     }
 
-    async fn deliver(&mut self, delivery: Delivery) {
+    fn deliver(&mut self, delivery: Delivery) {
         let groups = match delivery.to {
             To::One(conn) => {
                 let parcel = Parcel::Deliver(self.id, delivery, None);
-                return self.post(conn, parcel).await;
+                return self.post(conn, parcel);
             }
             To::Groups(groups) | To::But(groups, _) => groups,
         };
         let packed = self.pack(groups, &delivery);
-        for (_, courier) in self.workers.values() {
+        for worker in self.workers.values_mut() {
             let parcel = Parcel::Deliver(self.id, delivery.clone(), packed.clone());
-            let _ = courier.send(parcel).await;
+            worker.round.push(parcel);
         }
     }
 
@@ -391,13 +437,11 @@ impl<R: Rules> Room<R> {
         packer.pack(&delivery.frame)
     }
 
-    async fn post(&self, conn: ConnId, parcel: Parcel) {
-        let courier = self
-            .routes
-            .get(&conn)
-            .and_then(|(worker, _)| self.workers.get(worker));
-        if let Some((_, courier)) = courier {
-            let _ = courier.send(parcel).await;
+    fn post(&mut self, conn: ConnId, parcel: Parcel) {
+        if let Some((worker, _)) = self.routes.get(&conn)
+            && let Some(worker) = self.workers.get_mut(worker)
+        {
+            worker.round.push(parcel);
         }
     }
 }

