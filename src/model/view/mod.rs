@@ -65,12 +65,17 @@ pub fn player_view(scene: &JsonText) -> JsonText {
     out.finish()
 }
 
-/// The members of these names, in one walk: a scene is long.
+/// The members of these names, in one walk that goes no further than it must: a scene is long.
 fn members<'a, const N: usize>(object: Node<'a>, names: [&str; N]) -> [Option<Node<'a>>; N] {
     let mut found = [None; N];
+    let mut wanted = N;
     for (key, value) in object.members() {
         if let Some(at) = names.iter().position(|name| *name == key) {
             found[at] = Some(value);
+            wanted -= 1;
+        }
+        if wanted == 0 {
+            break;
         }
     }
     found
