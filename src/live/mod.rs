@@ -22,6 +22,7 @@ mod frame;
 mod inbound;
 mod journal;
 mod keeper;
+mod lanes;
 mod link;
 mod pace;
 mod room;
