@@ -51,6 +51,8 @@ export class GmConsole extends HTMLElement {
   /** @type {Hands} */ #hands;
   /** @type {Frames} */ #frames;
   #status = h("p", { class: "console-state", role: "status" });
+  /** Lies over the stage: nothing moves under a hand that drags when the connection breaks. */
+  #notice = h("p", { class: "stage-notice", role: "status" });
   #waiting = h("div", { class: "stage-empty" }, h("h2", {}, "An empty table"), h("p", {}, "Drag a map here from the right, or click it."));
   #undo = iconButton("undo", "Undo", () => this.#back("undo"));
   #redo = iconButton("redo", "Redo", () => this.#back("redo"));
@@ -82,7 +84,7 @@ export class GmConsole extends HTMLElement {
     const sound = new TableSound(live, signal, { routes: ["all", "gm"] });
     this.#showTools();
     this.#showSide(sound);
-    const stage = h("div", { class: "console-stage" }, this.#stage, this.#waiting, this.#grid, this.#chosen);
+    const stage = h("div", { class: "console-stage" }, this.#stage, this.#waiting, this.#notice, this.#grid, this.#chosen);
     fill(this, h("h2", { class: "unseen" }, "The table"), h("div", { class: "console-main" }, h("div", { class: "console-top" }, this.#bar, this.#options), stage), this.#side);
     this.#take("move");
 
@@ -261,10 +263,11 @@ export class GmConsole extends HTMLElement {
       if (this.#isOut) return;
       const isLost = this.#lostSince !== 0 && Date.now() - this.#lostSince >= PATIENCE;
       this.dataset.is = this.#lostSince === 0 ? "well" : isLost ? "away" : "busy";
-      const words = this.#lostSince === 0 ? "Live" : isLost ? "The connection is lost. Trying again; what you do meanwhile is sent later." : "Connecting";
+      const words = this.#lostSince === 0 ? "Live" : isLost ? "Offline" : "Connecting";
       if (this.#status.dataset.words === words) return;
       this.#status.dataset.words = words;
       fill(this.#status, h("span", { class: "dot", "aria-hidden": "true" }), words);
+      this.#notice.textContent = isLost ? "The connection is lost. Trying again; what you do meanwhile is sent later." : "";
     };
     show();
     if (status !== "live") setTimeout(show, PATIENCE + 50);
@@ -274,6 +277,7 @@ export class GmConsole extends HTMLElement {
   #showOut(status) {
     const words = status === "ended" ? "The table has sent this window away." : "You are not signed in as the GM any more.";
     this.dataset.is = "away";
+    this.#notice.textContent = "";
     this.#status.dataset.words = words;
     fill(this.#status, h("span", { class: "dot", "aria-hidden": "true" }), words, h("button", { type: "button", class: "button quiet small", on: { click: () => location.reload() } }, "Come back"));
     say(this, words, "error");

@@ -23,7 +23,8 @@ export class PlayerSeat extends HTMLElement {
   /** @type {import("../api.js").Table} */ table;
   name = "";
   #stage = new TableStage();
-  #state = h("p", { class: "seat-state", role: "status" });
+  /** Lies over the map: nothing moves under a finger that drags when the connection breaks. */
+  #state = h("p", { class: "stage-notice", role: "status" });
   #title = h("strong", {});
   #waiting = h("div", { class: "seat-waiting" });
   #panel = h("section", { class: "seat-panel", hidden: true, id: "panel", role: "tabpanel" });
@@ -56,9 +57,9 @@ export class PlayerSeat extends HTMLElement {
     this.#panel.tabIndex = -1;
     fill(this.#tabs, ...[this.#tabButton("map", "Map"), this.#tabButton("turns", "Turns"), this.#tabButton("dice", "Dice"), this.#tabButton("chat", "Chat", this.#unread)]);
     fill(this,
-      h("header", { class: "seat-head" }, h("span", { class: "dot", "aria-hidden": "true" }), h("h1", {}, this.#title), this.#state,
+      h("header", { class: "seat-head" }, h("span", { class: "dot", "aria-hidden": "true" }), h("h1", {}, this.#title),
         h("button", { type: "button", class: "button quiet small", on: { click: () => this.#openMenu() } }, h("span", { class: "unseen" }, "Your seat: "), this.name)),
-      h("div", { class: "seat-map" }, this.#stage, this.#waiting, tools),
+      h("div", { class: "seat-map" }, this.#stage, this.#waiting, tools, this.#state),
       this.#panel, this.#tabs);
 
     reportScreen(live, null, signal);

@@ -34,6 +34,25 @@ test("a window whose sign-in has run out says so, saves nothing, and is the GM's
   await console.until(() => document.querySelector("table-stage").scene?.gm_notes === "the floor is a mimic");
 });
 
+test("a connection that breaks moves nothing under the hand that drags", async (t) => {
+  const { server, gm } = await startTable(t);
+  await gm.show(SCENE);
+  const { page, until } = await openConsole(gm);
+  await page.evaluate(() => {
+    globalThis.heights = [];
+    new ResizeObserver(([{ contentRect }]) => heights.push(contentRect.height)).observe(document.querySelector("table-stage"));
+  });
+  // A narrow window's bar has two lines, and they must stay two.
+  for (const width of [1400, 1100]) {
+    await page.setViewport({ width, height: 900 });
+    await until((width) => Math.abs(document.querySelector("gm-console").getBoundingClientRect().width - width) < 1 && heights.length > 0, width);
+    const [before] = await page.evaluate(() => heights.splice(0).slice(-1));
+    await server.restart("SIGTERM", () => until(() => document.querySelector(".stage-notice").textContent.includes("The connection is lost")));
+    await until(() => document.querySelector(".console-state").textContent === "Live" && !document.querySelector(".stage-notice").checkVisibility());
+    assert.deepEqual(await page.evaluate(() => heights.splice(0)), [], `${before} before`);
+  }
+});
+
 test("what is typed outlasts what others do, the grid's drawer stays open, and a locked map keeps its size", async (t) => {
   const { gm } = await startTable(t);
   await gm.show(SCENE);
