@@ -42,6 +42,9 @@ const AT_ONCE = 32;
 const RESYNC_PAUSE = 2_000;
 /** How long an acknowledged change waits for what comes before it, until the whole scene is asked for. */
 const LONGEST_HOLD = 5_000;
+/** How often the clock asks again while its answers come slowly, and after how many milliseconds each time. */
+const DOUBTS = 10;
+const DOUBT = 1_000;
 /** Hints are worth nothing late: none is sent while so many bytes wait. */
 const HINT_BACKLOG = 64 * 1024;
 /** The server knows an `id` again for ten minutes; nothing is repeated that might be older for it. */
@@ -66,6 +69,8 @@ export class Live {
   #requests = new Requests();
   #clock;
   /** How many answers of the clock are still wanted at once. */ #roundTrips = 0;
+  /** How often it may still be asked for better ones. */ #doubts = 0;
+  /** The next such question. @type {any} */ #doubt = null;
   /** Whether this connection has had its welcome. */ #ready = false;
   /** @type {string | null} */ #resumeToken = null;
   /** The pause after a `resync`. @type {any} */ #resyncPause = null;
@@ -379,7 +384,8 @@ export class Live {
   #ended(code, reason) {
     this.#around.clearTimeout(this.#resyncPause);
     this.#around.clearTimeout(this.#holding);
-    this.#resyncPause = this.#holding = null;
+    this.#around.clearTimeout(this.#doubt);
+    this.#resyncPause = this.#holding = this.#doubt = null;
     const error = new LiveError("ended", reason || "There is no connection to the table any more.");
     for (const request of this.#requests.list()) this.#fail(request, error);
     this.#show(null);
@@ -462,6 +468,7 @@ export class Live {
     this.#link.welcomed();
     this.#sendAgain();
     this.#roundTrips = KEPT;
+    this.#doubts = DOUBTS;
     this.#askTime();
 
     if (message.mode === "reset") state.tell("reset", { changes: past.map(({ id, change }) => ({ id, ...change?.content })) });
@@ -503,7 +510,14 @@ export class Live {
   #told(time) {
     this.#clock.take(time);
     this.#roundTrips -= 1;
-    if (this.#roundTrips > 0) this.#askTime();
+    if (this.#roundTrips > 0) return this.#askTime();
+    // A page that is just being built answers late: what five answers say then may be off by much.
+    if (this.#clock.isSure || this.#doubts === 0 || this.#doubt !== null) return;
+    this.#doubts -= 1;
+    this.#doubt = this.#around.setTimeout(() => {
+      this.#doubt = null;
+      this.#askTime();
+    }, DOUBT);
   }
 
   #askTime() {

@@ -1,5 +1,7 @@
 /** How many answers count: the one that travelled fastest of the last five says what time it is. */
 export const KEPT = 5;
+/** A way to the server and back, in milliseconds, that leaves no doubt worth asking again: the clock is off by half of it at most. */
+const SHORT = 20;
 
 /** The server's clock, by answers to `time`. */
 export class Clock {
@@ -20,6 +22,11 @@ export class Clock {
   /** The shortest of the last ways to the server and back, in milliseconds; null before the first. */
   get trip() {
     return this.#answers.length === 0 ? null : Math.min(...this.#answers.map(({ trip }) => trip));
+  }
+
+  /** Whether one of the last answers came so fast that it is right within `SHORT / 2`. */
+  get isSure() {
+    return (this.trip ?? Infinity) <= SHORT;
   }
 
   /** What to send as `t0`. */

@@ -932,6 +932,36 @@ suite("everything else", () => {
     assert.equal(page.socket.all("time").length, 5);
   });
 
+  test("a clock whose answers came slowly asks again, not for ever, and no more once one was quick", () => {
+    const page = Page.live();
+    const ahead = 3_600_000;
+    const answer = (there, back) => {
+      const { t0 } = page.socket.last("time");
+      page.timers.advance(there);
+      const t1 = page.timers.now + ahead;
+      page.timers.advance(back);
+      page.socket.says({ type: "time", t0, t1 });
+    };
+    const asked = () => page.socket.all("time").length;
+    for (let i = 0; i < 5; i++) answer(5, 245);
+    assert.equal(page.live.now() - page.timers.now, ahead - 120);
+    assert.equal(asked(), 5);
+    page.timers.advance(1_000);
+    assert.equal(asked(), 6);
+    answer(3, 3);
+    assert.equal(page.live.now() - page.timers.now, ahead);
+    page.timers.advance(5_000);
+    assert.equal(asked(), 6);
+    page.reconnect();
+    page.welcome({ mode: "resumed", seq: undefined, scene: undefined, from: 5, to: 5 });
+    for (let i = 0; i < 15; i++) {
+      answer(5, 245);
+      page.timers.advance(1_000);
+    }
+    // Another question may have been the connection's beat.
+    assert.ok(asked() >= 15 && asked() <= 17, `${asked()}`);
+  });
+
   test("the clock has a first guess from the welcome, and listens on", () => {
     const page = new Page();
     page.live.connect();
