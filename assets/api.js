@@ -10,7 +10,7 @@ import { encodePath } from "./format.js";
  *   maps?: { name: string, folder?: string | null }[], initiativeOrder?: unknown[] }} Scene
  * @typedef {{ files: number, folders: number, skipped: number }} LibraryHealth
  * @typedef {{ status: string, version: string, scanning: boolean, maps: LibraryHealth,
- *   scenes: LibraryHealth, sounds: LibraryHealth }} Health
+ *   scenes: LibraryHealth, sounds: LibraryHealth & { unread: number } }} Health
  */
 
 const UNREACHABLE = "The server does not answer. Is it still running?";

@@ -4,7 +4,7 @@ import { ApiError } from "./api.js";
 
 /** How often the server is asked whether somebody changed the folders, in milliseconds. */
 const POLL = 10_000;
-/** The same while the server still reads its folders for the first time. */
+/** The same while the server still reads its folders for the first time, or what new sounds say of themselves. */
 const POLL_SCANNING = 1_000;
 
 /**
@@ -57,7 +57,7 @@ export class State extends EventTarget {
       clearTimeout(timer);
       if (document.visibilityState === "hidden") return;
       await this.refreshHealth();
-      if (!signal.aborted) timer = setTimeout(look, this.health?.scanning ? POLL_SCANNING : POLL);
+      if (!signal.aborted) timer = setTimeout(look, this.health?.scanning || this.health?.sounds.unread ? POLL_SCANNING : POLL);
     };
     document.addEventListener("visibilitychange", look, { signal });
     signal.addEventListener("abort", () => clearTimeout(timer));

@@ -10,7 +10,7 @@ use crate::http::{
     Registrar, SeatErrors, Tail, UploadErrors, UploadLimits, WriteErrors, docs, receive,
 };
 use crate::library::{FolderItem, Library, folders};
-use crate::store::{AssetPath, Shelf};
+use crate::store::{AssetPath, Entry, Shelf};
 use actix_web::web::{self, Data, Json, Path, Payload, Query};
 use actix_web::{HttpRequest, HttpResponse, delete, get, post, put};
 use serde::ser::SerializeMap;
@@ -72,10 +72,9 @@ async fn list(
     _seat: Seat,
 ) -> Result<Json<SoundList>> {
     let shelf = library.shelf(&SOUNDS).await?;
-    let (reader, store) = (tags.clone(), library.store().clone());
-    let reading = web::block(move || reader.read_all(&store));
-    // Goes on by itself when it takes longer.
-    let _ = timeout(TAGS, reading).await;
+    let reader = tags.clone().into_inner();
+    // Goes on by itself when it takes longer; `/health` tells how many are not read yet.
+    let _ = timeout(TAGS, reader.read_all(library.store().clone())).await;
     Ok(Json(SoundList {
         loops: ByFolder(catalogue::list(shelf, &tags, Category::Loop)),
         oneshot: ByFolder(catalogue::list(shelf, &tags, Category::Oneshot)),
@@ -218,6 +217,7 @@ async fn upload(
     req: HttpRequest,
     payload: Payload,
     condition: Precondition,
+    tags: Data<TagReader>,
     _gm: Gm,
 ) -> Result<Json<SoundUploaded>> {
     let shelf = library.shelf(&SOUNDS).await?;
@@ -233,12 +233,16 @@ async fn upload(
     let (path, duration) = library
         .run(move |store| {
             uploaded.file.as_file().sync_all()?;
-            let duration = tags::read(uploaded.file.path()).duration;
+            let found = tags::read(uploaded.file.path());
+            let duration = found.duration;
+            let state = Entry::of(&uploaded.file.as_file().metadata()?);
             let mut change = store.change();
             let shelf = change.shelf(&SOUNDS);
             let path = catalogue::upload_path(shelf, category, folder.as_deref(), &uploaded.name)?;
             condition.check(shelf.stamp(&path).ok().as_ref())?;
             change.put(&SOUNDS, uploaded.file, path.clone())?;
+            // Before it can be listed.
+            tags.learn(path.clone(), state, found);
             change.apply()?;
             Ok((path, duration))
         })

@@ -4,7 +4,8 @@
 
 use super::kind::SOUNDS;
 use super::webm;
-use crate::store::{AssetPath, Entry, Store};
+use crate::store::{AssetPath, Entry, Index, Store};
+use actix_web::web;
 use lofty::config::ParseOptions;
 use lofty::file::{AudioFile, TaggedFileExt};
 use lofty::probe::Probe;
@@ -12,8 +13,7 @@ use lofty::tag::Accessor;
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Longest title or artist that is passed on, in characters.
 const MAX_TEXT: usize = 200;
@@ -33,25 +33,50 @@ pub struct Tags {
 #[derive(Default)]
 pub struct TagReader {
     known: Mutex<HashMap<AssetPath, (Entry, Tags)>>,
-    busy: AtomicBool,
+    /// Held by whoever reads.
+    reading: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl TagReader {
     /// The tags of a file in this state, if they were read.
     pub fn known(&self, path: &AssetPath, entry: &Entry) -> Option<Tags> {
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known
+        self.lock()
             .get(path)
             .filter(|(state, _)| state == entry)
             .map(|(_, tags)| tags.clone())
     }
 
-    /// Reads the tags of all sounds that are new or changed. Blocks; one caller at a time does the
-    /// work, others return at once.
-    pub fn read_all(&self, store: &Store) {
-        if self.busy.swap(true, Ordering::AcqRel) {
+    /// How many sounds are new or changed, and were not read yet.
+    pub fn unread(&self, index: &Index) -> usize {
+        let known = self.lock();
+        let is_known = |path, entry| matches!(known.get(path), Some((state, _)) if state == entry);
+        index
+            .assets()
+            .filter(|(path, entry)| !is_known(*path, *entry))
+            .count()
+    }
+
+    /// Keeps the tags of a file that is about to come to `path` in the state `entry`.
+    pub fn learn(&self, path: AssetPath, entry: Entry, tags: Tags) {
+        self.lock().insert(path, (entry, tags));
+    }
+
+    /// Reads the tags of all sounds that are new or changed. One caller at a time does the work,
+    /// others wait for it; it goes on when they give up.
+    pub async fn read_all(self: Arc<Self>, store: Arc<Store>) {
+        if self.unread(&store.shelf(&SOUNDS).index()) == 0 {
             return;
         }
+        let turn = self.reading.clone().lock_owned().await;
+        let reading = web::block(move || {
+            self.read_new(&store);
+            drop(turn);
+        });
+        // Fails only when the server stops.
+        let _ = reading.await;
+    }
+
+    fn read_new(&self, store: &Store) {
         let shelf = store.shelf(&SOUNDS);
         let files: HashMap<_, _> = shelf
             .index()
@@ -61,14 +86,15 @@ impl TagReader {
         for (path, entry) in &files {
             if self.known(path, entry).is_none() {
                 let tags = read(&path.below(shelf.root()));
-                let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-                known.insert(path.clone(), (*entry, tags));
+                self.learn(path.clone(), *entry, tags);
             }
         }
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.retain(|path, _| files.contains_key(path));
-        drop(known);
-        self.busy.store(false, Ordering::Release);
+        let index = shelf.index();
+        self.lock().retain(|path, _| index.has(path));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<AssetPath, (Entry, Tags)>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -104,4 +130,41 @@ pub(super) fn seconds(seconds: f64) -> Option<f64> {
 pub(super) fn short(text: &str) -> Option<String> {
     let text: String = text.trim().chars().take(MAX_TEXT).collect();
     (!text.is_empty()).then_some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::FutureExt;
+    use std::pin::pin;
+
+    #[actix_web::test]
+    async fn who_comes_while_tags_are_read_waits_for_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, _) = Store::open(folder.path(), &[&SOUNDS]).unwrap();
+        let path = AssetPath::parse("loop/drips.ogg").unwrap();
+        let demo = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/sounds/loop/Ambience/crypt-drips.ogg"
+        );
+        let mut change = store.change();
+        change
+            .write(&SOUNDS, path.clone(), &std::fs::read(demo).unwrap())
+            .unwrap();
+        change.apply().unwrap();
+        let entry = |store: &Store| {
+            let index = store.shelf(&SOUNDS).index();
+            index.assets().next().map(|(_, entry)| *entry).unwrap()
+        };
+        let reader = Arc::new(TagReader::default());
+        let somebody = reader.reading.clone().lock_owned().await;
+        let mut coming = pin!(reader.clone().read_all(store.clone()));
+        assert!(coming.as_mut().now_or_never().is_none());
+        assert_eq!(reader.unread(&store.shelf(&SOUNDS).index()), 1);
+        drop(somebody);
+        coming.await;
+        assert_eq!(reader.unread(&store.shelf(&SOUNDS).index()), 0);
+        let tags = reader.known(&path, &entry(&store)).unwrap();
+        assert_eq!(tags.duration, Some(36.0));
+    }
 }

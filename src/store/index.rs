@@ -2,6 +2,7 @@
 
 use super::{AssetPath, FolderPath};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fs::Metadata;
 use std::time::SystemTime;
 
 /// What the index knows of one file.
@@ -11,6 +12,16 @@ pub struct Entry {
     pub bytes: u64,
     /// When the content last changed.
     pub modified: SystemTime,
+}
+
+impl Entry {
+    /// The state of a file by its metadata.
+    pub fn of(found: &Metadata) -> Self {
+        Self {
+            bytes: found.len(),
+            modified: found.modified().unwrap_or(SystemTime::UNIX_EPOCH),
+        }
+    }
 }
 
 /// Files by folder, both in path order.

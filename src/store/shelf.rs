@@ -286,11 +286,7 @@ impl Shelf {
         {
             return Some(Found::Skipped(reason));
         }
-        let entry = Entry {
-            bytes: found.len(),
-            modified: found.modified().unwrap_or(UNIX_EPOCH),
-        };
-        Some(Found::File(class, entry))
+        Some(Found::File(class, Entry::of(&found)))
     }
 
     /// Follows a link only when it stays inside.

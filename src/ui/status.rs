@@ -5,6 +5,7 @@ use super::session_limits::SessionLimitsBody;
 use super::signaling_limits::SignalingLimits;
 use crate::access::{ACCOUNT_SIGN_IN, ATTEMPTS_PER_MINUTE};
 use crate::accounts::{ADMIN_STATE_BYTES, EMAIL_CHARS, NAME_CHARS, PASSWORD_CHARS};
+use crate::audio::{SOUNDS, TagReader};
 use crate::config::{AccountLimits, Nexus, PeerJs};
 use crate::dialects::nexus::QUEUE_BYTES;
 use crate::dialects::peerjs;
@@ -43,7 +44,7 @@ struct Health {
     scanning: bool,
     maps: LibraryHealth,
     scenes: LibraryHealth,
-    sounds: LibraryHealth,
+    sounds: SoundsHealth,
     /// What PeerShare's clients look for here.
     #[serde(flatten)]
     signaling: SignalingHealth,
@@ -59,10 +60,23 @@ struct LibraryHealth {
     skipped: usize,
 }
 
+/// What the library of sounds holds.
+#[derive(Serialize, ToSchema)]
+struct SoundsHealth {
+    #[serde(flatten)]
+    library: LibraryHealth,
+    /// Files whose length and title are still to be read; `/audio/list` has them done.
+    unread: usize,
+}
+
 /// Says that the server is up, and what it has found.
 #[utoipa::path(tag = "server", responses((status = 200, body = Health), PublicErrors))]
 #[get("/health")]
-async fn health(library: Data<Library>, signaling: Data<Arc<Signaling>>) -> Json<Health> {
+async fn health(
+    library: Data<Library>,
+    tags: Data<TagReader>,
+    signaling: Data<Arc<Signaling>>,
+) -> Json<Health> {
     let shelves = library.store().shelves();
     let of = |dir: &str| {
         let shelf = shelves.iter().find(|shelf| shelf.kind().dir == dir);
@@ -79,7 +93,10 @@ async fn health(library: Data<Library>, signaling: Data<Arc<Signaling>>) -> Json
         scanning: shelves.iter().any(|shelf| !shelf.is_scanned()),
         maps: of("maps"),
         scenes: of("scenes"),
-        sounds: of("sounds"),
+        sounds: SoundsHealth {
+            library: of("sounds"),
+            unread: tags.unread(&library.store().shelf(&SOUNDS).index()),
+        },
         signaling: signaling.health(),
     })
 }

@@ -122,6 +122,8 @@ fn sounds_have_a_duration_and_tags_in_every_format() {
         (json!(3.0), json!(24044))
     );
     assert!(of(3)["modified"].is_u64());
+    let health = server.wait_for("/health", |health| health["sounds"]["unread"] == 0);
+    assert_eq!(health["sounds"]["files"], 4);
 }
 
 /// The head of a WebM file: EBML, then a segment whose info says 2.5 s.
@@ -154,6 +156,12 @@ fn a_sound_is_uploaded_renamed_moved_and_deleted() {
             200,
             json!({"filename": "drip #1.wav", "category": "loop", "folder": "Ambience/Cave", "url": "/audio/file/loop/Ambience/Cave/drip %231.wav", "duration": 1.0})
         )
+    );
+    let health = server.get("/health").value()["sounds"].clone();
+    assert_eq!(
+        (&health["files"], &health["unread"]),
+        (&json!(1), &json!(0)),
+        "{health}"
     );
     assert_eq!(
         upload(&server, "loop", "", "top.wav").value()["url"],

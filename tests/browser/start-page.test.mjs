@@ -204,13 +204,20 @@ test("sounds are uploaded, play, pause, seek, and are deleted", async (t) => {
   await page.click('[aria-label="Play Crypt Drips"]');
   await page.waitForFunction(() => document.querySelector("audio").currentTime > 0.2);
   assert.equal(await page.$eval("audio", (audio) => Math.round(audio.duration)), 36);
+  // What plays on would pass the place that is looked for.
+  await (await page.waitForSelector('[aria-label="Pause Crypt Drips"]')).click();
+  await page.waitForSelector('[aria-label="Play Crypt Drips"]');
   await page.$eval("sound-player .seek", (seek) => {
     seek.value = "30";
     seek.dispatchEvent(new Event("input"));
     seek.dispatchEvent(new Event("change"));
   });
-  await page.waitForFunction(() => document.querySelector("audio").currentTime >= 30);
-  await waitForText(page, "sound-player .player-time", "00:3");
+  await waitForText(page, "sound-player .player-time", "00:30");
+  await page.click('[aria-label="Play Crypt Drips"]');
+  await page.waitForFunction(() => {
+    const { paused, seeking, currentTime } = document.querySelector("audio");
+    return !paused && !seeking && currentTime !== 30;
+  });
 
   await page.click('[aria-label="Play Forest Day"]');
   await page.waitForFunction(() => decodeURIComponent(document.querySelector("audio").currentSrc).endsWith("forest-day.ogg"));
