@@ -9,6 +9,7 @@
 //! The scan is stricter than most parsers, because what passes here is kept on disk for years:
 //! depth at most 64, finite numbers, valid UTF-8 and surrogate pairs, no key twice in one object.
 
+mod block;
 mod node;
 mod scan;
 mod splice;

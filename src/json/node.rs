@@ -1,5 +1,6 @@
 //! Walking scanned JSON without building a tree.
 
+use super::block::{BLOCK, Blocks, Brackets};
 use std::borrow::Cow;
 use std::ops::Range;
 
@@ -304,33 +305,49 @@ fn skip_string(bytes: &[u8], at: usize) -> usize {
     }
 }
 
+/// End of the object or array that starts at `at`.
 fn skip_nested(bytes: &[u8], at: usize) -> usize {
-    let mut depth = 0usize;
-    let mut at = at;
-    while let Some(b) = bytes.get(at) {
-        match b {
-            b'"' => {
-                at = skip_string(bytes, at);
-                continue;
-            }
-            b'{' | b'[' => depth += 1,
-            b'}' | b']' => {
-                depth -= 1;
-                if depth == 0 {
-                    return at + 1;
-                }
-            }
-            _ => {}
+    let mut blocks = Blocks::default();
+    let (mut base, mut depth) = (at, 0);
+    let (whole, rest) = bytes[at..].as_chunks();
+    for block in whole {
+        if let Some(last) = end_in(&blocks.brackets(block), &mut depth) {
+            return base + last + 1;
         }
-        at += 1;
+        base += BLOCK;
     }
-    bytes.len()
+    let mut block = [b' '; BLOCK];
+    block[..rest.len()].copy_from_slice(rest);
+    let end = end_in(&blocks.brackets(&block), &mut depth);
+    end.map_or(bytes.len(), |last| base + last + 1)
+}
+
+/// Where in a block the last of `depth` brackets, and of those that the block opens, is closed; else
+/// changes `depth` to what is open behind the block.
+#[inline]
+fn end_in(&Brackets { open, close }: &Brackets, depth: &mut u32) -> Option<usize> {
+    let closed = close.count_ones();
+    if closed >= *depth {
+        let mut left = close;
+        for nth in 1..=closed {
+            let at = left.trailing_zeros();
+            let opened = (open & ((1 << at) - 1)).count_ones();
+            if *depth + opened == nth {
+                return Some(at as usize);
+            }
+            left &= left - 1;
+        }
+    }
+    *depth = *depth + open.count_ones() - closed;
+    None
 }
 
 #[cfg(test)]
 mod tests {
     use crate::json::{JsonText, NodeKind};
     use bytes::Bytes;
+    use proptest::prelude::*;
+    use serde_json::Value;
 
     #[test]
     fn a_walk_finds_members_and_elements_in_order() {
@@ -396,7 +413,44 @@ mod tests {
         }
     }
 
+    /// Any value, its strings full of what a walk could take for something else.
+    fn value() -> impl Strategy<Value = Value> {
+        let text = || proptest::collection::vec(r#"\{|\}|\[|\]|\\|"|é|x{0,9}"#, 0..40);
+        let text = move || text().prop_map(|parts| parts.concat());
+        let leaf = prop_oneof![
+            any::<i32>().prop_map(Value::from),
+            text().prop_map(Value::from)
+        ];
+        leaf.prop_recursive(5, 60, 6, move |inner| {
+            prop_oneof![
+                proptest::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
+                proptest::collection::vec((text(), inner), 0..6)
+                    .prop_map(|all| Value::Object(all.into_iter().collect())),
+            ]
+        })
+    }
+
+    #[test]
+    fn rows_of_backslashes_are_skipped_wherever_a_block_ends() {
+        for before in 0..140 {
+            for slashes in 0..6 {
+                let string = "x".repeat(before) + &"\\".repeat(slashes) + "\"]}";
+                let json = serde_json::json!([[string], 7]).to_string();
+                let text = JsonText::parse(Bytes::from(json)).unwrap();
+                let last = text.root().elements().last().unwrap();
+                assert_eq!(last.raw(), "7", "{before} {slashes}");
+            }
+        }
+    }
+
     proptest::proptest! {
+        #[test]
+        fn each_element_ends_where_it_ends(all in proptest::collection::vec(value(), 0..8)) {
+            let text = JsonText::parse(Bytes::from(serde_json::to_string(&all).unwrap())).unwrap();
+            let walked: Vec<_> = text.root().elements().map(|node| node.to_value()).collect();
+            proptest::prop_assert_eq!(walked, all);
+        }
+
         #[test]
         fn a_walk_agrees_with_serde(keys in proptest::collection::btree_map(".{0,6}", ".{0,6}", 0..20)) {
             let json = serde_json::to_string(&keys).unwrap();

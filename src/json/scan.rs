@@ -6,6 +6,7 @@ use bytestring::ByteString;
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::ops::Range;
+use wide::u8x16;
 
 /// Deepest nesting of arrays and objects that is accepted.
 pub const MAX_DEPTH: usize = 64;
@@ -130,6 +131,23 @@ impl JsonText {
     }
 }
 
+/// What the keys of one object look like, as a set that may say yes to others too: most keys are
+/// known to be new without comparing them.
+#[derive(Default)]
+struct Looks(u64);
+
+impl Looks {
+    /// Takes a key in. False when none before it can have been the same.
+    fn had(&mut self, key: &str) -> bool {
+        let bytes = key.as_bytes();
+        let [first, last] = [bytes.first(), bytes.last()].map(|b| b.map_or(0, |&b| usize::from(b)));
+        let bit = 1 << ((first + 5 * last + 11 * bytes.len()) % 64);
+        let had = self.0 & bit != 0;
+        self.0 |= bit;
+        had
+    }
+}
+
 struct Scanner<'a, N> {
     text: &'a str,
     bytes: &'a [u8],
@@ -215,6 +233,7 @@ impl<'a, N: FnMut(Noted<'_>)> Scanner<'a, N> {
 
     fn object(&mut self) -> Result<(), ScanError> {
         let mine = self.keys.len();
+        let mut looks = Looks::default();
         let mut many: Option<HashSet<Cow<'a, str>>> = None;
         self.space();
         if self.peek() == Some(b'}') {
@@ -230,7 +249,7 @@ impl<'a, N: FnMut(Noted<'_>)> Scanner<'a, N> {
             let known = match &mut many {
                 _ if self.loose => false,
                 Some(set) => !set.insert(key.clone()),
-                None => self.keys[mine..].contains(&key),
+                None => looks.had(&key) && self.keys[mine..].contains(&key),
             };
             if known {
                 self.at = start;
@@ -301,11 +320,7 @@ impl<'a, N: FnMut(Noted<'_>)> Scanner<'a, N> {
     fn string(&mut self) -> Result<Cow<'a, str>, ScanError> {
         self.at += 1;
         let start = self.at;
-        let rest = &self.bytes[start..];
-        let plain = rest
-            .iter()
-            .position(|&b| matches!(b, b'"' | b'\\' | 0..0x20));
-        self.at += plain.unwrap_or(rest.len());
+        self.at += plain(&self.bytes[start..]);
         match self.peek() {
             Some(b'"') => {
                 let text = &self.text[start..self.at];
@@ -452,6 +467,24 @@ impl<'a, N: FnMut(Noted<'_>)> Scanner<'a, N> {
     }
 }
 
+/// How many bytes of a string come before its end, an escape or what must not stand there.
+fn plain(rest: &[u8]) -> usize {
+    let (parts, last) = rest.as_chunks::<16>();
+    for (nth, part) in parts.iter().enumerate() {
+        let part = u8x16::from(*part);
+        let control = part.min(u8x16::splat(0x1F)).simd_eq(part);
+        let special =
+            control | part.simd_eq(u8x16::splat(b'"')) | part.simd_eq(u8x16::splat(b'\\'));
+        let special = special.to_bitmask();
+        if special != 0 {
+            return 16 * nth + special.trailing_zeros() as usize;
+        }
+    }
+    let is_special = |b: &u8| matches!(b, b'"' | b'\\' | 0..0x20);
+    let plain = last.iter().position(is_special);
+    16 * parts.len() + plain.unwrap_or(last.len())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -530,6 +563,24 @@ mod tests {
             &deep,
         ] {
             assert!(loose(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_is_special_in_a_string_is_found_wherever_it_stands() {
+        for before in 0..50 {
+            let (plain, more) = ("é".repeat(before % 3) + &"x".repeat(before), "y".repeat(40));
+            for control in ['\0', '\u{1}', '\u{1f}', '\n'] {
+                let error = scan(&format!("\"{plain}{control}{more}\"")).unwrap_err();
+                assert_eq!(error.offset, 1 + plain.len(), "{before} {control:?}");
+            }
+            for fine in ["\u{20}", "\u{7f}", "\\n", "\\\"", "\\u0041"] {
+                assert!(
+                    scan(&format!("[\"{plain}{fine}{more}\"]")).is_ok(),
+                    "{before} {fine}"
+                );
+            }
+            assert!(scan(&format!("\"{plain}\"{more}\"")).is_err(), "{before}");
         }
     }
 
