@@ -4,8 +4,10 @@ import { ApiError } from "./api.js";
 
 /** How often the server is asked whether somebody changed the folders, in milliseconds. */
 const POLL = 10_000;
-/** The same while the server still reads its folders for the first time, or what new sounds say of themselves. */
+/** The same while the server still reads its folders for the first time. */
 const POLL_SCANNING = 1_000;
+/** The same while it still reads what new sounds say of themselves. */
+const POLL_UNREAD = 3_000;
 
 /**
  * What the page knows of the server: the one truth. A `change` event names the part in `detail`; `desk`
@@ -57,11 +59,22 @@ export class State extends EventTarget {
       clearTimeout(timer);
       if (document.visibilityState === "hidden") return;
       await this.refreshHealth();
-      if (!signal.aborted) timer = setTimeout(look, this.health?.scanning || this.health?.sounds.unread ? POLL_SCANNING : POLL);
+      if (!signal.aborted) timer = setTimeout(look, this.#pause);
     };
     document.addEventListener("visibilitychange", look, { signal });
     signal.addEventListener("abort", () => clearTimeout(timer));
     look();
+  }
+
+  /** How long to wait until the next look. */
+  get #pause() {
+    if (this.health?.scanning) return POLL_SCANNING;
+    return this.#awaitsSounds ? POLL_UNREAD : POLL;
+  }
+
+  /** Whether lengths and titles are missing in the list of sounds: who lists them has them read. */
+  get #awaitsSounds() {
+    return this.sounds !== null && (this.health?.sounds.unread ?? 0) > 0;
   }
 
   /** Asks how the server is; what has other counts than last time is loaded again. */
@@ -97,7 +110,7 @@ export class State extends EventTarget {
   /** @param {Exclude<Part, "health">} part */
   #isStale(part) {
     const counts = JSON.stringify([this.health?.scanning, this.health?.[part]]);
-    const stale = counts !== this.#counts[part];
+    const stale = counts !== this.#counts[part] || (part === "sounds" && this.#awaitsSounds);
     this.#counts[part] = counts;
     return stale;
   }

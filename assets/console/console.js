@@ -140,6 +140,7 @@ export class GmConsole extends HTMLElement {
     fill(this.#bar, ...buttons, h("span", { class: "bar-gap" }), this.#status, this.#undo, this.#redo,
       this.#gridButton, this.#framesButton, iconButton("all", "Show everything", () => this.#stage.fit()), iconButton("keys", "Keys", () => this.#showKeys()));
     this.#gridButton.setAttribute("aria-expanded", "false");
+    this.#framesButton.hidden = true;
     this.#showFrames();
   }
 
@@ -315,7 +316,9 @@ export class GmConsole extends HTMLElement {
 
   #showFrames() {
     const { isShown, list } = this.#frames;
-    this.#framesButton.hidden = list.length === 0;
+    // Once it is there it keeps its place: a screen that comes back a moment later than this window moves nothing.
+    if (list.length > 0) this.#framesButton.hidden = false;
+    this.#framesButton.disabled = list.length === 0;
     this.#framesButton.setAttribute("aria-pressed", String(isShown));
     this.#frames.refresh();
   }

@@ -1,7 +1,7 @@
 /** How many answers count: the one that travelled fastest of the last five says what time it is. */
 export const KEPT = 5;
-/** A way to the server and back, in milliseconds, that leaves no doubt worth asking again: the clock is off by half of it at most. */
-const SHORT = 20;
+/** A way to the server and back, in milliseconds, that leaves no doubt worth asking again: the clock is off by half of it at most, which leaves room for rounding below 10. */
+const SHORT = 16;
 
 /** The server's clock, by answers to `time`. */
 export class Clock {

@@ -241,9 +241,8 @@ async fn upload(
             let path = catalogue::upload_path(shelf, category, folder.as_deref(), &uploaded.name)?;
             condition.check(shelf.stamp(&path).ok().as_ref())?;
             change.put(&SOUNDS, uploaded.file, path.clone())?;
-            // Before it can be listed.
-            tags.learn(path.clone(), state, found);
             change.apply()?;
+            tags.learn(path.clone(), state, found);
             Ok((path, duration))
         })
         .await?;

@@ -13,6 +13,7 @@ use lofty::tag::Accessor;
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Longest title or artist that is passed on, in characters.
@@ -33,6 +34,8 @@ pub struct Tags {
 #[derive(Default)]
 pub struct TagReader {
     known: Mutex<HashMap<AssetPath, (Entry, Tags)>>,
+    /// The version of the index of which all were read.
+    settled: AtomicU64,
     /// Held by whoever reads.
     reading: Arc<tokio::sync::Mutex<()>>,
 }
@@ -46,17 +49,23 @@ impl TagReader {
             .map(|(_, tags)| tags.clone())
     }
 
-    /// How many sounds are new or changed, and were not read yet.
+    /// How many sounds are new or changed, and were not read yet. Looks through them only when there was
+    /// a change since there were none, and forgets those that are gone then.
     pub fn unread(&self, index: &Index) -> usize {
-        let known = self.lock();
-        let is_known = |path, entry| matches!(known.get(path), Some((state, _)) if state == entry);
-        index
-            .assets()
-            .filter(|(path, entry)| !is_known(*path, *entry))
-            .count()
+        if self.settled.load(Ordering::Acquire) == index.version() {
+            return 0;
+        }
+        let mut known = self.lock();
+        let is_known = |(path, entry): &(&AssetPath, &Entry)| matches!(known.get(*path), Some((state, _)) if state == *entry);
+        let unread = index.assets().filter(|sound| !is_known(sound)).count();
+        if unread == 0 {
+            known.retain(|path, _| index.has(path));
+            self.settled.store(index.version(), Ordering::Release);
+        }
+        unread
     }
 
-    /// Keeps the tags of a file that is about to come to `path` in the state `entry`.
+    /// Keeps the tags of the file at `path`, read when it was in the state `entry`.
     pub fn learn(&self, path: AssetPath, entry: Entry, tags: Tags) {
         self.lock().insert(path, (entry, tags));
     }
@@ -64,12 +73,17 @@ impl TagReader {
     /// Reads the tags of all sounds that are new or changed. One caller at a time does the work,
     /// others wait for it; it goes on when they give up.
     pub async fn read_all(self: Arc<Self>, store: Arc<Store>) {
-        if self.unread(&store.shelf(&SOUNDS).index()) == 0 {
+        let is_done = |store: &Store| self.unread(&store.shelf(&SOUNDS).index()) == 0;
+        if is_done(&store) {
             return;
         }
         let turn = self.reading.clone().lock_owned().await;
+        if is_done(&store) {
+            return;
+        }
+        let reader = self.clone();
         let reading = web::block(move || {
-            self.read_new(&store);
+            reader.read_new(&store);
             drop(turn);
         });
         // Fails only when the server stops.
@@ -78,19 +92,17 @@ impl TagReader {
 
     fn read_new(&self, store: &Store) {
         let shelf = store.shelf(&SOUNDS);
-        let files: HashMap<_, _> = shelf
+        let files: Vec<_> = shelf
             .index()
             .assets()
-            .map(|(p, e)| (p.clone(), *e))
+            .map(|(path, entry)| (path.clone(), *entry))
             .collect();
-        for (path, entry) in &files {
-            if self.known(path, entry).is_none() {
+        for (path, entry) in files {
+            if self.known(&path, &entry).is_none() {
                 let tags = read(&path.below(shelf.root()));
-                self.learn(path.clone(), *entry, tags);
+                self.learn(path, entry, tags);
             }
         }
-        let index = shelf.index();
-        self.lock().retain(|path, _| index.has(path));
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<AssetPath, (Entry, Tags)>> {

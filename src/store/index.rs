@@ -93,9 +93,15 @@ pub struct Index {
     /// Assets by their last name: all of them, in path order.
     by_name: HashMap<String, Vec<AssetPath>>,
     skipped: BTreeMap<String, String>,
+    version: u64,
 }
 
 impl Index {
+    /// Another number after each change of the files; 0 of one that was always empty.
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
     /// All assets: those of the root first, then folder by folder.
     pub fn assets(&self) -> impl Iterator<Item = (&AssetPath, &Entry)> {
         self.assets.iter()
@@ -137,6 +143,7 @@ impl Index {
     }
 
     pub(super) fn insert(&mut self, path: AssetPath, entry: Entry) {
+        self.version += 1;
         if self.assets.insert(path.clone(), entry) {
             let namesakes = self.by_name.entry(path.name().to_owned()).or_default();
             let at = namesakes.partition_point(|other| *other < path);
@@ -159,6 +166,7 @@ impl Index {
     /// Forgets `path` and everything below it; the root is everything. Returns what had been
     /// skipped there, so that an unchanged reason is not reported again.
     pub(super) fn forget(&mut self, path: &FolderPath) -> BTreeMap<String, String> {
+        self.version += 1;
         let gone = |other: &str| other == path.as_str() || path.contains(other);
         self.folders.retain(|folder| !gone(folder.as_str()));
         for removed in self.assets.remove(path) {

@@ -126,6 +126,23 @@ fn sounds_have_a_duration_and_tags_in_every_format() {
     assert_eq!(health["sounds"]["files"], 4);
 }
 
+#[test]
+fn a_sound_that_was_listed_half_written_is_to_be_read_again() {
+    let server = start();
+    let whole = wav(3);
+    let unread = |count: usize| {
+        server.wait_for("/health", |health| health["sounds"]["unread"] == count);
+    };
+    server.put_file("sounds/loop/slow.wav", &whole[..100]);
+    unread(1);
+    server.wait_for("/audio/list", |list| !list["loop"][""][0].is_null());
+    unread(0);
+    server.put_file("sounds/loop/slow.wav", &whole);
+    unread(1);
+    server.wait_for("/audio/list", |list| list["loop"][""][0]["duration"] == 3.0);
+    unread(0);
+}
+
 /// The head of a WebM file: EBML, then a segment whose info says 2.5 s.
 fn webm() -> Vec<u8> {
     fn element(id: &[u8], body: &[u8]) -> Vec<u8> {

@@ -48,7 +48,7 @@ test("a connection that breaks moves nothing under the hand that drags", async (
     await until((width) => Math.abs(document.querySelector("gm-console").getBoundingClientRect().width - width) < 1 && heights.length > 0, width);
     const [before] = await page.evaluate(() => heights.splice(0).slice(-1));
     await server.restart("SIGTERM", () => until(() => document.querySelector(".stage-notice").textContent.includes("The connection is lost")));
-    await until(() => document.querySelector(".console-state").textContent === "Live" && !document.querySelector(".stage-notice").checkVisibility());
+    await until(() => document.querySelector(".console-state").textContent === "Live" && document.querySelector(".stage-notice").textContent === "");
     assert.deepEqual(await page.evaluate(() => heights.splice(0)), [], `${before} before`);
   }
 });

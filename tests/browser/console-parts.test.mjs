@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { ApiError } from "../../assets/api.js";
 import { ThingGrip } from "../../assets/console/grips.js";
 import { GmTable } from "../../assets/console/table.js";
 import { fogsOf, gridOf, tokensOf } from "../../assets/stage/model.js";
@@ -141,4 +142,27 @@ test("a list is loaded one time after the other, and once more when it was wante
   answers.shift()(["old", "new"]);
   await Promise.all([first, ...more]);
   assert.deepEqual([state.maps, asked], [["old", "new"], 2]);
+});
+
+test("sounds are listed again while the server has not read all of them, by those who may list them", async () => {
+  const none = async () => [];
+  let [unread, asked, mayList] = [1, 0, true];
+  const state = new State({
+    health: async () => ({ maps: {}, scenes: {}, sounds: { files: 1, unread } }), maps: none, mapFolders: none, soundFolders: none, scenes: async () => ({ scenes: [], folders: [] }),
+    sounds: async () => {
+      asked += 1;
+      if (!mayList) throw new ApiError(403, "Not for you.");
+      return { loop: {}, oneshot: {} };
+    },
+  });
+  const look = async (left) => {
+    unread = left;
+    await state.refreshHealth();
+    return asked;
+  };
+  // A file that grows is one each time.
+  assert.deepEqual([await look(1), await look(1), await look(1), await look(0), await look(0)], [1, 2, 3, 4, 4]);
+  mayList = false;
+  state.sounds = null;
+  assert.deepEqual([await look(1), await look(1), await look(1)], [5, 5, 5]);
 });
