@@ -19,6 +19,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// Longest title or artist that is passed on, in characters.
 const MAX_TEXT: usize = 200;
 
+/// No version of an index.
+const UNSETTLED: u64 = u64::MAX;
+
 /// What a file says about itself.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Tags {
@@ -67,7 +70,10 @@ impl TagReader {
 
     /// Keeps the tags of the file at `path`, read when it was in the state `entry`.
     pub fn learn(&self, path: AssetPath, entry: Entry, tags: Tags) {
-        self.lock().insert(path, (entry, tags));
+        let mut known = self.lock();
+        known.insert(path, (entry, tags));
+        // It may have taken the place of a newer state.
+        self.settled.store(UNSETTLED, Ordering::Release);
     }
 
     /// Reads the tags of all sounds that are new or changed. One caller at a time does the work,
