@@ -59,8 +59,10 @@ impl TagReader {
             return 0;
         }
         let mut known = self.lock();
-        let is_known = |(path, entry): &(&AssetPath, &Entry)| matches!(known.get(*path), Some((state, _)) if state == *entry);
-        let unread = index.assets().filter(|sound| !is_known(sound)).count();
+        let is_unread = |(path, entry): &(&AssetPath, &Entry)| {
+            known.get(*path).is_none_or(|(state, _)| state != *entry)
+        };
+        let unread = index.assets().filter(is_unread).count();
         if unread == 0 {
             known.retain(|path, _| index.has(path));
             self.settled.store(index.version(), Ordering::Release);
