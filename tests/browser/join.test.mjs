@@ -250,7 +250,7 @@ test("nothing is joined before the button is pressed, and nobody loses a seat by
   for (const { problems } of [stranger, screen, phone]) assert.deepEqual(problems, []);
 });
 
-test("a server that was killed in the middle of a drag is back within seconds, and the token is where it was let go", async (t) => {
+test("a server that was killed in the middle of a drag is back by itself, and the token is where it was let go", async (t) => {
   const table = await startTable(t);
   const { gm } = table;
   await gm.show(SCENE);
