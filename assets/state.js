@@ -18,6 +18,7 @@ export class State extends EventTarget {
   /** Whether the server answers. */ reachable = true;
   /** Why this visitor may not see the libraries; empty for the GM. */ refusal = "";
   /** Whether it is known what this visitor may do. */ asked = false;
+  /** Why this visitor may not list the sounds; empty for whoever may. */ soundsRefusal = "";
   /** @type {import("./api.js").MapItem[] | null} */ maps = null;
   /** @type {string[]} */ mapFolders = [];
   /** @type {import("./api.js").Scene[] | null} */ scenes = null;
@@ -26,7 +27,6 @@ export class State extends EventTarget {
   /** @type {Record<import("./api.js").Category, string[]>} */ soundFolders = { loop: [], oneshot: [] };
   /** What lies on the table, for the GM at the console. @type {import("./console/desk.js").SceneDesk | null} */ #desk = null;
   /** What went wrong with each part, in words. @type {Partial<Record<Part, string>>} */ errors = {};
-  #mayListSounds = false;
   #api;
   /** What is being loaded. @type {Map<Part, Promise<void>>} */ #loading = new Map();
   /** What is to be loaded once more after that. @type {Set<Part>} */ #again = new Set();
@@ -75,7 +75,7 @@ export class State extends EventTarget {
 
   /** Whether lengths and titles are missing in the list of sounds: who lists them has them read. */
   get #awaitsSounds() {
-    return this.#mayListSounds && (this.health?.sounds.unread ?? 0) > 0;
+    return this.sounds !== null && this.soundsRefusal === "" && (this.health?.sounds.unread ?? 0) > 0;
   }
 
   /** Asks how the server is; what has other counts than last time is loaded again. */
@@ -175,12 +175,12 @@ export class State extends EventTarget {
       await load();
       delete this.errors[part];
       if (part === "maps") [this.asked, this.refusal] = [true, ""];
-      if (part === "sounds") this.#mayListSounds = true;
+      if (part === "sounds") this.soundsRefusal = "";
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       const refused = error.status === 403 || error.status === 401;
       if (part === "maps" && refused) [this.asked, this.refusal] = [true, error.message];
-      if (part === "sounds") this.#mayListSounds = !refused;
+      if (part === "sounds" && refused) this.soundsRefusal = error.message;
       if (refused) delete this.errors[part];
       else this.errors[part] = error.message;
       if (!refused && part !== "health") delete this.#counts[part];

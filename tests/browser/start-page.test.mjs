@@ -292,6 +292,15 @@ test("who is not the GM reads why, and still gets the sounds", async (t) => {
   assert.equal(await page.$eval("sound-library .tools", (tools) => tools.hidden), true);
 });
 
+test("who must join the table first reads that, where the sounds would be", async (t) => {
+  const server = await startServer(t, ["--players", "code"]);
+  const { page } = await openPage(await startBrowser(t));
+  await page.setExtraHTTPHeaders({ "x-forwarded-for": "203.0.113.7" });
+  await page.goto(server.base);
+  await waitForText(page, "#sounds:not([hidden]) sound-library .empty", "joined it with its code");
+  assert.equal(await page.$eval("sound-library .tools", (tools) => tools.hidden), true);
+});
+
 test("the libraries are reached and changed by keyboard alone", async (t) => {
   const server = await startServer(t);
   const { page, problems } = await openPage(await startBrowser(t));
