@@ -234,6 +234,8 @@ impl Shelf {
             return found;
         }
         let walk = WalkDir::new(self.root.join(path.as_str()))
+            // Also when it is where the walk begins: a link just made leads nowhere else.
+            .follow_root_links(false)
             .min_depth(usize::from(path.is_root()))
             .into_iter()
             .filter_entry(|e| e.depth() == 0 || is_ours(e.file_name()));

@@ -152,6 +152,29 @@ fn links_are_followed_inside_only() {
 }
 
 #[test]
+fn links_that_are_made_while_it_runs_are_followed_inside_only_too() {
+    let outside = tempfile::tempdir().unwrap();
+    write_file(outside.path(), "deep/secret.png", PNG);
+    let server = start();
+    server.upload_map("", "real.png");
+    symlink(outside.path(), server.path("maps/outdir")).unwrap();
+    symlink("loop.png", server.path("maps/loop.png")).unwrap();
+    symlink("real.png", server.path("maps/alias.png")).unwrap();
+    // What is seen last has been seen behind the others.
+    write_file(&server.path("maps"), "z.png", PNG);
+    server.wait_for("/health", |health| health["maps"]["files"] == 3);
+    let list = server.get("/maps/list");
+    assert_eq!(list.status, 200, "{}", list.text());
+    let maps = list.value()["maps"].as_array().unwrap().clone();
+    let names: Vec<_> = maps.iter().map(|map| map["name"].clone()).collect();
+    assert_eq!(names, ["alias.png", "real.png", "z.png"]);
+    assert_eq!(server.get("/health").value()["maps"]["folders"], 0);
+    for path in ["deep/secret.png", "outdir/deep/secret.png", "secret.png"] {
+        assert_eq!(server.get(&format!("/maps/file/{path}")).status, 404);
+    }
+}
+
+#[test]
 fn files_keep_the_names_that_they_have() {
     let folder = tempfile::tempdir().unwrap();
     for name in [
