@@ -90,9 +90,9 @@ impl Events {
         }
     }
 
-    /// The events behind number `seq`, and the number behind which they are complete: `seq`
-    /// itself, or a later one when some are not kept any more.
-    pub fn since(&self, seq: u64) -> (u64, impl Iterator<Item = &Event>) {
+    /// The events behind number `seq`, none up to `floor`, and the number behind which they are
+    /// complete: `seq` itself, or a later one when some are not kept any more.
+    pub fn since(&self, seq: u64, floor: u64) -> (u64, impl Iterator<Item = &Event>) {
         let first = self.kept.front().map_or(self.next(), |event| event.seq);
         // A number that was never given is of another past.
         let from = if seq > self.head {
@@ -100,6 +100,7 @@ impl Events {
         } else {
             seq.max(first - 1)
         };
+        let from = from.max(floor);
         let after = self.kept.iter().filter(move |event| event.seq > from);
         (from, after)
     }
@@ -211,7 +212,7 @@ mod tests {
     }
 
     fn since(events: &Events, seq: u64) -> (u64, Vec<u64>) {
-        let (from, after) = events.since(seq);
+        let (from, after) = events.since(seq, 0);
         (from, after.map(|event| event.seq).collect())
     }
 
@@ -227,6 +228,10 @@ mod tests {
         assert_eq!(since(&events, 2), (2, vec![3, 4, 5]));
         assert_eq!(since(&events, 1), (2, vec![3, 4, 5]));
         assert_eq!(since(&events, 99), (2, vec![3, 4, 5]));
+        for seq in [0, 99] {
+            let (from, after) = events.since(seq, 4);
+            assert_eq!((from, after.map(|event| event.seq).collect()), (4, vec![5]));
+        }
     }
 
     #[test]

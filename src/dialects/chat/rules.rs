@@ -142,6 +142,8 @@ struct Member {
     former: Option<Digest>,
     tagging: Tagging,
     presence: Presence,
+    /// The newest event when it joined: what was said before is not for it.
+    since: u64,
     /// Keys that came while the connection was lost.
     waiting: Vec<Said>,
 }
@@ -456,6 +458,7 @@ impl ChatRules {
                     former: None,
                     tagging: guest.tagging,
                     presence: Presence::Here(conn),
+                    since: self.events.head(),
                     waiting: Vec::new(),
                 };
                 (member, true)
@@ -543,7 +546,8 @@ impl ChatRules {
             out.send(To::One(conn), Lane::Answer, said.frame(tagging, request_id));
             return;
         };
-        let (from, missed) = self.events.since(last_seq);
+        let last_seq = last_seq.max(member.since);
+        let (from, missed) = self.events.since(last_seq, member.since);
         let said = self.joined(member, token, from);
         let said = if from == last_seq {
             said

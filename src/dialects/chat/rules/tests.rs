@@ -536,6 +536,22 @@ fn who_was_away_too_long_for_what_is_kept_is_told_of_a_gap() {
 }
 
 #[test]
+fn who_resumes_hears_nothing_from_before_they_joined() {
+    let mut room = Room::new();
+    room.chat(1, "a secret", None);
+    room.join(2, "Ann");
+    room.chat(1, "for all", None);
+    let mut token = "Ann".to_owned();
+    for (conn, last_seq) in [(3, 0), (4, 1), (5, 99), (6, u64::MAX)] {
+        let next = format!("t{conn}");
+        let told = room.resume(conn, &token, &next, last_seq).unwrap();
+        assert_eq!(told.types(conn), ["RoomJoined", "ChatMessage"]);
+        assert_eq!(told.of(conn)[1]["content"], "for all");
+        token = next;
+    }
+}
+
+#[test]
 fn who_leaves_is_free_and_gone() {
     let mut room = Room::new();
     room.join(2, "Ann");
