@@ -96,8 +96,12 @@ impl Guesses {
     pub fn wrong_password(&self, client: Client, room: Digest, now: Instant) {
         let mut known = lock(&self.passwords);
         let wrong = entry(&mut known, (client, room), now);
-        wrong.count = wrong.count.saturating_add(1);
         wrong.last = now;
+        if wrong.check(now).is_err() {
+            // It was tried together with the one that this wait is for: nobody waits twice for it.
+            return;
+        }
+        wrong.count = wrong.count.saturating_add(1);
         if let Some(further) = wrong.count.checked_sub(self.most_passwords) {
             let wait = FIRST_WAIT.saturating_mul(1 << further.min(10));
             wrong.until = Some(now + wait.min(LONGEST_WAIT));
@@ -234,6 +238,16 @@ mod tests {
             guesses.wrong_password(client(1), ROOM, now);
         }
         assert_eq!(may(1, now), 0);
+    }
+
+    #[test]
+    fn passwords_that_were_tried_together_wait_once() {
+        let guesses = Guesses::new(&limits());
+        let now = Instant::now();
+        for _ in 0..60 {
+            guesses.wrong_password(client(1), ROOM, now);
+        }
+        assert_eq!(wait(guesses.may_try_password(client(1), ROOM, now)), 30);
     }
 
     #[test]
