@@ -94,8 +94,9 @@ pub enum Attempt {
     Ice,
 }
 
-/// How long somebody who has guessed too often waits at most for an answer.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How long somebody who has guessed too often waits at most for an answer: less than the 40 s after
+/// which a connection that nobody has listened to counts as gone.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Guessing where right guesses are free, as many people may join from one address: only the wrong
 /// ones count, and who has made too many of them is answered late, right or wrong.
