@@ -236,9 +236,14 @@ fn check_picture(file: &NamedTempFile, format: Format, head: &[u8]) -> Result<()
         return Ok(());
     }
     // A header that cannot be read is the browser's to judge; its size cannot hurt this server.
-    let Ok(size) = imagesize::size(file.path()) else {
+    let Ok(mut size) = imagesize::size(file.path()) else {
         return Ok(());
     };
+    if format == Format::Bmp {
+        // Below zero when its lines go from top to bottom.
+        let height = u32::try_from(size.height).map_or(0, u32::cast_signed);
+        size.height = height.unsigned_abs() as usize;
+    }
     if !has_size(format, head) {
         return Ok(());
     }

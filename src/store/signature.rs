@@ -64,7 +64,7 @@ impl Format {
                 b'E',
                 ..,
             ] => Some(Self::Wav),
-            [_, _, _, _, b'f', b't', b'y', b'p', brand @ ..] => Some(Self::of_brand(brand)),
+            [_, _, _, _, b'f', b't', b'y', b'p', brands @ ..] => Self::of_brands(brands),
             [0x1a, 0x45, 0xdf, 0xa3, rest @ ..] => Self::of_ebml(rest),
             [b'O', b'g', b'g', b'S', ..] => Some(Self::Ogg),
             [b'f', b'L', b'a', b'C', ..] => Some(Self::Flac),
@@ -74,12 +74,25 @@ impl Format {
         }
     }
 
-    /// ISO base media files say in their brand what they hold.
-    fn of_brand(brand: &[u8]) -> Self {
-        match brand.get(..4) {
-            Some(b"avif" | b"avis") => Self::Avif,
-            Some(b"M4A " | b"M4B ") => Self::M4a,
-            _ => Self::Mp4,
+    /// ISO base media files say in their brands what they hold. There are too many of films to name
+    /// them all; left out are those that no browser shows: HEIF, JPEG 2000, QuickTime, 3GPP, raw photographs.
+    fn of_brands(brands: &[u8]) -> Option<Self> {
+        match brands.get(..4)? {
+            b"avif" | b"avis" => Some(Self::Avif),
+            b"M4A " | b"M4B " => Some(Self::M4a),
+            // Pictures of any kind: the further ones say of which.
+            b"mif1" | b"msf1" => {
+                let further = brands[..brands.len().min(64)].chunks(4);
+                let is_avif = |brand: &[u8]| matches!(brand, b"avif" | b"avis");
+                further.skip(2).any(is_avif).then_some(Self::Avif)
+            }
+            [b'h', b'e', b'i' | b'v', _]
+            | [b'3', b'g', ..]
+            | [b'j', b'p', ..]
+            | b"mjp2"
+            | b"qt  "
+            | b"crx " => None,
+            _ => Some(Self::Mp4),
         }
     }
 
@@ -154,7 +167,7 @@ mod tests {
 
     #[test]
     fn formats_are_told_by_their_first_bytes() {
-        let cases: [(&[u8], Option<Format>); 16] = [
+        let cases: [(&[u8], Option<Format>); 21] = [
             (b"\x89PNG\r\n\x1a\nxx", Some(Format::Png)),
             (b"\xff\xd8\xff\xe0", Some(Format::Jpeg)),
             (b"RIFF1234WEBPVP8 ", Some(Format::Webp)),
@@ -162,6 +175,11 @@ mod tests {
             (b"\0\0\0\x1cftypavif", Some(Format::Avif)),
             (b"\0\0\0\x1cftypM4A ", Some(Format::M4a)),
             (b"\0\0\0\x1cftypisom", Some(Format::Mp4)),
+            (b"\0\0\0\x1cftypmif1\0\0\0\0mif1avif", Some(Format::Avif)),
+            (b"\0\0\0\x1cftypmif1\0\0\0\0mif1heic", None),
+            (b"\0\0\0\x1cftypheic", None),
+            (b"\0\0\0\x1cftypqt  ", None),
+            (b"\0\0\0\x1cftyp3gp4", None),
             (
                 b"\x1a\x45\xdf\xa3\x9fB\x86\x81\x01B\x82\x84webm",
                 Some(Format::Webm),

@@ -353,3 +353,26 @@ fn a_small_picture_is_made_once_and_again_for_another_file() {
         assert_eq!(answer.status, status, "{path}: {}", answer.text());
     }
 }
+
+#[test]
+fn bitmaps_whose_lines_go_from_top_to_bottom_are_taken() {
+    let server = start();
+    let bitmap = |height: i32| {
+        let mut bytes = b"BM".to_vec();
+        bytes.extend(58u32.to_le_bytes());
+        bytes.extend([0; 4]);
+        bytes.extend(54u32.to_le_bytes());
+        bytes.extend(40u32.to_le_bytes());
+        bytes.extend(1i32.to_le_bytes());
+        bytes.extend(height.to_le_bytes());
+        bytes.extend([1, 0, 24, 0]);
+        bytes.extend([0; 24]);
+        bytes.extend([0; 4]);
+        bytes
+    };
+    for (height, status) in [(1, 200), (-1, 200), (70_000, 422), (-70_000, 422)] {
+        let form = Form::new().file("drawn.bmp", &bitmap(height));
+        let answer = server.upload("/maps/upload", &form);
+        assert_eq!(answer.status, status, "{height}: {}", answer.text());
+    }
+}
