@@ -325,22 +325,38 @@ fn wanted_ranges(
     state: &Validators<'_>,
     size: u64,
 ) -> Result<Option<Vec<Range<u64>>>> {
-    let Some(value) = headers.get(header::RANGE) else {
+    let mut values = headers.get_all(header::RANGE);
+    let (Some(value), None) = (values.next(), values.next()) else {
         return Ok(None);
     };
     if !state.ranges_apply(headers) {
         return Ok(None);
     }
-    let Ok(RangeHeader::Bytes(specs)) = value
-        .to_str()
-        .unwrap_or_default()
-        .to_ascii_lowercase()
-        .parse()
-    else {
-        // Another unit, or nothing that can be understood: as if it were not there.
-        return Ok(None);
-    };
-    satisfy(&specs, size)
+    let text = clamped(&value.to_str().unwrap_or_default().to_ascii_lowercase());
+    // Another unit, or nothing that can be understood: as if it were not there. The parser leaves out
+    // what it cannot read.
+    let asked = text.split(',').filter(|spec| !spec.trim().is_empty());
+    match text.parse() {
+        Ok(RangeHeader::Bytes(specs)) if specs.len() == asked.count() => satisfy(&specs, size),
+        _ => Ok(None),
+    }
+}
+
+/// The same with numbers that the parser can read, where they are beyond every file.
+fn clamped(text: &str) -> String {
+    const DIGITS: usize = 18;
+    let is_digit = |byte: &u8| byte.is_ascii_digit();
+    let mut clamped = String::with_capacity(text.len());
+    for run in text.as_bytes().chunk_by(|a, b| is_digit(a) == is_digit(b)) {
+        let run = String::from_utf8_lossy(run);
+        match run.trim_start_matches('0').len() {
+            len if len > DIGITS && run.as_bytes().iter().all(is_digit) => {
+                clamped.push_str(&"9".repeat(DIGITS));
+            }
+            _ => clamped.push_str(&run),
+        }
+    }
+    clamped
 }
 
 /// Clips, drops what lies outside, merges what overlaps or touches, keeps the order asked for.

@@ -130,6 +130,11 @@ fn several_ranges_come_as_parts_and_never_only_the_first() {
 #[case("bytes=300-", 416, 0)]
 #[case("bytes=-0", 416, 0)]
 #[case("bytes=9-1", 200, 300)]
+#[case("bytes=0-9,5-2", 200, 300)]
+#[case("bytes=0-9,abc", 200, 300)]
+#[case("bytes=0-99999999999999999999999999", 206, 300)]
+#[case("bytes=-99999999999999999999999999", 206, 300)]
+#[case("bytes=99999999999999999999999999-", 416, 0)]
 #[case("pages=1-2", 200, 300)]
 #[case("nonsense", 200, 300)]
 fn ranges_have_their_status(#[case] range: &str, #[case] status: u16, #[case] length: usize) {
@@ -141,6 +146,13 @@ fn ranges_have_their_status(#[case] range: &str, #[case] status: u16, #[case] le
     } else {
         assert_eq!(answer.body.len(), length);
     }
+}
+
+#[test]
+fn two_range_headers_mean_nothing() {
+    let server = server_with_files();
+    let both = [("range", "bytes=0-9"), ("range", "bytes=5-6")];
+    assert_eq!(get(&server, 300, &both).body.len(), 300);
 }
 
 #[test]
