@@ -51,9 +51,10 @@ impl FromRequest for Precondition {
 }
 
 fn text(headers: &HeaderMap, name: HeaderName) -> Option<String> {
+    // A tag that is no text counts, too: as one that nothing has.
     let values: Vec<_> = headers
         .get_all(name)
-        .filter_map(|v| v.to_str().ok())
+        .map(|value| String::from_utf8_lossy(value.as_bytes()))
         .collect();
     (!values.is_empty()).then(|| values.join(","))
 }

@@ -89,16 +89,24 @@ pub(super) fn save(
     let shelf = change.shelf(&SCENES);
     let folder = folder_of(shelf, scene)?;
     let said = scene.root().get("id").and_then(|id| id.as_str());
-    if let Some(alias) = said
-        && shelf.index().named(&format!("{alias}.json")).is_empty()
-    {
-        aliases.remember(&alias, &id)?;
+    let alias = said.filter(|alias| shelf.index().named(&format!("{alias}.json")).is_empty());
+    let before = alias.as_deref().and_then(|alias| aliases.resolve(alias));
+    // First: a scene that is there is found by the id that its page knows.
+    if let Some(alias) = &alias {
+        aliases.remember(alias, &id)?;
     }
     let path = folder.join(&format!("{id}.json"))?;
     let text = complete(scene, &id, &folder, None);
     change.write(&SCENES, path, text.as_str().as_bytes())?;
-    let stamp = change.apply_stamped()?;
-    Ok((id, stamp))
+    let saved = change.apply_stamped();
+    if saved.is_err() {
+        // The other id stays with the scene that had it.
+        aliases.forget(&id)?;
+        if let (Some(alias), Some(before)) = (&alias, &before) {
+            aliases.remember(alias, before)?;
+        }
+    }
+    Ok((id, saved?))
 }
 
 /// Replaces a scene, and says what the file is then. Its id stays; its folder follows the body; its

@@ -273,3 +273,14 @@ fn saving_and_reading_scenes_never_touches_the_table() {
     viewer.expect_silence();
     assert!(!server.path("scenes/current_scene.json").exists());
 }
+
+#[test]
+fn a_save_that_fails_leaves_the_other_id_to_the_scene_that_has_it() {
+    let server = start();
+    let page = |folder: Option<&str>| json!({"id": "777", "name": "Mine", "folder": folder});
+    let id = save(&server, &page(None));
+    crate::support::write_file(&server.path("scenes"), "notes", b"a file, no folder");
+    let failed = server.post("/scenes/save", &page(Some("notes")));
+    assert_ne!(failed.status, 200, "{}", failed.text());
+    assert_eq!(server.get("/scenes/load/777").value()["id"], json!(id));
+}
