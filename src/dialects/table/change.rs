@@ -6,11 +6,37 @@ use super::document::{Stale, mark_of};
 use super::view::View;
 use super::wire::{ChangeRequest, Refusal, Wish};
 use crate::access::Role;
-use crate::json::JsonText;
+use crate::json::{JsonText, Node, NodeKind};
 use crate::live::{ConnId, Now};
 use crate::model::diff;
 use crate::model::edit::{Edit, Path, Step, apply, value_at};
 use std::sync::Arc;
+
+/// Bytes of a value that a player may set.
+const PLAYERS_VALUE: usize = 256;
+
+/// Whether what a player sets in an entry has the shape that everybody counts on.
+fn is_sound(edit: &Edit) -> bool {
+    let Some(value) = edit.value() else {
+        return true;
+    };
+    let number = |node: Node<'_>| matches!(node.kind(), NodeKind::Number | NodeKind::Null);
+    let part = |name: &str, node: Node<'_>| match name {
+        "x" | "y" => node.kind() == NodeKind::Number,
+        "useGridCoordinates" => node.kind() == NodeKind::Bool,
+        _ => true,
+    };
+    let node = value.root();
+    let fits = match edit.path().steps() {
+        [_, _, Step::Key(member)] if member == "mapPosition" && !node.is_null() => {
+            node.kind() == NodeKind::Object && node.members().all(|(name, node)| part(&name, node))
+        }
+        [_, _, Step::Key(_)] => number(node),
+        [_, _, Step::Key(member), Step::Key(name)] => member == "mapPosition" && part(name, node),
+        _ => false,
+    };
+    fits && value.as_str().len() <= PLAYERS_VALUE
+}
 
 impl TableRules {
     pub(super) fn write_change(
@@ -97,10 +123,13 @@ impl TableRules {
             else {
                 return false;
             };
-            let mine = entry.value.as_str().is_some_and(|entry| {
-                let assigned = self.side.assigned.get(entry);
-                assigned.is_some_and(|member| *member == self.id_of(conn))
-            });
+            // Entries are assigned by the text of their id, also when that is a number.
+            let text = entry.value.as_str().map(str::to_owned);
+            let assigned = self
+                .side
+                .assigned
+                .get(&text.unwrap_or_else(|| entry.value.to_json()));
+            let mine = assigned.is_some_and(|member| *member == self.id_of(conn));
             let setting = matches!(edit, Edit::Set { .. } | Edit::Delete { .. });
             list == "initiativeOrder"
                 && mine
@@ -113,10 +142,18 @@ impl TableRules {
             (Role::Player, Wish::Edits(edits)) => edits.iter().all(own),
             (Role::Player | Role::Display, _) => false,
         };
-        allowed.then_some(()).ok_or_else(|| {
+        if !allowed {
             let message = "only the GM may change this; a player moves what is assigned to them";
-            Refusal::new("forbidden", message)
-        })
+            return Err(Refusal::new("forbidden", message));
+        }
+        match (role, &request.body) {
+            (Role::Player, Wish::Edits(edits)) if !edits.iter().all(is_sound) => {
+                let message =
+                    "a place is {\"x\",\"y\",\"useGridCoordinates\"}, and initiative a number";
+                Err(Refusal::new("invalid", message))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn check(

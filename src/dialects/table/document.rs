@@ -7,7 +7,7 @@ use crate::json::JsonText;
 use crate::live::{ConnId, Frame, Now};
 use crate::model::diff;
 use crate::model::edit::{Edit, Path, conflict, uses_nth};
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -462,6 +462,40 @@ impl Document {
             found.push(Since::new(&self.tentative[position], edits));
         }
         Ok(found)
+    }
+
+    /// The places that others than `conn` have changed since then, waiting steps included. `None`: that
+    /// is not known any more, or they are more than `most`, or it is an order that was changed.
+    pub fn others_places(
+        &mut self,
+        conn: ConnId,
+        since: Option<Instant>,
+        most: usize,
+    ) -> Option<HashSet<Path>> {
+        let first = since.map_or(0, |at| self.past.partition_point(|step| step.at < at));
+        let mut places = HashSet::new();
+        for position in first..self.past.len() + self.tentative.len() {
+            let waiting = position.checked_sub(self.past.len());
+            let step = match waiting {
+                Some(position) => &self.tentative[position],
+                None => &self.past[position],
+            };
+            if step.by == Some(conn) {
+                continue;
+            }
+            let edits = match waiting {
+                Some(position) => self.tentative_edits_at(position),
+                None => self.edits_at(position)?,
+            };
+            if edits.iter().any(|edit| matches!(edit, Edit::Move { .. })) {
+                return None;
+            }
+            places.extend(edits.iter().map(Edit::place));
+            if places.len() > most {
+                return None;
+            }
+        }
+        Some(places)
     }
 
     fn edits_at(&mut self, position: usize) -> Option<Arc<[Edit]>> {

@@ -166,6 +166,8 @@ pub struct TableRules {
     seats: HashMap<ConnId, Seat>,
     /// SpellTable's pages that have gone and of which something waits.
     departed: HashMap<ConnId, whole_scenes::Page>,
+    /// Members' connections that have gone and of which something waits: as what, and the member's id.
+    departed_members: HashMap<ConnId, (Role, String)>,
     /// Scenes that such pages still showed, oldest first.
     left: VecDeque<whole_scenes::Sent>,
     /// How many seats each group has.
@@ -286,6 +288,7 @@ impl TableRules {
             people,
             seats: HashMap::new(),
             departed: HashMap::new(),
+            departed_members: HashMap::new(),
             left: VecDeque::new(),
             counts: [0; 8],
             receipts,
@@ -314,9 +317,9 @@ impl TableRules {
     }
 
     fn role_of(&self, conn: ConnId) -> Role {
-        self.seats
-            .get(&conn)
-            .map_or(Role::Display, |seat| seat.role)
+        let seated = self.seats.get(&conn).map(|seat| seat.role);
+        let departed = || self.departed_members.get(&conn).map(|(role, _)| *role);
+        seated.or_else(departed).unwrap_or(Role::Display)
     }
 
     fn is_member(&self, conn: ConnId) -> bool {
@@ -326,8 +329,9 @@ impl TableRules {
 
     /// The member's id behind a connection of our protocol.
     fn id_of(&self, conn: ConnId) -> String {
-        let person = self.people.of(conn);
-        person.map(|person| person.id.clone()).unwrap_or_default()
+        let present = self.people.of(conn).map(|person| person.id.clone());
+        let departed = || self.departed_members.get(&conn).map(|(_, id)| id.clone());
+        present.or_else(departed).unwrap_or_default()
     }
 
     /// How many connections the groups have together.
@@ -401,7 +405,7 @@ impl TableRules {
         self.keep_person(conn);
         let epoch = self.doc.epoch();
         let head = self.doc.head();
-        let same_view = arrival.saw == Some((epoch, view)) && kept_view && known;
+        let same_view = arrival.saw.is_only(epoch, view) && kept_view && known;
         let mut welcome = self.welcome(conn, &arrival.token, role, now);
         let mut follow = Vec::new();
         let (mode, how) = match hello.position {
@@ -438,7 +442,7 @@ impl TableRules {
         follow.insert(0, frame);
         out.send(To::One(conn), Lane::Answer, Frame::run(&follow));
         if let Some(person) = self.people.of_mut(conn) {
-            person.saw = Some((epoch, view));
+            person.saw.add(epoch, view);
         }
         let id = self.id_of(conn);
         let event = if arrival.first {
@@ -556,6 +560,7 @@ impl TableRules {
                 self.kick(from, id, &member, now, out);
             }
             ClientMessage::Broken { id, message } => {
+                let id = wire::member_id(&self.id_of(from), &id);
                 let refusal = Refusal::new("invalid", message);
                 out.send(To::One(from), Lane::Control, refusal.frame(&id));
             }
@@ -660,13 +665,25 @@ impl Rules for TableRules {
         if let Some(watcher) = watcher {
             self.doc.close_view(View::of(seat.role), watcher, now);
         }
-        if let SeatKind::SpellTable(page) = seat.kind {
-            self.see_off(conn, page);
+        match seat.kind {
+            SeatKind::SpellTable(page) => self.see_off(conn, page),
+            // What was taken before it left is judged as it was.
+            SeatKind::Member if self.has_waiting(conn) => {
+                let was = (seat.role, self.id_of(conn));
+                self.departed_members.insert(conn, was);
+            }
+            SeatKind::Member => {}
         }
         let Some((person, last)) = self.people.depart(conn, now) else {
             return;
         };
         let id = person.id.clone();
+        if let Some(newest) = person.conns().last().copied() {
+            let role = self.role_of(newest);
+            if let Some(person) = self.people.of_mut(newest) {
+                person.role = role.into();
+            }
+        }
         let event = if last {
             "member_left"
         } else {

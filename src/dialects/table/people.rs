@@ -38,14 +38,42 @@ pub struct Person {
     /// Its screen.
     #[serde(default)]
     pub device: Value,
-    /// Which view of which epoch it saw last.
+    /// What its connections have seen.
     #[serde(skip)]
-    pub saw: Option<(Epoch, View)>,
+    pub saw: Saw,
     /// What it came with since the server was started, newest last.
     #[serde(skip)]
     proofs: Vec<Basis>,
     #[serde(skip)]
     conns: Vec<ConnId>,
+}
+
+/// Which view of which epoch a member saw.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Saw {
+    /// None.
+    #[default]
+    Nothing,
+    /// This one.
+    One(Epoch, View),
+    /// Several of one epoch, on several connections: which of them one has that comes back, it does not say.
+    Several(Epoch),
+}
+
+impl Saw {
+    /// Whether whoever comes back can have nothing else.
+    pub fn is_only(self, epoch: Epoch, view: View) -> bool {
+        self == Self::One(epoch, view)
+    }
+
+    /// It sees this, too.
+    pub fn add(&mut self, epoch: Epoch, view: View) {
+        *self = match *self {
+            Self::One(of, other) if of == epoch && other != view => Self::Several(epoch),
+            Self::Several(of) if of == epoch => *self,
+            Self::Nothing | Self::One(..) | Self::Several(_) => Self::One(epoch, view),
+        };
+    }
 }
 
 /// A role as it is written.
@@ -145,8 +173,8 @@ pub struct Arrival {
     pub token: String,
     /// Whether it was not here before with another connection.
     pub first: bool,
-    /// What it saw last, when it was here before.
-    pub saw: Option<(Epoch, View)>,
+    /// What it saw, when it was here before.
+    pub saw: Saw,
 }
 
 impl People {
@@ -184,7 +212,7 @@ impl People {
                 role: role.into(),
                 seen_ms: now.unix_ms,
                 device: Value::Null,
-                saw: None,
+                saw: Saw::default(),
                 proofs: Vec::new(),
                 conns: Vec::new(),
             });
@@ -223,14 +251,15 @@ impl People {
         Some((person, last))
     }
 
-    /// Forgets a member, token and all. Returns it as it was.
-    pub fn remove(&mut self, id: &str) -> Option<Person> {
+    /// Forgets a member, token and all. Returns it, and what its connections were.
+    pub fn remove(&mut self, id: &str) -> Option<(Person, Vec<ConnId>)> {
         let key = self.by_id.remove(id)?;
-        let person = self.by_token.remove(&key)?;
-        for conn in &person.conns {
+        let mut person = self.by_token.remove(&key)?;
+        let conns = std::mem::take(&mut person.conns);
+        for conn in &conns {
             self.by_conn.remove(conn);
         }
-        Some(person)
+        Some((person, conns))
     }
 
     /// The member behind a connection.

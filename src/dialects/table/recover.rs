@@ -180,10 +180,7 @@ impl Replay {
                 let receipt = Receipt::Line(line.chat_seq);
                 self.receipts.push((id, line.at, receipt));
                 self.side.chat_seq = line.chat_seq;
-                self.side.lines.push(line);
-                if self.side.lines.len() > super::speak::LINES {
-                    self.side.lines.remove(0);
-                }
+                super::speak::keep_line(&mut self.side.lines, line);
             }
             Record::Side {
                 id,

@@ -198,6 +198,8 @@ pub enum Done {
         now: Sounding,
         /// Its route before; none when it is new.
         before: Option<Route>,
+        /// A silent one that had to make room for it.
+        gone: Option<Box<Sounding>>,
     },
     /// A track is no more.
     Removed {
@@ -226,10 +228,11 @@ impl Sound {
             let track = action.track.clone();
             return Ok(Done::Removed { track, before });
         }
+        let mut gone = None;
         let position = match known {
             Some(position) => position,
             None => {
-                self.make_room()?;
+                gone = self.make_room()?.map(Box::new);
                 let track = Sounding::new(action.track.clone(), self.route);
                 self.tracks.push(track);
                 self.tracks.len() - 1
@@ -262,7 +265,7 @@ impl Sound {
             What::Load | What::Seek | What::Volume | What::Fade | What::Remove | What::Master => {}
         }
         let now = track.clone();
-        Ok(Done::Track { now, before })
+        Ok(Done::Track { now, before, gone })
     }
 
     fn set_all(&mut self, action: &Action) {
@@ -277,15 +280,14 @@ impl Sound {
         }
     }
 
-    fn make_room(&mut self) -> Result<(), String> {
+    fn make_room(&mut self) -> Result<Option<Sounding>, String> {
         if self.tracks.len() < TRACKS {
-            return Ok(());
+            return Ok(None);
         }
         let silent = self.tracks.iter().position(|track| !track.playing);
         let silent =
             silent.ok_or_else(|| format!("{TRACKS} tracks are playing; stop one first"))?;
-        self.tracks.remove(silent);
-        Ok(())
+        Ok(Some(self.tracks.remove(silent)))
     }
 
     /// What `role` may know of it: `{"tracks": [...]}`, with `master` unless it is 1, and for the GM

@@ -15,8 +15,9 @@ use serde_json::{Value, json};
 use std::collections::HashSet;
 use std::sync::Arc;
 
-/// Lines of chat that are kept; a newcomer is shown fewer, because not all are for everybody.
-pub(super) const LINES: usize = 200;
+/// Lines of chat that are kept, half of them for everybody and half for some at least; a newcomer is
+/// shown fewer.
+const LINES: usize = 200;
 /// Screens that have a state.
 const SCREENS: usize = 64;
 /// Assigned entries.
@@ -173,7 +174,7 @@ impl TableRules {
 
     /// Closes all connections of a member and forgets it. Returns whether it was known.
     pub(super) fn remove_member(&mut self, id: &str, now: Now, out: &mut Outgoing) -> bool {
-        let Some(person) = self.people.remove(id) else {
+        let Some((person, conns)) = self.people.remove(id) else {
             return false;
         };
         // Should the commit fail that is about it, a later one will do.
@@ -183,7 +184,8 @@ impl TableRules {
             at_ms: now.unix_ms,
         };
         self.disk.remember(record.encode(b""));
-        for conn in person.conns() {
+        self.departed_members.retain(|_, (_, member)| *member != id);
+        for conn in &conns {
             out.close(*conn, CloseCode::Removed, REMOVED);
             // Nothing more reaches it, and nothing it says is heard.
             let seat = self.seats.remove(conn);
@@ -194,7 +196,7 @@ impl TableRules {
             }
         }
         (self.settings.removed)(person.proofs());
-        if person.is_present() {
+        if !conns.is_empty() {
             let member = person.to_json(&self.durable_side().assigned);
             self.tell_member("member_left", member, None, out);
         }
@@ -299,10 +301,7 @@ impl TableRules {
             at: now.unix_ms,
             said,
         };
-        side.lines.push(line.clone());
-        if side.lines.len() > LINES {
-            side.lines.remove(0);
-        }
+        keep_line(&mut side.lines, line.clone());
         self.held.push(Held::Line(line.clone()));
         let receipt = Receipt::Line(line.chat_seq);
         let record = Record::Line {
@@ -353,9 +352,16 @@ impl TableRules {
         let fade = action.fade();
         for (group, role) in ROLES {
             let heard_before = |before: &Option<Route>| before.is_some_and(|b| b.reaches(role));
+            if let Done::Track {
+                gone: Some(gone), ..
+            } = &done
+                && gone.route.reaches(role)
+            {
+                self.hold(To::Groups(group), wire::audio_removed(&gone.track, None));
+            }
             let frame = match &done {
                 Done::Track { now, .. } if now.route.reaches(role) => wire::audio(now, fade),
-                Done::Track { now, before } if heard_before(before) => {
+                Done::Track { now, before, .. } if heard_before(before) => {
                     wire::audio_removed(&now.track, None)
                 }
                 Done::Removed { track, before } if heard_before(before) => {
@@ -479,6 +485,18 @@ impl TableRules {
             }
         });
         Ok(())
+    }
+}
+
+/// Keeps one line more; the oldest goes of those that are for everybody, or of the others, whichever
+/// has more than its half.
+pub(super) fn keep_line(lines: &mut Vec<Line>, line: Line) {
+    lines.push(line);
+    if lines.len() > LINES {
+        let open = lines.iter().filter(|line| line.to.is_none()).count();
+        let crowds = |line: &Line| line.to.is_none() == (open > LINES / 2);
+        let oldest = lines.iter().position(crowds).unwrap_or_default();
+        lines.remove(oldest);
     }
 }
 

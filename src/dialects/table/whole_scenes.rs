@@ -12,8 +12,8 @@ use crate::config::Echo;
 use crate::dialects::spelltable::{self, ClientMessage, Relay, ViewerState};
 use crate::json::JsonText;
 use crate::live::{ConnId, Dialect, Heard, Lane, Now, Outgoing, To};
-use crate::model::edit::{Edit, apply_possible, without_conflicts};
-use crate::model::{diff, distance};
+use crate::model::edit::{self, Edit, apply_possible, value_at, without_conflicts};
+use crate::model::{diff, distance, same};
 use crate::store::write_durably;
 use bytes::Bytes;
 use std::collections::VecDeque;
@@ -31,6 +31,8 @@ const UNSEEN: Duration = Duration::from_secs(2);
 const QUEUED: Duration = Duration::from_secs(5);
 /// Scenes of the past that are compared with what came.
 const CANDIDATES: usize = 64;
+/// Places that others have changed and that are looked for in what came.
+const PLACES: usize = 64;
 /// Scenes of its own that a page's next one may have started from.
 const SENT: usize = 8;
 /// The same of pages that have gone, and their bytes.
@@ -393,16 +395,26 @@ impl TableRules {
         }
     }
 
-    /// Forgets pages that have gone and of which nothing waits any more.
+    /// Forgets those who have gone and of whom nothing waits any more.
     pub(super) fn forget_departed(&mut self) {
+        if !self.departed_members.is_empty() {
+            let mut departed = std::mem::take(&mut self.departed_members);
+            departed.retain(|conn, _| self.has_waiting(*conn));
+            self.departed_members = departed;
+        }
         for (conn, page) in std::mem::take(&mut self.departed) {
             self.see_off(conn, page);
         }
     }
 
-    fn has_waiting(&self, conn: ConnId) -> bool {
-        let of_it = |write: &Waiting| matches!(write, Waiting::Page(from, _) if *from == conn);
-        self.waiting.iter().any(of_it)
+    /// Whether something that a connection wrote is still to be judged.
+    pub(super) fn has_waiting(&self, conn: ConnId) -> bool {
+        let waits = |write: &Waiting| match write {
+            Waiting::Page(from, _) | Waiting::Member(from, _) => *from == conn,
+            Waiting::Put(_) | Waiting::Removed { .. } => false,
+        };
+        let again = |held: &Held| matches!(held, Held::Again(from, _) if *from == conn);
+        self.waiting.iter().any(waits) || self.held.iter().any(again)
     }
 
     /// Steps behind the head have been taken back: so has what pages sent for them.
@@ -435,7 +447,7 @@ impl TableRules {
         if !self.doc.is_shown() {
             return Meaning::AsItIs;
         }
-        if !others {
+        if !others || !queued && self.has_seen(conn, scene, span, now) {
             return match same_id(scene, &head) {
                 true => Meaning::AsItIs,
                 false => Meaning::Load,
@@ -453,6 +465,26 @@ impl TableRules {
         } else {
             Meaning::From(seq, base)
         }
+    }
+
+    /// Whether all that others have written in that time is in a scene of this page: then it was made
+    /// on the newest one, and may well put back something of the page's own.
+    fn has_seen(&mut self, conn: ConnId, scene: &JsonText, span: Duration, now: Now) -> bool {
+        if !same_id(scene, self.doc.tip().1) {
+            return false;
+        }
+        let since = now.instant.checked_sub(span);
+        let Some(places) = self.doc.others_places(conn, since, PLACES) else {
+            return false;
+        };
+        let newest = self.doc.tip().1;
+        let is_there = |place: &edit::Path| match (value_at(scene, place), value_at(newest, place))
+        {
+            (Some(theirs), Some(ours)) => same(theirs, ours),
+            (None, None) => true,
+            _ => false,
+        };
+        !places.is_empty() && places.iter().all(is_there)
     }
 
     /// Of the states of this scene that the page may have started from the one that differs least

@@ -437,6 +437,23 @@ fn the_base_is_what_differs_least_and_the_older_one_on_a_tie() {
 }
 
 #[test]
+fn what_a_page_puts_back_itself_is_put_back() {
+    let (mut world, gm, other, _) = table(Some(SCENE));
+    let size = "/gridSettings/gridSize";
+    world.say(gm, &update(&with(&scene(), size, json!(1234567))));
+    world.advance(2_500);
+    // Less than the page takes back below.
+    let theirs: Value = serde_json::from_str(&with(&world.scene(), "/a", json!(1))).unwrap();
+    world.say(other, &update(&theirs.to_string()));
+    world.advance(2_500);
+    world.read(gm);
+    let back = with(&theirs, size, json!(50));
+    world.say(gm, &update(&back));
+    assert_eq!(world.rules.doc.scene().as_str(), back);
+    assert!(world.read(gm).is_empty(), "nothing snaps back");
+}
+
+#[test]
 fn a_page_goes_on_from_what_it_sent_itself() {
     let (mut world, gm, ..) = table(Some(SCENE));
     let mut ada = Member::join(Role::Gm, "Ada", &mut world);

@@ -69,12 +69,16 @@ fn who_may(make: impl Fn(&Table) -> Value) -> [bool; 3] {
 }
 
 fn sets(path: Value) -> Value {
-    json!({ "type": "change", "edits": [{ "op": "set", "path": path, "value": 1 }] })
+    sets_to(path, json!(1))
+}
+
+fn sets_to(path: Value, value: Value) -> Value {
+    json!({ "type": "change", "edits": [{ "op": "set", "path": path, "value": value }] })
 }
 
 #[rstest]
 #[case::anything(sets(json!(["name"])), [true, false, false])]
-#[case::own_place(sets(json!(["initiativeOrder", {"id": "mine"}, "mapPosition"])), [true, true, false])]
+#[case::own_place(sets_to(json!(["initiativeOrder", {"id": "mine"}, "mapPosition"]), json!({"x": 1, "y": 2})), [true, true, false])]
 #[case::own_place_below(sets(json!(["initiativeOrder", {"id": "mine"}, "mapPosition", "x"])), [true, true, false])]
 #[case::own_initiative(sets(json!(["initiativeOrder", {"id": "mine"}, "initiative"])), [true, true, false])]
 #[case::own_name(sets(json!(["initiativeOrder", {"id": "mine"}, "name"])), [true, false, false])]
@@ -108,6 +112,132 @@ fn who_may_signal_and_who_may_remove() {
     assert_eq!(who_may(signal), [true, true, false]);
     let kick = |t: &Table| json!({ "type": "kick", "member": t.display.id });
     assert_eq!(who_may(kick), [true, false, false]);
+}
+
+#[test]
+fn a_player_gives_an_entry_only_what_everybody_can_read() {
+    let Table {
+        mut world,
+        mut player,
+        ..
+    } = table();
+    let mut answer = |below: &[&str], value: Value| {
+        let mut path = vec![json!("initiativeOrder"), json!({"id": "mine"})];
+        path.extend(below.iter().map(|name| json!(name)));
+        let answer = player.sets(&mut world, json!(path), value);
+        answer["code"].as_str().unwrap_or("").to_owned()
+    };
+    let place = &["mapPosition"];
+    for bad in [
+        json!(1),
+        json!("here"),
+        json!([1, 2]),
+        json!({"x": "1", "y": 1}),
+        json!({"x": 1, "y": 1, "useGridCoordinates": 1}),
+        json!({"x": 1, "y": 1, "junk": "j".repeat(300)}),
+    ] {
+        assert_eq!(answer(place, bad), "invalid");
+    }
+    for bad in [json!("17"), json!({"junk": 1})] {
+        assert_eq!(answer(&["initiative"], bad), "invalid");
+    }
+    assert_eq!(answer(&["mapPosition", "x"], json!("1")), "invalid");
+    assert_eq!(answer(&["initiative", "x"], json!(1)), "invalid");
+    assert_eq!(
+        answer(
+            place,
+            json!({"x": 1.5, "y": -2, "useGridCoordinates": true})
+        ),
+        ""
+    );
+    assert_eq!(answer(&["mapPosition", "x"], json!(3)), "");
+    assert_eq!(answer(&["initiative"], json!(17)), "");
+    assert_eq!(answer(&["initiative"], Value::Null), "");
+    assert_eq!(answer(place, Value::Null), "");
+}
+
+#[test]
+fn an_entry_whose_id_is_a_number_is_assigned_and_moved() {
+    let mut world = World::new(Some(r#"{"initiativeOrder":[{"id":7,"initiative":1}]}"#));
+    let mut gm = Member::join(Role::Gm, "Ada", &mut world);
+    let mut player = Member::join(Role::Player, "Cleo", &mut world);
+    let assign = json!({ "type": "assign", "entry": "7", "member": player.id });
+    assert_eq!(gm.asks(&mut world, assign)["type"], "ack");
+    let path = json!(["initiativeOrder", {"id": 7}, "initiative"]);
+    assert_eq!(player.sets(&mut world, path, json!(9))["type"], "ack");
+}
+
+#[test]
+fn a_member_is_what_its_newest_connection_is() {
+    let mut world = World::new(Some(SCENE));
+    let mut gm = Member::join(Role::Gm, "Ada", &mut world);
+    let mut screen = Member::new(Role::Display, "Ada");
+    screen.token.clone_from(&gm.token);
+    screen.connect(&mut world);
+    let role = |gm: &mut Member, world: &mut World| {
+        let told = gm.told(world, "member_updated");
+        told.last().unwrap()["member"]["role"].clone()
+    };
+    assert_eq!(role(&mut gm, &mut world), "display");
+    screen.drop_line(&mut world);
+    assert_eq!(role(&mut gm, &mut world), "gm");
+}
+
+#[test]
+fn who_has_seen_two_views_is_shown_all_of_one_when_it_comes_back() {
+    let mut world = World::new(Some(SCENE));
+    let mut first = Member::join(Role::Player, "Ada", &mut world);
+    let mut second = Member::new(Role::Gm, "Ada");
+    second.token.clone_from(&first.token);
+    second.connect(&mut world);
+    first.drop_line(&mut world);
+    // It has proved since that it is the GM, and has still what players see.
+    (first.asks, first.proves) = (Some(Role::Gm), Some(Role::Gm));
+    first.connect(&mut world);
+    first.read_all(&mut world);
+    assert_eq!(first.mode, "snapshot");
+    assert_eq!(first.doc, world.scene());
+}
+
+#[test]
+fn what_was_taken_is_written_although_its_author_has_left() {
+    let mut world = World::new(Some(SCENE));
+    let mut ada = Member::join(Role::Gm, "Ada", &mut world);
+    let mut bob = Member::join(Role::Gm, "Bob", &mut world);
+    world.settle_disk();
+    world.prompt = false;
+    let edit = |path: &str| json!({ "edits": [{ "op": "set", "path": [path], "value": 1 }] });
+    let said = ada.change(&new_id(), edit("a"));
+    world.say(ada.conn(), &said);
+    // Behind a commit that is under way, one of them judged once more when that is known.
+    for path in ["b", "c"] {
+        let said = bob.change(&new_id(), edit(path));
+        world.say(bob.conn(), &said);
+    }
+    let line = json!({ "type": "chat", "id": new_id(), "text": "good night" });
+    world.say(bob.conn(), &line.to_string());
+    let id = bob.id.clone();
+    bob.drop_line(&mut world);
+    world.settle_disk();
+    let scene = world.scene();
+    assert_eq!([&scene["a"], &scene["b"], &scene["c"]], [1, 1, 1]);
+    let said = ada.told(&mut world, "chat");
+    assert_eq!(said[0]["from"], json!(id));
+    assert!(world.rules.departed_members.is_empty());
+    // Whoever was put out has said nothing.
+    let mut eve = Member::join(Role::Gm, "Eve", &mut world);
+    world.settle_disk();
+    for (member, path) in [(&mut ada, "d"), (&mut eve, "e")] {
+        let said = member.change(&new_id(), edit(path));
+        world.say(member.conn(), &said);
+    }
+    let kick = json!({ "type": "kick", "member": eve.id });
+    world.say(ada.conn(), &kick.to_string());
+    world.settle_disk();
+    assert_eq!(
+        [&world.scene()["d"], &world.scene()["e"]],
+        [&json!(1), &Value::Null]
+    );
 }
 
 #[test]
