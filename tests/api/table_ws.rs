@@ -302,6 +302,15 @@ fn what_nobody_understands_is_an_error_and_the_connection_lives_on() {
     let id = new_id();
     gm.say(&json!({"type": "change", "id": id, "base": 1}));
     assert_eq!(gm.answer(&id)["code"], "invalid");
+    // Half an emoji, as JavaScript writes it: nothing to keep, but its author waits.
+    for text in [
+        r#"{"type":"chat","id":"ID","text":"\ud83d"}"#,
+        r#"{"type":"change","id":"ID","base":1,"edits":[{"op":"set","path":["name"],"value":"\ud83d"}]}"#,
+    ] {
+        let id = new_id();
+        gm.socket.say(&text.replace("ID", &id));
+        assert_eq!(gm.answer(&id)["code"], "invalid");
+    }
     gm.changes(size(70));
 }
 

@@ -4,7 +4,7 @@ use super::document::{Epoch, News, ViewChange};
 use super::sound::{self, Sounding};
 use crate::access::Role;
 use crate::config::Secret;
-use crate::json::{JsonText, Node, NodeKind, quote};
+use crate::json::{JsonText, LooseJson, Node, NodeKind, quote};
 use crate::live::{CloseCode, Dialect, Frame, Heard, Now, Whole};
 use crate::model::edit::Edit;
 use bytes::Bytes;
@@ -329,7 +329,19 @@ impl<'a> Fields<'a> {
 }
 
 fn parse(text: Bytes) -> Result<Parsed, String> {
-    let message = JsonText::parse(text).map_err(|e| format!("not a JSON message: {e}"))?;
+    let message = match JsonText::parse(text.clone()) {
+        Ok(message) => message,
+        Err(fault) => {
+            let fault = format!("not a JSON message: {fault}");
+            let broken = |id| {
+                Parsed::Message(ClientMessage::Broken {
+                    id,
+                    message: fault.clone(),
+                })
+            };
+            return loose_id(text).map(broken).ok_or(fault);
+        }
+    };
     let root = message.root();
     let kind = root.get("type").and_then(|kind| kind.as_str());
     let Some(kind) = kind else {
@@ -353,6 +365,14 @@ fn parse(text: Bytes) -> Result<Parsed, String> {
         },
     };
     Ok(Parsed::Message(meaning))
+}
+
+/// The id of a message that JavaScript may well have written but that nobody could keep, such as one
+/// with half an emoji: its author waits for an answer.
+fn loose_id(text: Bytes) -> Option<String> {
+    let text = LooseJson::parse(text).ok()?;
+    let id = text.root().get("id")?.as_str()?;
+    (id.len() <= WORD_BYTES).then(|| id.into_owned())
 }
 
 fn meaning(kind: &str, fields: &Fields<'_>) -> Result<Option<ClientMessage>, String> {
