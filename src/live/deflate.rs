@@ -37,14 +37,26 @@ const STEP: usize = 16 << 10;
 pub fn negotiate(offers: &str) -> Option<&'static str> {
     let fits = |offer: &str| {
         let mut parts = offer.split(';').map(str::trim);
-        parts.next() == Some("permessage-deflate")
-            && parts.all(|part| {
-                let name = part.split('=').next().unwrap_or_default().trim();
-                matches!(
-                    name,
-                    "client_max_window_bits" | "client_no_context_takeover"
-                )
-            })
+        let name = parts.next();
+        let (mut window, mut takeover) = (0, 0);
+        let mut is_known = |part: &str| match part.split_once('=') {
+            None if part == "client_no_context_takeover" => {
+                takeover += 1;
+                true
+            }
+            None if part == "client_max_window_bits" => {
+                window += 1;
+                true
+            }
+            Some((name, bits)) if name.trim_end() == "client_max_window_bits" => {
+                window += 1;
+                let bits = bits.trim_start().trim_matches('"');
+                matches!(bits, "8" | "9" | "10" | "11" | "12" | "13" | "14" | "15")
+            }
+            _ => false,
+        };
+        let are_known = parts.all(&mut is_known);
+        name == Some("permessage-deflate") && are_known && window <= 1 && takeover <= 1
     };
     let found = offers.split(',').any(fits);
     found.then_some("permessage-deflate; client_no_context_takeover")
@@ -226,6 +238,14 @@ mod tests {
             (
                 "x-webkit-deflate-frame, permessage-deflate;client_no_context_takeover",
                 true,
+            ),
+            ("permessage-deflate; client_max_window_bits=\"15\"", true),
+            ("permessage-deflate; client_max_window_bits=99", false),
+            ("permessage-deflate; client_max_window_bits=", false),
+            ("permessage-deflate; client_no_context_takeover=1", false),
+            (
+                "permessage-deflate; client_max_window_bits; client_max_window_bits",
+                false,
             ),
             ("permessage-deflate; server_no_context_takeover", false),
             ("permessage-deflate; server_max_window_bits=10", false),
