@@ -47,7 +47,8 @@ pub struct Stamp {
     pub issued: u64,
     /// When it ends, in seconds since 1970.
     pub expires: u64,
-    /// Names this one token (`jti`), to be able to revoke it.
+    /// Names this one token, to be able to revoke it: its `jti`, or the signature of one that was made
+    /// elsewhere with this key and has none.
     pub id: String,
 }
 
@@ -101,7 +102,8 @@ struct Read<C> {
     #[serde(default)]
     nbf: Option<u64>,
     aud: String,
-    jti: String,
+    #[serde(default)]
+    jti: Option<String>,
 }
 
 impl Tokens {
@@ -176,12 +178,13 @@ impl Tokens {
         if read.exp.saturating_add(leeway) <= now || begins > now.saturating_add(leeway) {
             return Err(TokenError::Expired);
         }
+        let signature = || token.rsplit('.').next().unwrap_or_default().to_owned();
         Ok(Verified {
             claims: read.claims,
             stamp: Stamp {
                 issued: read.iat,
                 expires: read.exp,
-                id: read.jti,
+                id: read.jti.unwrap_or_else(signature),
             },
         })
     }
@@ -433,7 +436,7 @@ mod tests {
             ("aud", Some(json!(["user"]))),
             ("aud", Some(json!("User"))),
             ("aud", Some(Value::Null)),
-            ("jti", None),
+            ("jti", Some(json!(5))),
             ("userId", None),
             ("userId", Some(json!(5))),
             ("userId", Some(json!({"$ne": null}))),
@@ -448,6 +451,12 @@ mod tests {
             let token = forge(HEADER, &payload.to_string(), KEY);
             assert!(read(&token).is_err(), "{payload}");
         }
+        // The operator's own login may have made one without a name.
+        let mut nameless = right();
+        nameless.as_object_mut().unwrap().remove("jti");
+        let token = forge(HEADER, &nameless.to_string(), KEY);
+        let verified = tokens().verify::<Claims>(&token, at(NOW)).unwrap();
+        assert!(token.ends_with(&verified.stamp.id) && verified.stamp.id.len() > 40);
         let twice = right().to_string().replace("\"exp\"", "\"exp\":1,\"exp\"");
         assert!(read(&forge(HEADER, &twice, KEY)).is_err());
     }
