@@ -129,6 +129,7 @@ pub(super) fn update(
         .get("images")
         .filter(|i| i.kind() == NodeKind::Array);
     let mut text = complete(scene, from.stem(), &folder, images.map(|i| i.raw()));
+    text = with_images(&text, |_| true, |path| place_of(&old, scene, path), None);
     let to = folder.join(from.name())?;
     let moves = to != from;
     if moves {
@@ -146,6 +147,17 @@ pub(super) fn update(
         change.remove(&SCENES, from);
     }
     change.apply_stamped()
+}
+
+/// Where the image is now that a page knows at `path`: it may have loaded the scene before it was
+/// moved. `None`: there.
+fn place_of(stored: &JsonText, said: &JsonText, path: &str) -> Option<String> {
+    let said = image_refs(said)
+        .into_iter()
+        .find(|image| image.path == path)?;
+    let mut stored = image_refs(stored).into_iter();
+    let same = stored.find(|image| image.id == said.id && image.path != path)?;
+    Some(same.path)
 }
 
 /// Takes a scene's own images along to `folder`.

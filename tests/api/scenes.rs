@@ -195,6 +195,24 @@ fn images_belong_to_their_scene() {
 }
 
 #[test]
+fn a_page_that_loaded_a_scene_before_it_was_moved_loses_none_of_its_images() {
+    let server = start();
+    let id = save(&server, &scene("A", None));
+    let form = Form::new().file("token.png", PNG);
+    server.upload(&format!("/scenes/{id}/image"), &form);
+    let mut loaded = server.get(&format!("/scenes/load/{id}")).value();
+    loaded["folder"] = json!("Zed");
+    for _ in 0..2 {
+        let saved = server.put(&format!("/scenes/{id}"), &loaded);
+        assert_eq!(saved.status, 200, "{}", saved.text());
+        let images = server.get(&format!("/scenes/load/{id}")).value()["images"].clone();
+        let path = images[0]["path"].as_str().unwrap();
+        assert!(path.starts_with("Zed/images/"), "{path}");
+        assert_eq!(server.get(&format!("/scenes/image/{path}")).body, PNG);
+    }
+}
+
+#[test]
 fn a_copied_scene_keeps_its_images_when_the_original_goes() {
     let server = start();
     let id = save(&server, &scene("A", None));
