@@ -162,6 +162,7 @@ fn searching_and_paging() {
             0,
             false,
         ),
+        ("all?page=999999999999999999999", 1 << 32, 20, 0, false),
         ("dungeons", 0, 20, 2, false),
         ("maps", 0, 20, 1, false),
         ("unknown", 0, 20, 0, false),

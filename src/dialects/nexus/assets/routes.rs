@@ -330,7 +330,10 @@ fn parameter(req: &HttpRequest, name: &str) -> Option<String> {
 }
 
 fn number(req: &HttpRequest, name: &str) -> Option<i64> {
-    parameter(req, name)?.trim().parse().ok()
+    let text = parameter(req, name)?;
+    let text = text.trim();
+    let is_huge = || text.bytes().all(|byte| byte.is_ascii_digit()) && !text.is_empty();
+    text.parse().ok().or_else(|| is_huge().then_some(i64::MAX))
 }
 
 /// Makes an answer of what there is, where it may block.
