@@ -5,7 +5,7 @@ use crate::model::edit::Ident;
 use std::collections::HashSet;
 
 /// The ids and names of things in `scene` that its players' `view` does not have: names of maps, ids
-/// and names of markers, fogs and entries; and those of entries whose place is hidden. A name that a
+/// and names of markers, fogs and entries, ids and paths of pictures; and those of entries whose place is hidden. A name that a
 /// visible thing has too is not among them. Numbers stand as they are written.
 ///
 /// `view` must be what [`super::player_view`] makes of `scene`.
@@ -42,6 +42,7 @@ fn named_by(key: &str) -> &'static [&'static str] {
     match key {
         "maps" => &["name"],
         "aoeMarkers" | "fogOfWar" | "initiativeOrder" => &["id", "name"],
+        "images" => &["id", "path"],
         _ => &[],
     }
 }

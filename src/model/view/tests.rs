@@ -335,6 +335,7 @@ fn names_of_hidden_things_are_known() {
         r#"{"maps":[{"name":"crypt.png","data":{"isHidden":true}},{"name":"road.png"},{"name":"both.png"},{"name":"both.png","data":{"isHidden":true}}],
         "aoeMarkers":[{"id":"trap","revealed":false},{"id":"fire"},{"id":7,"revealed":false}],
         "fogOfWar":[{"id":"f","points":[{"x":0,"y":0},{"x":9,"y":0},{"x":9,"y":9},{"x":0,"y":9}]}],
+        "images":[{"id":"picture","name":"dragon.png","path":"images/picture_dragon.png"}],
         "initiativeOrder":["x",{},{"id":"g1","name":"Goblin","mapPosition":{"x":1,"y":1}},{"id":"g2","name":"Goblin","mapPosition":{"x":20,"y":1}},
             {"id":"b","name":"Boss","mapPosition":{"x":2,"y":2}},{"id":"n","name":"Not placed"},{"id":"p","name":"Mia","isPlayer":true,"mapPosition":{"x":1,"y":1}}]}"#,
     );
@@ -342,7 +343,19 @@ fn names_of_hidden_things_are_known() {
         .into_iter()
         .collect();
     names.sort();
-    assert_eq!(names, ["7", "Boss", "b", "crypt.png", "g1", "trap"]);
+    assert_eq!(
+        names,
+        [
+            "7",
+            "Boss",
+            "b",
+            "crypt.png",
+            "g1",
+            "images/picture_dragon.png",
+            "picture",
+            "trap"
+        ]
+    );
 }
 
 /// A scene in SpellTable's shape in which everything that players must not read says `PEEK` or is one
