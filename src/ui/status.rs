@@ -11,7 +11,9 @@ use crate::dialects::nexus::QUEUE_BYTES;
 use crate::dialects::peerjs;
 use crate::dialects::peershare::{Signaling, SignalingHealth};
 use crate::dialects::table::dice::MAX_DICE;
-use crate::dialects::table::{CHAT_CHARS, HINT_BYTES, SIGNAL_BYTES};
+use crate::dialects::table::{
+    ASSIGNED, CHAT_CHARS, CONNECTIONS, HINT_BYTES, LINES, SCREENS, SIGNAL_BYTES, TRACKS, WORD_BYTES,
+};
 use crate::error::Result;
 use crate::http::{
     MAX_PIXELS, MAX_RANGES, MAX_SIDE, PublicErrors, Registrar, SHORT_BYTES, TEXT_BYTES,
@@ -124,6 +126,18 @@ struct LimitsBody {
     hint_bytes: usize,
     signal_bytes: usize,
     edits_per_change: usize,
+    /// Ids, keys and other words in a message.
+    word_bytes: usize,
+    /// Connections that one member of a table may have.
+    connections_per_member: usize,
+    /// Tracks of sound that a table knows; one that is silent makes room for another.
+    tracks: usize,
+    /// Entries that are assigned to somebody.
+    assigned_entries: usize,
+    /// Displays that something is kept for.
+    kept_displays: usize,
+    /// Lines of chat that a table keeps.
+    kept_lines: usize,
     dice_per_roll: u32,
     table_name_characters: usize,
     /// Displays that wait to be paired.
@@ -281,6 +295,12 @@ async fn limits(library: Data<Library>) -> Result<Json<LimitsBody>> {
         hint_bytes: HINT_BYTES,
         signal_bytes: SIGNAL_BYTES,
         edits_per_change: MAX_EDITS,
+        word_bytes: WORD_BYTES,
+        connections_per_member: CONNECTIONS,
+        tracks: TRACKS,
+        assigned_entries: ASSIGNED,
+        kept_displays: SCREENS,
+        kept_lines: LINES,
         dice_per_roll: MAX_DICE,
         table_name_characters: MAX_NAME_CHARS,
         waiting_displays: MAX_WAITING,

@@ -27,11 +27,14 @@ mod wire;
 
 pub use ask::{Put, Request};
 pub use open::{OpenTable, OpenTables};
-pub use people::Person;
+pub use people::{CONNECTIONS, Person};
 pub use recover::{Recovered, recover};
+pub use sound::TRACKS;
+pub use speak::{ASSIGNED, LINES, SCREENS};
 pub use view::View;
 pub use wire::{
-    CHAT_CHARS, HINT_BYTES, Hello, Refusal, SIGNAL_BYTES, Wire, parse_hello, parse_sound_action,
+    CHAT_CHARS, HINT_BYTES, Hello, Refusal, SIGNAL_BYTES, WORD_BYTES, Wire, parse_hello,
+    parse_sound_action,
 };
 
 use self::commit::{Flight, Held, Waiting};

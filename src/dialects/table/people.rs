@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, HashMap};
 /// Members that are remembered, present or not.
 const PEOPLE: usize = 1000;
 /// Connections of one member.
-const CONNECTIONS: usize = 32;
+pub const CONNECTIONS: usize = 32;
 /// Letters of member ids: none that look alike.
 const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 /// Tracks that a table knows at the same time; one that is silent makes room for another.
-const TRACKS: usize = 64;
+pub const TRACKS: usize = 64;
 
 /// Who hears a track.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

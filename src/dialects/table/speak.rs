@@ -17,11 +17,11 @@ use std::sync::Arc;
 
 /// Lines of chat that are kept, half of them for everybody and half for some at least; a newcomer is
 /// shown fewer.
-const LINES: usize = 200;
+pub const LINES: usize = 200;
 /// Screens that have a state.
-const SCREENS: usize = 64;
+pub const SCREENS: usize = 64;
 /// Assigned entries.
-const ASSIGNED: usize = 500;
+pub const ASSIGNED: usize = 500;
 /// Members that were put out while the disk takes nothing; of more the oldest cannot be asked for again.
 const UNSURE: usize = 1000;
 
