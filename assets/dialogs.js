@@ -23,16 +23,19 @@ export function choose(question) {
 /**
  * Asks for a line of text. Resolves to it, trimmed, or to `null` when the visitor thinks better of it.
  *
- * @param {{ title: string, text: string, yes: string, label: string, value?: string, selected?: number, secret?: boolean }} question
- *   `selected`: how many characters of `value` to select; `secret`: it is not shown while it is typed
+ * @param {{ title: string, text: string, yes: string, label: string, value?: string, selected?: number, secret?: boolean, attempt?: (text: string) => Promise<unknown> }} question
+ *   `selected`: how many characters of `value` to select; `secret`: it is not shown while it is typed; `attempt`: what is
+ *   done with it, where that may fail: until it succeeds, it is asked on
  * @returns {Promise<string | null>}
  */
-export async function prompt({ yes, label, value = "", selected = value.length, secret = false, ...question }) {
+export async function prompt({ yes, label, value = "", selected, secret = false, attempt, ...question }) {
   const input = h("input", { type: secret ? "password" : "text", name: "answer", value, required: true, autocomplete: "off", spellcheck: false, maxLength: 255 });
-  const answer = await ask({ ...question, answers: [["yes", yes]], field: h("label", { class: "field" }, h("span", {}, label), input), ready: () => {
+  const ready = () => {
     input.focus();
-    input.setSelectionRange(0, selected);
-  } });
+    input.setSelectionRange(0, selected ?? input.value.length);
+  };
+  const answer = await ask({ ...question, answers: [["yes", yes]], field: h("label", { class: "field" }, h("span", {}, label), input), ready,
+    attempt: attempt && (() => attempt(input.value.trim())) });
   return answer === null ? null : input.value.trim();
 }
 
@@ -53,17 +56,36 @@ export async function pick({ yes, label, options, value, ...question }) {
 /**
  * @typedef {[value: string, words: string, danger?: boolean]} Answer
  *
- * @param {{ title: string, text: string, answers: Answer[], field?: Node, ready?: () => void }} question
+ * @param {{ title: string, text: string, answers: Answer[], field?: Node, ready?: () => void, attempt?: () => Promise<unknown> }} question
+ *   `attempt`: why it fails is said beside what was typed, which is not lost
  * @returns {Promise<string | null>} the answer's value
  */
-function ask({ title, text, answers, field, ready }) {
+function ask({ title, text, answers, field, ready, attempt }) {
   return new Promise((resolve) => {
     const no = h("button", { type: "button", class: "button quiet", on: { click: () => dialog.close() } }, "Cancel");
     const last = answers.length - 1;
-    const form = h("form", { method: "dialog" },
+    const trouble = h("p", { class: "trouble", role: "alert" });
+    let isBusy = false;
+    const form = h("form", { method: "dialog", on: { submit: async (/** @type {SubmitEvent} */ event) => {
+      if (!attempt) return;
+      event.preventDefault();
+      if (isBusy) return;
+      isBusy = true;
+      // What goes wrong twice is said twice.
+      trouble.textContent = "";
+      try {
+        await attempt();
+        dialog.close("yes");
+      } catch (error) {
+        trouble.textContent = /** @type {Error} */ (error).message;
+        ready?.();
+      }
+      isBusy = false;
+    } } },
       h("h2", { id: "ask-title" }, title),
       h("p", { id: "ask-text" }, text),
       field,
+      attempt && trouble,
       h("div", { class: "dialog-buttons" }, no, ...answers.map(([value, words, danger], at) =>
         h("button", { type: "submit", value, class: danger ? "button danger" : at < last ? "button quiet" : "button" }, words))),
     );

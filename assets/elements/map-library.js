@@ -8,7 +8,10 @@ import { askFolder, FolderChoice } from "./folder-choice.js";
 import { FolderShelves } from "./folder-shelves.js";
 import { mapPicture } from "./map-picture.js";
 
-/** @typedef {import("../api.js").MapItem} MapItem */
+/**
+ * @typedef {import("../api.js").MapItem} MapItem
+ * @typedef {{ scenes_updated: number | string }} Followed
+ */
 
 /** What a dragged map is called on its way. */
 export const MAP_TYPE = "application/x-tablekeep-map";
@@ -168,10 +171,12 @@ export class MapLibrary extends HTMLElement {
   /** @param {MapItem} map */
   async #rename(map) {
     const stem = map.name.lastIndexOf(".");
+    let followed = /** @type {Followed | null} */ (null);
     const name = await prompt({ title: "Rename map", text: "Scenes that show it follow.", yes: "Rename", label: "New name",
-      value: map.name, selected: stem > 0 ? stem : map.name.length });
-    if (name === null || name === map.name) return;
-    await this.#follow(() => this.api.renameMap(map, name), `Renamed to ${name}`);
+      value: map.name, selected: stem > 0 ? stem : map.name.length, attempt: async (name) => {
+        if (name !== map.name) followed = await this.#along(() => this.api.renameMap(map, name));
+      } });
+    if (followed) await this.#attempt(async () => wordsOf(`Renamed to ${name}`, followed));
   }
 
   /** @param {MapItem} map */
@@ -212,12 +217,14 @@ export class MapLibrary extends HTMLElement {
     });
   }
 
-  /** Does what saved scenes and the table follow. @param {() => Promise<{ scenes_updated: number | string }>} work @param {string} done */
+  /** Does what saved scenes and the table follow. @param {() => Promise<Followed>} work @param {string} done */
   #follow(work, done) {
-    return this.#attempt(async () => {
-      const { scenes_updated: scenes } = await (this.state.desk?.along(work) ?? work());
-      return `${done}${Number(scenes) > 0 ? `; ${count(Number(scenes), "scene")} changed with it` : ""}.`;
-    });
+    return this.#attempt(async () => wordsOf(done, await this.#along(work)));
+  }
+
+  /** @param {() => Promise<Followed>} work */
+  #along(work) {
+    return this.state.desk?.along(work) ?? work();
   }
 
   /** @param {() => Promise<string>} change says what it did, which is told when it is seen, too */
@@ -235,6 +242,12 @@ export class MapLibrary extends HTMLElement {
 
 /** @param {{ name: string, folder?: string | null }} map */
 const keyOf = ({ name, folder }) => `${folder ?? ""}/${name}`;
+
+/** @param {string} done @param {Followed | null} followed */
+function wordsOf(done, followed) {
+  const scenes = Number(followed?.scenes_updated);
+  return `${done}${scenes > 0 ? `; ${count(scenes, "scene")} changed with it` : ""}.`;
+}
 
 /** @param {DragEvent} event @param {MapItem} map */
 const carry = ({ dataTransfer }, map) => dataTransfer?.setData(MAP_TYPE, JSON.stringify(map));

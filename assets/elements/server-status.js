@@ -1,6 +1,6 @@
 import { signIn } from "../api.js";
 import { prompt } from "../dialogs.js";
-import { h, say } from "../dom.js";
+import { h } from "../dom.js";
 import { count } from "../format.js";
 
 /** What state the server is in, and whether the visitor is the GM. Set `state` before inserting it. */
@@ -24,14 +24,9 @@ export class ServerStatus extends HTMLElement {
   }
 
   async #signIn() {
-    const password = await prompt({ title: "Sign in as the GM", text: "The server printed the password when it was started first.", label: "Password", yes: "Sign in", secret: true });
-    if (password === null) return;
-    try {
-      await signIn(password);
-      location.reload();
-    } catch (error) {
-      say(this, /** @type {Error} */ (error).message, "error");
-    }
+    const password = await prompt({ title: "Sign in as the GM", text: "It is the password that the server was started with, or else the one it printed when it was started first.",
+      label: "Password", yes: "Sign in", secret: true, attempt: signIn });
+    if (password !== null) location.reload();
   }
 
   #show() {

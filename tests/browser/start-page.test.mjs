@@ -85,6 +85,16 @@ test("dropped maps show their progress, are listed, and can be renamed and delet
 
   await page.click('[aria-label="Rename cave ä #1.png"]');
   await page.waitForSelector("dialog[open] input");
+  // A name that the server refuses is said beside it, and can be changed on.
+  await page.keyboard.type("crypt");
+  await page.$eval("dialog[open] input", (input) => { input.value = "crypt.jpg"; });
+  await page.keyboard.press("Enter");
+  await waitForText(page, 'dialog[open] [role="alert"]', "already exists");
+  assert.equal(await page.evaluate(() => document.activeElement.matches("dialog[open] input") && document.activeElement.value), "crypt.jpg");
+  await page.keyboard.press("Escape");
+  await page.waitForSelector("dialog", { hidden: true });
+  await page.click('[aria-label="Rename cave ä #1.png"]');
+  await page.waitForSelector("dialog[open] input");
   // Only the stem is selected, so typing keeps the extension.
   await page.keyboard.type("grotto");
   await page.keyboard.press("Enter");
@@ -102,7 +112,8 @@ test("dropped maps show their progress, are listed, and can be renamed and delet
   await waitForText(page, "status-line", "grotto.png is deleted");
   const { maps } = (await ask(`${server.base}/maps/list`)).body;
   assert.deepEqual(maps, [{ name: "crypt.jpg", folder: null }]);
-  assert.deepEqual(problems, []);
+  // But for the name that was refused.
+  assert.deepEqual(problems.filter((words) => !words.includes("409")), []);
 });
 
 test("a bad file shows the server's sentence, and the good one beside it is stored", async (t) => {
@@ -290,6 +301,26 @@ test("who is not the GM reads why, and still gets the sounds", async (t) => {
   await page.waitForSelector('#sounds:not([hidden]) [aria-label="Play Heavy Door"]');
   assert.equal(await page.$$eval('[aria-label^="Delete"]', (all) => all.length), 0);
   assert.equal(await page.$eval("sound-library .tools", (tools) => tools.hidden), true);
+});
+
+test("a wrong password is said in the dialog and can be mended there", async (t) => {
+  const server = await startServer(t, ["--loopback-gm", "false", "--gm-password", "four dragons and a bard"]);
+  const { page, problems } = await openPage(await startBrowser(t));
+  await page.goto(server.base);
+  await page.waitForSelector("#sounds:not([hidden])");
+  await page.$$eval(".notice button", (all) => all.find((one) => one.textContent === "Sign in as the GM").click());
+  await page.waitForSelector("dialog[open] input");
+  await page.keyboard.type("four dragons and a bar");
+  await page.keyboard.press("Enter");
+  await page.waitForFunction(() => document.querySelector('dialog[open] [role="alert"]').textContent !== "");
+  const field = await page.evaluate(() => [document.activeElement.matches("dialog[open] input"), document.activeElement.value]);
+  assert.deepEqual(field, [true, "four dragons and a bar"]);
+  await page.keyboard.press("End");
+  await page.keyboard.type("d");
+  await Promise.all([page.waitForNavigation(), page.keyboard.press("Enter")]);
+  await page.waitForSelector("#tab-table:not([hidden])");
+  // But for what a visitor and a wrong password are refused.
+  assert.deepEqual(problems.filter((words) => !/ 40[13] /.test(words)), []);
 });
 
 test("who must join the table first reads that, where the sounds would be", async (t) => {
