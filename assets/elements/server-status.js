@@ -26,7 +26,10 @@ export class ServerStatus extends HTMLElement {
   async #signIn() {
     const password = await prompt({ title: "Sign in as the GM", text: "It is the password that the server was started with, or else the one it printed when it was started first.",
       label: "Password", yes: "Sign in", secret: true, attempt: signIn });
-    if (password !== null) location.reload();
+    if (password === null) return;
+    // The address still has what a player is shown; the GM's place is the table.
+    history.replaceState(null, "", "#table");
+    location.reload();
   }
 
   #show() {

@@ -303,7 +303,7 @@ test("who is not the GM reads why, and still gets the sounds", async (t) => {
   assert.equal(await page.$eval("sound-library .tools", (tools) => tools.hidden), true);
 });
 
-test("a wrong password is said in the dialog and can be mended there", async (t) => {
+test("a wrong password is said in the dialog and can be mended there; who signs in as the GM lands at the table", async (t) => {
   const server = await startServer(t, ["--loopback-gm", "false", "--gm-password", "four dragons and a bard"]);
   const { page, problems } = await openPage(await startBrowser(t));
   await page.goto(server.base);
@@ -318,7 +318,8 @@ test("a wrong password is said in the dialog and can be mended there", async (t)
   await page.keyboard.press("End");
   await page.keyboard.type("d");
   await Promise.all([page.waitForNavigation(), page.keyboard.press("Enter")]);
-  await page.waitForSelector("#tab-table:not([hidden])");
+  await page.waitForSelector("#table:not([hidden]) gm-console");
+  assert.equal(await page.$eval("#tab-table", (tab) => tab.getAttribute("aria-selected")), "true");
   // But for what a visitor and a wrong password are refused.
   assert.deepEqual(problems.filter((words) => !/ 40[13] /.test(words)), []);
 });
