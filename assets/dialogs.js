@@ -40,6 +40,17 @@ export async function prompt({ yes, label, value = "", selected, secret = false,
 }
 
 /**
+ * Asks for what stands in several fields.
+ *
+ * @param {{ title: string, text: string, yes: string, fields: HTMLElement[], attempt: () => Promise<unknown> }} question
+ *   `attempt`: what is done with them; until it succeeds, it is asked on
+ */
+export async function fillIn({ yes, fields, attempt, ...question }) {
+  const field = h("div", { class: "ask-fields" }, ...fields);
+  await ask({ ...question, answers: [["yes", yes]], field, attempt, ready: () => field.querySelector("input")?.select() });
+}
+
+/**
  * Asks for one of a list. Resolves to its value, or to `null` when the visitor thinks better of it.
  *
  * @param {{ title: string, text: string, yes: string, label: string, options: [string, string][], value: string }} question
@@ -78,7 +89,7 @@ function ask({ title, text, answers, field, ready, attempt }) {
         dialog.close("yes");
       } catch (error) {
         trouble.textContent = /** @type {Error} */ (error).message;
-        ready?.();
+        if (!(document.activeElement instanceof HTMLInputElement)) ready?.();
       }
       isBusy = false;
     } } },

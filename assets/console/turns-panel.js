@@ -1,5 +1,6 @@
+import { fillIn } from "../dialogs.js";
 import { fill, h, iconButton, numberInput } from "../dom.js";
-import { TurnOrder } from "../elements/turn-order.js";
+import { TurnOrder, initiativeOf } from "../elements/turn-order.js";
 import { keyOf } from "../stage/hit.js";
 import { entriesOf, gridOf } from "../stage/model.js";
 import { moveEntry, sortEntries, stepEntry } from "./order.js";
@@ -32,7 +33,7 @@ export class TurnsPanel extends HTMLElement {
     const { live } = this.table;
     Object.assign(this.#turns, { live, controls: {
       of: (/** @type {Record<string, any>} */ entry) => this.#controls(entry),
-      change: (/** @type {string} */ words, /** @type {import("../live/edits.js").Edit[]} */ edits) => this.table.change(words, edits),
+      edit: (/** @type {Record<string, any>} */ entry) => this.#edit(entry),
       print: (/** @type {Record<string, any>} */ entry) => [this.#holder(entry.id), this.#players().map(({ id, name }) => [id, name])],
     } });
     this.#turns.addEventListener("find", (e) => this.#find(/** @type {CustomEvent} */ (e).detail), { signal });
@@ -153,7 +154,30 @@ export class TurnsPanel extends HTMLElement {
     this.table.change(`Added ${name}`, addEntries(this.table.live.state.scene, some));
     this.#name.value = "";
     this.#count.value = "1";
+    // Who comes next is mostly none, and of a monster nobody is to see the hit points.
+    this.#isPlayer.checked = false;
     this.#name.focus();
+  }
+
+  /** @param {Record<string, any>} entry */
+  async #edit(entry) {
+    const now = { name: String(entry.name ?? ""), initiative: String(entry.initiative ?? ""), isPlayer: entry.isPlayer === true };
+    const name = h("input", { type: "text", value: now.name, required: true, maxLength: 80, autocomplete: "off", spellcheck: false });
+    const initiative = h("input", { type: "text", value: now.initiative, maxLength: 20, autocomplete: "off", spellcheck: false });
+    const isPlayer = h("input", { type: "checkbox", checked: now.isPlayer });
+    await fillIn({ title: `Edit ${now.name}`, text: "Of a player's everybody sees the hit points, of others only how hurt they look.", yes: "Save", fields: [
+      h("label", { class: "field" }, h("span", {}, "Name"), name),
+      h("label", { class: "field" }, h("span", {}, "Initiative"), initiative),
+      h("label", { class: "check" }, isPlayer, h("span", {}, "A player's")),
+    ], attempt: async () => {
+      // What is left as it was may have been changed by somebody else meanwhile.
+      const values = {
+        ...(name.value.trim() !== now.name && { name: filled(name) }),
+        ...(initiative.value.trim() !== now.initiative && { initiative: numberIn(initiative) }),
+        ...(isPlayer.checked !== now.isPlayer && { isPlayer: isPlayer.checked }),
+      };
+      this.table.change(`Changed ${now.name}`, setEntry(entry.id, values));
+    } });
   }
 
   /** @param {HTMLInputElement} input @param {string} words */
@@ -210,6 +234,18 @@ export class TurnsPanel extends HTMLElement {
   }
 }
 
+/** @param {HTMLInputElement} input */
+function filled(input) {
+  const text = input.value.trim();
+  if (text !== "") return text;
+  input.focus();
+  throw new Error("It needs a name.");
+}
+/** @param {HTMLInputElement} input */
+function numberIn(input) {
+  input.focus();
+  return initiativeOf(input.value.trim());
+}
 /** The row of the order where something happens. @param {Event} event @returns {HTMLElement | null} */
 const rowOf = ({ target }) => (target instanceof Element ? target.closest(".turn") : null);
 /** Whether something is above or below a row's middle. @param {HTMLElement} row @param {MouseEvent} event */

@@ -1,4 +1,4 @@
-import { Nodes, fill, h, iconButton } from "../dom.js";
+import { Nodes, fill, h, iconButton, say } from "../dom.js";
 import { prompt } from "../dialogs.js";
 import { entriesOf, healthOf } from "../stage/model.js";
 
@@ -8,7 +8,7 @@ const WORDS = { unhurt: "Unhurt", hurt: "Hurt", bloodied: "Bloodied", down: "Dow
  * @typedef {object} Controls what the GM can do to an entry
  * @property {(entry: Record<string, any>) => Node[]} of
  * @property {(entry: Record<string, any>) => unknown} print what they show beside the entry itself
- * @property {(words: string, edits: import("../live/edits.js").Edit[]) => void} change
+ * @property {(entry: Record<string, any>) => void} edit
  */
 
 /**
@@ -69,25 +69,24 @@ export class TurnOrder extends HTMLElement {
         h("strong", {}, name),
         h("span", { class: "turn-state", "data-health": health ?? "unknown" },
           [isCurrent && "Their turn", isMine && "Yours", words].filter(Boolean).join(" · ").replace("Their turn · Yours", "Your turn"))),
-      (isMine || this.controls) && iconButton("rename", `Set the initiative of ${name}`, () => this.#setInitiative(entry)),
+      this.controls ? iconButton("rename", `Edit ${name}`, () => this.controls?.edit(entry))
+        : isMine && iconButton("rename", `Set the initiative of ${name}`, () => this.#setInitiative(entry)),
       place && iconButton("find", `Show ${name} on the map`, () => this.dispatchEvent(new CustomEvent("find", { detail: entry.id }))),
       ...(this.controls?.of(entry) ?? []));
   }
 
   /** @param {Record<string, any>} entry */
   async #setInitiative(entry) {
-    const said = await prompt({ title: `Initiative of ${entry.name}`, text: "What did you roll, everything added?", label: "Initiative", yes: "Set", value: String(entry.initiative ?? "") });
-    if (said === null) return;
-    const value = Number(said.replace(",", "."));
-    if (!Number.isFinite(value) || said === "") return this.#say("An initiative is a number.");
-    /** @type {import("../live/edits.js").Edit[]} */
-    const edits = [{ op: "set", path: ["initiativeOrder", { id: entry.id }, "initiative"], value }];
-    if (this.controls) return this.controls.change(`Set the initiative of ${entry.name}`, edits);
-    this.live.change(edits).catch((/** @type {Error} */ error) => this.#say(error.message));
+    await prompt({ title: `Initiative of ${entry.name}`, text: "What did you roll, everything added?", label: "Initiative", yes: "Set", value: String(entry.initiative ?? ""), attempt: async (said) => {
+      const value = initiativeOf(said);
+      this.live.change([{ op: "set", path: ["initiativeOrder", { id: entry.id }, "initiative"], value }]).catch((/** @type {Error} */ error) => say(this, error.message, "error"));
+    } });
   }
+}
 
-  /** @param {string} text */
-  #say(text) {
-    this.dispatchEvent(new CustomEvent("say", { bubbles: true, detail: { text, kind: "error" } }));
-  }
+/** What somebody says that they have rolled. @param {string} said @throws when it is no number */
+export function initiativeOf(said) {
+  const value = Number(said.replace(",", "."));
+  if (!Number.isFinite(value) || said === "") throw new Error("An initiative is a number.");
+  return value;
 }

@@ -1,0 +1,58 @@
+// The initiative order beside the table: who is added, put right, placed, and followed.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { openConsole } from "./consoles.mjs";
+import { SCENE, faultsOf, startTable } from "./tables.mjs";
+
+/** A table with its turns open, and a way to fill in their form. */
+async function openTurns(t, scene = SCENE) {
+  const { gm, ...more } = await startTable(t);
+  await gm.show(scene);
+  const console = await openConsole(gm);
+  await console.page.click("#side-turns-tab");
+  await console.page.waitForSelector(".entry-form");
+  const field = (within, label) => console.page.evaluateHandle((within, label) =>
+    [...document.querySelectorAll(`${within} label`)].find((one) => one.textContent === label).querySelector("input"), within, label);
+  const type = async (label, text, within = ".entry-form") => {
+    const input = await field(within, label);
+    await input.click({ count: 3 });
+    await console.page.keyboard.type(text);
+  };
+  return { gm, console, field, type, ...more };
+}
+
+test("who is added after a player is none; name, initiative and whose it is can be put right, with one undo", async (t) => {
+  const { gm, console, field, type } = await openTurns(t, { ...SCENE, initiativeOrder: [] });
+  const add = async (name) => {
+    await type("Name", name);
+    await console.page.keyboard.press("Enter");
+    await gm.until((name) => live.state.scene.initiativeOrder.some((entry) => entry.name === name), name);
+    return gm.act((name) => live.state.scene.initiativeOrder.find((entry) => entry.name === name), name);
+  };
+  await (await field(".entry-form", "A player's")).click();
+  assert.equal((await add("Brenna")).isPlayer, true);
+  const gnoll = await add("Gnoll");
+  assert.equal(gnoll.isPlayer, false, "the box does not stay ticked");
+
+  await console.press("Edit Gnoll");
+  await console.page.waitForSelector("dialog[open] .ask-fields");
+  assert.deepEqual(await faultsOf(console.page), []);
+  await type("Name", "Gnoll chief", "dialog[open]");
+  await type("Initiative", "soon", "dialog[open]");
+  await (await field("dialog[open]", "A player's")).click();
+  await console.page.click("dialog[open] .dialog-buttons [type=submit]");
+  await console.until(() => document.querySelector('dialog[open] [role="alert"]').textContent === "An initiative is a number.");
+  assert.equal(await console.page.evaluate(() => document.activeElement.value), "soon", "what is wrong is in hand");
+  await type("Initiative", "12,5", "dialog[open]");
+  await console.page.keyboard.press("Enter");
+  const is = (...values) => gm.until((id, values) => {
+    const { name, initiative, isPlayer } = live.state.scene.initiativeOrder.find((entry) => entry.id === id);
+    return JSON.stringify([name, initiative, isPlayer]) === values;
+  }, gnoll.id, JSON.stringify(values));
+  await is("Gnoll chief", 12.5, true);
+  await console.page.waitForSelector("dialog", { hidden: true });
+  await console.press("Undo: Changed Gnoll");
+  await is("Gnoll", gnoll.initiative, false);
+  assert.deepEqual(console.problems, []);
+});
