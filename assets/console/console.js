@@ -72,7 +72,8 @@ export class GmConsole extends HTMLElement {
     const frames = this.#frames = new Frames(table);
     this.#hands = new Hands(table, frames);
     this.#stage.above = frames.paint;
-    this.#tools = { move: new MoveTool(table, frames), fog: this.#fog, area: this.#marker, measure: new MeasureTool(table), ping: new PointTool(table) };
+    const move = new MoveTool(table, frames);
+    this.#tools = { move, fog: this.#fog, area: this.#marker, measure: new MeasureTool(table), ping: new PointTool(table) };
     this.#stage.setAttribute("role", "application");
     this.#stage.setAttribute("aria-label", "The table. N chooses one thing after the other, arrow keys move it, or else the view; a question mark shows all keys.");
     const { api, state, uploads } = this;
@@ -110,6 +111,7 @@ export class GmConsole extends HTMLElement {
     addEventListener("pagehide", () => table.history.keep(), { signal });
     this.#grid.addEventListener("shut", () => this.#openGrid(false), { signal });
     document.addEventListener("keydown", (event) => this.#key(event), { signal, capture: true });
+    this.#stage.addEventListener("tap", (e) => this.#stage.tool === move && move.tap(/** @type {CustomEvent} */ (e).detail), { signal });
     this.#stage.addEventListener("hold", (e) => table.ping(/** @type {CustomEvent} */ (e).detail.scene), { signal });
     this.#takeDrops(stage, signal);
     reportScreen(live, sound, signal);

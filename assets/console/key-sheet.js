@@ -4,6 +4,8 @@ import { SHORTCUTS } from "./shortcuts.js";
 
 /** Keys of the mouse, for the sheet only. */
 const POINTER = [
+  { shown: ["Click"], words: "Choose a thing; beside everything: let go" },
+  { shown: ["Drag"], words: "Move a token, an area, or the map that is chosen; else the view" },
   { shown: ["Shift"], words: "While turning: steps of 15°. While scaling a map: whole cells" },
   { shown: ["Wheel"], words: "Zoom where the pointer is" },
   { shown: ["Middle button"], words: "Move the view, whatever the tool" },

@@ -49,6 +49,13 @@ export class MoveTool {
     this.#table.stage.invalidate("overlay");
   }
 
+  /** Chooses what was not gripped; beside everything it lets go. @param {Press & { hits: Hit[] }} press */
+  tap({ hits, event }) {
+    if (event.button !== 0) return;
+    const things = thingsOf(hits);
+    this.#table.choose(this.#freeOf(things) ?? things[0] ?? null);
+  }
+
   up() {
     const held = this.#held;
     this.#held = null;
@@ -87,7 +94,7 @@ export class MoveTool {
   /** @param {import("../stage/geometry.js").Point} scene @param {import("../stage/geometry.js").Point} screen @param {boolean} byFinger */
   #gripAt(scene, screen, byFinger) {
     const table = this.#table;
-    const { stage, live } = table;
+    const { stage } = table;
     const handled = this.#handleAt(scene, byFinger);
     if (handled) {
       const { hit, handle } = handled;
@@ -98,10 +105,16 @@ export class MoveTool {
       table.choose(this.#frames.hit(frame));
       return this.#frames.grip(frame, null, scene);
     }
-    const hits = stage.hitsAt(scene, byFinger).filter(({ kind }) => kind !== "fog");
-    const hit = hits.find(({ kind, thing }) => kind !== "map" || !isLocked(live.state.scene, thing));
-    table.choose(hit ?? hits[0] ?? null);
-    return hit ? new ThingGrip(table, hit, null, scene) : null;
+    const hit = this.#freeOf(thingsOf(stage.hitsAt(scene, byFinger)));
+    // Whoever drags a map that is not chosen means to look elsewhere: what lies on it would not fit it any more.
+    if (!hit || (hit.kind === "map" && hit.key !== table.chosen?.key)) return null;
+    table.choose(hit);
+    return new ThingGrip(table, hit, null, scene);
+  }
+
+  /** The topmost that may be moved. @param {Hit[]} hits */
+  #freeOf(hits) {
+    return hits.find(({ kind, thing }) => kind !== "map" || !isLocked(this.#table.live.state.scene, thing));
   }
 
   /** @returns {Handle[]} */
@@ -131,3 +144,6 @@ export class MoveTool {
     return ["ew", "nwse", "ns", "nesw"][((eighth % 4) + 4) % 4] + "-resize";
   }
 }
+
+/** Fog is not taken by hand. @param {Hit[]} hits */
+const thingsOf = (hits) => hits.filter(({ kind }) => kind !== "fog");

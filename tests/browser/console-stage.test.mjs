@@ -245,6 +245,29 @@ test("a map is scaled by its corner and turned by its handle: seen by others at 
   assert.deepEqual(console.problems, []);
 });
 
+test("dragging a map that is not chosen moves the view; a click chooses it, and then it is moved", async (t) => {
+  const { gm, console, chosen } = await openTable(t, OPEN);
+  await console.press("Lock secret-lair.png");
+  await gm.until(() => live.state.scene.maps[1].data.isLocked);
+  const looks = () => console.page.$eval("table-stage", ({ camera: { x, y } }) => ({ x, y }));
+  const at = () => gm.act(() => live.state.scene.maps[0].data.position);
+  const [before, place] = [await looks(), await at()];
+  await console.drag([800, 450], [900, 500]);
+  nearPoint(await looks(), { x: before.x - 100, y: before.y - 50 }, 3);
+  assert.equal(await chosen(), null);
+  await console.drag([800, 450], [900, 500]);
+  nearPoint(await looks(), { x: before.x - 200, y: before.y - 100 }, 6);
+  assert.deepEqual(await at(), place, "the map has stayed");
+  const middle = await console.placeOf(800, 450);
+  await console.page.mouse.click(middle.x, middle.y);
+  await console.until(() => document.querySelector("chosen-bar").textContent.includes("hall.png"));
+  const now = await looks();
+  await console.drag([800, 450], [850, 450]);
+  await gm.until((x) => live.state.scene.maps[0].data.position.x === x, place.x + 1);
+  assert.deepEqual(await looks(), now, "the view has stayed");
+  assert.deepEqual(console.problems, []);
+});
+
 test("what is chosen is moved, sized, turned, hidden and removed by keyboard; letters that are typed do nothing of that", async (t) => {
   const { gm, console, keys, chosen } = await openTable(t);
   await keys("n");
