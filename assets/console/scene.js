@@ -2,7 +2,8 @@
 
 import { newId } from "../live/requests.js";
 import { strokePieces, without, withoutAny } from "../stage/fog.js";
-import { entriesOf, fogsOf, gridOf, positionOf, snapped } from "../stage/model.js";
+import { keyOf } from "../stage/hit.js";
+import { entriesOf, fogsOf, gridOf, positionOf, snapped, tokensOf } from "../stage/model.js";
 
 /**
  * @typedef {import("../live/edits.js").Edit} Edit
@@ -97,6 +98,34 @@ export function place(scene, { kind, id, thing }, to) {
   }
   const old = scene.maps.filter((/** @type {any} */ one) => one?.name === thing.name)[thing.nth]?.data?.position;
   return setMap(scene, thing, { position: { ...old, ...positionOf(to, grid, thing.inCells) } });
+}
+
+/** So many cells around a point it is looked for a free one. */
+const FAR = 15;
+const AROUND = Array.from({ length: (2 * FAR + 1) ** 2 }, (_, i) => ({ x: i % (2 * FAR + 1) - FAR, y: Math.floor(i / (2 * FAR + 1)) - FAR }))
+  .sort((a, b) => Math.hypot(a.x, a.y) - Math.hypot(b.x, b.y));
+
+/**
+ * Puts an entry where nobody stands, as near to a point as there is room.
+ *
+ * @param {any} scene
+ * @param {Record<string, any>} entry
+ * @param {Point} near
+ * @returns {Edit[]}
+ */
+export function placeFree(scene, entry, near) {
+  const grid = gridOf(scene);
+  const { id } = entry;
+  const [{ size }] = tokensOf({ ...scene, initiativeOrder: [{ ...entry, mapPosition: near }] }, grid);
+  const others = tokensOf(scene, grid);
+  const middle = snapped(near, size, grid);
+  const places = AROUND.map(({ x, y }) => ({ x: middle.x + x * grid.cell, y: middle.y + y * grid.cell }));
+  // What touches does not overlap, however places are rounded.
+  const isFree = (/** @type {Point} */ { x, y }) => others.every((other) => {
+    const room = (size + other.size) / 2 - grid.cell / 100;
+    return Math.abs(other.x - x) >= room || Math.abs(other.y - y) >= room;
+  });
+  return place(scene, { kind: "token", key: keyOf("token", id), id, thing: { size } }, places.find(isFree) ?? middle);
 }
 
 // Fog

@@ -4,7 +4,7 @@ import { TurnOrder, initiativeOf } from "../elements/turn-order.js";
 import { keyOf } from "../stage/hit.js";
 import { entriesOf, gridOf } from "../stage/model.js";
 import { moveEntry, sortEntries, stepEntry } from "./order.js";
-import { addEntries, place, rolled, setEntry } from "./scene.js";
+import { addEntries, place, placeFree, rolled, setEntry } from "./scene.js";
 import { ENTRY_TYPE } from "./table.js";
 
 /** As many are added at once. */
@@ -68,13 +68,13 @@ export class TurnsPanel extends HTMLElement {
     this.#gone.abort();
   }
 
-  /** Puts an entry on the map. @param {string} id @param {import("../stage/geometry.js").Point} [at] */
-  place(id, at = this.table.middle) {
+  /** Puts an entry on the map. @param {string} id @param {import("../stage/geometry.js").Point} [at] else in the middle, where there is room */
+  place(id, at) {
     const { scene } = this.table.live.state;
     const entry = entriesOf(scene).find((one) => one.id === id);
     if (!entry) return;
     const cell = gridOf(scene).cell;
-    this.table.change(`Placed ${entry.name}`, place(scene, { kind: "token", key: keyOf("token", id), id, thing: { size: (entry.tokenFootprint ?? 1) * cell } }, at));
+    this.table.change(`Placed ${entry.name}`, at === undefined ? placeFree(scene, entry, this.table.middle) : place(scene, { kind: "token", key: keyOf("token", id), id, thing: { size: (entry.tokenFootprint ?? 1) * cell } }, at));
   }
 
   #show() {

@@ -15,6 +15,15 @@ import { outlineOf } from "./shapes.js";
 export const keyOf = (kind, id) => `${kind}:${id}`;
 
 /**
+ * Tokens in the order in which they are painted, the last on top: nobody whose turn it is disappears below others.
+ *
+ * @template {Pick<import("./model.js").Token, "isCurrent" | "health">} T
+ * @param {T[]} tokens
+ * @returns {T[]}
+ */
+export const asPainted = (tokens) => [...tokens].sort((a, b) => Number(a.isCurrent) - Number(b.isCurrent) || Number(b.health === "down") - Number(a.health === "down"));
+
+/**
  * Everything under a point, the topmost first: players, fog, other tokens, markers, maps.
  *
  * @param {Things} things as they are drawn
@@ -29,7 +38,7 @@ export function hitsAt({ tokens, markers, fogs, maps }, point, reach) {
     hits.push({ kind, key, id, thing });
   };
   const isOn = (/** @type {import("./model.js").Token} */ token) => distance(token, point) <= Math.max(token.size / 2, reach);
-  const near = (/** @type {typeof tokens} */ some) => topFirst(some).filter(isOn).sort((a, b) => distance(a, point) - distance(b, point));
+  const near = (/** @type {typeof tokens} */ some) => topFirst(asPainted(some)).filter(isOn).sort((a, b) => distance(a, point) - distance(b, point));
   for (const token of near(tokens.filter(({ isPlayer }) => isPlayer))) add("token", token.id, token);
   for (const fog of topFirst(fogs)) if (inPolygon(fog.points, point)) add("fog", fog.id, fog);
   for (const token of near(tokens.filter(({ isPlayer }) => !isPlayer))) add("token", token.id, token);

@@ -4,7 +4,7 @@ import { Camera } from "./camera.js";
 import { meet } from "./geometry.js";
 import { Gestures } from "./gestures.js";
 import { Ground } from "./ground.js";
-import { hitsAt, keyOf } from "./hit.js";
+import { asPainted, hitsAt, keyOf } from "./hit.js";
 import { VIEW_KEYS } from "./keys.js";
 import { feetAlong, inFeet, ruleOf } from "./measure.js";
 import { boxOf, extentOf, fogsOf, gridOf, lengthOf, mapsOf, markersOf, tokensOf } from "./model.js";
@@ -413,10 +413,9 @@ export class TableStage extends HTMLElement {
     const { markers } = this;
     for (const marker of markers) paintMarker(pen, marker, { zoom, isChosen: isChosen(keyOf("marker", marker.id)) });
     if (this.names) for (const marker of markers) paintMarkerName(pen, marker, zoom);
-    // Nobody whose turn it is disappears below others, and no player in the fog.
-    const tokens = this.#tokens.map((token) => ({ ...token, ...this.#places.at(keyOf("token", token.id), now) }))
-      .filter(({ x, y, size }) => meet({ x: x - 2 * size, y: y - 2 * size, width: 4 * size, height: 4 * size }, seen))
-      .sort((a, b) => Number(a.isCurrent) - Number(b.isCurrent) || Number(b.health === "down") - Number(a.health === "down"));
+    // No player disappears in the fog.
+    const tokens = asPainted(this.#tokens.map((token) => ({ ...token, ...this.#places.at(keyOf("token", token.id), now) }))
+      .filter(({ x, y, size }) => meet({ x: x - 2 * size, y: y - 2 * size, width: 4 * size, height: 4 * size }, seen)));
     const viewOf = (/** @type {Token} */ { id }) => ({ zoom, isMine: this.mine.has(id), isChosen: isChosen(keyOf("token", id)) });
     for (const token of tokens) if (!token.isPlayer) paintToken(pen, token, viewOf(token));
     paintFog(pen, this.#fogPaths, this.fogShare);

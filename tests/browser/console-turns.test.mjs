@@ -56,3 +56,23 @@ test("who is added after a player is none; name, initiative and whose it is can 
   await is("Gnoll", gnoll.initiative, false);
   assert.deepEqual(console.problems, []);
 });
+
+test("who is placed one after the other stands side by side, large ones with room for them", async (t) => {
+  const entries = ["a", "b", "c", "d", "e", "f"].map((id, i) => ({ id, name: id, initiative: 9 - i, isPlayer: false, isCurrentTurn: false, isKilled: false, tokenFootprint: i === 1 ? 3 : 1 }));
+  const { gm, console } = await openTurns(t, { ...SCENE, initiativeOrder: entries });
+  for (const { id } of entries) {
+    await console.press(`Put ${id} on the map`);
+    await gm.until((id) => live.state.scene.initiativeOrder.find((entry) => entry.id === id).mapPosition, id);
+  }
+  const stage = () => console.page.$eval("table-stage", ({ tokens, camera }) => ({ tokens, middle: { x: camera.x, y: camera.y } }));
+  await console.until(() => document.querySelector("table-stage").tokens.length === 6);
+  const { tokens, middle } = await stage();
+  for (const [i, one] of tokens.entries()) {
+    assert.ok(Math.hypot(one.x - middle.x, one.y - middle.y) < 250, `${one.name} is near the middle`);
+    for (const other of tokens.slice(i + 1)) {
+      const apart = Math.max(Math.abs(one.x - other.x), Math.abs(one.y - other.y));
+      assert.ok(apart > (one.size + other.size) / 2 - 1, `${one.name} and ${other.name} are ${apart} apart`);
+    }
+  }
+  assert.deepEqual(console.problems, []);
+});

@@ -308,6 +308,14 @@ suite("hits", () => {
     assert.deepEqual(at(-3, -3), []);
   });
 
+  test("of tokens on one place the one comes first that is painted last", () => {
+    const on = (more) => ({ ...things.tokens.find(({ isPlayer }) => !isPlayer), x: 50, y: 50, isCurrent: false, health: null, ...more });
+    const first = (...tokens) => hitsAt({ ...things, fogs: [], tokens }, { x: 50, y: 50 }, 0)[0].id;
+    assert.equal(first(on({ id: "a" }), on({ id: "b" })), "b");
+    assert.equal(first(on({ id: "a", isCurrent: true }), on({ id: "b" })), "a");
+    assert.equal(first(on({ id: "a" }), on({ id: "b", health: "down" })), "a");
+  });
+
   test("fingers reach a little farther, and the nearest counts", () => {
     assert.equal(at(12.5, 9.2)[0].kind, "map");
     assert.equal(at(12.2, 9.1, 45)[0].thing.name, "Brenna");
