@@ -76,3 +76,26 @@ test("who is placed one after the other stands side by side, large ones with roo
   }
   assert.deepEqual(console.problems, []);
 });
+
+const CROWD = Array.from({ length: 24 }, (_, i) => ({ id: `c${i}`, name: `Goblin ${i}`, initiative: 50 - i, isPlayer: false, isCurrentTurn: i === 0, isKilled: false, hp: 7, initialHP: 7 }));
+test("a long name of a player leaves the buttons in the panel, and the focus is not behind the bar above", async (t) => {
+  const { gm, console } = await openTurns(t, { ...SCENE, initiativeOrder: CROWD });
+  await gm.act(async () => {
+    const { Live } = await import("/ui/live.js");
+    globalThis.player = new Live({ name: "Bartholomew-Maximilian-Featherstonehaugh", role: "player", storage: null });
+    player.connect();
+  });
+  await console.until(() => document.querySelector(".turn-tools select")?.textContent.includes("Featherstonehaugh"));
+  const beside = await console.page.evaluate(() => {
+    const { right } = document.querySelector("#side-turns .turns").getBoundingClientRect();
+    const edge = document.querySelector("#side-turns").getBoundingClientRect().right;
+    return [...document.querySelectorAll("turns-panel button, turns-panel select")].filter((one) => one.getBoundingClientRect().right > Math.min(right, edge) + 1).map((one) => one.outerHTML);
+  });
+  assert.deepEqual(beside, []);
+  // Backwards through the list, as with Shift and Tab.
+  await console.page.focus('[aria-label="Remove Goblin 20 from the order"]');
+  await console.page.focus('[aria-label="Move Goblin 3 up in the order"]');
+  const { above, top } = await console.page.evaluate(() => ({ above: document.querySelector(".turn-steps").getBoundingClientRect().bottom, top: document.activeElement.getBoundingClientRect().top }));
+  assert.ok(top >= above, `${top} is behind what ends at ${above}`);
+  assert.deepEqual(console.problems, []);
+});
