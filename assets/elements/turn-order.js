@@ -21,6 +21,9 @@ export class TurnOrder extends HTMLElement {
   #gone = new AbortController();
   #list = h("ol", { class: "turns" });
   #nodes = new Nodes();
+  /** Whose turn was brought into view last. */ #followed = "";
+  /** The list may be out of sight when the turn changes. */
+  #size = new ResizeObserver(() => this.#follow());
 
   connectedCallback() {
     this.#gone = new AbortController();
@@ -28,9 +31,11 @@ export class TurnOrder extends HTMLElement {
     // What came while a number was typed; when it is known where the focus goes.
     this.addEventListener("focusout", () => setTimeout(() => this.#show()), { signal: this.#gone.signal });
     this.#show();
+    this.#size.observe(this);
   }
 
   disconnectedCallback() {
+    this.#size.disconnect();
     this.#gone.abort();
   }
 
@@ -54,6 +59,16 @@ export class TurnOrder extends HTMLElement {
       seen.set(entry.id, nth + 1);
       return this.#nodes.get(`${nth} ${entry.id}`, value, () => this.#entry(entry, isMine, isCurrent));
     }));
+    this.#follow();
+  }
+
+  /** Brings whose turn it is into view, once: whoever looks elsewhere in the list afterwards is left there. */
+  #follow() {
+    const row = /** @type {HTMLElement | null} */ (this.#list.querySelector(".current"));
+    const id = row?.dataset.turn ?? "";
+    if (id === this.#followed || !this.checkVisibility()) return;
+    this.#followed = id;
+    if (row) reveal(row);
   }
 
   /** @param {Record<string, any>} entry @param {boolean} isMine @param {boolean} isCurrent */
@@ -63,7 +78,7 @@ export class TurnOrder extends HTMLElement {
     const words = [health && WORDS[health], hasPoints && `${entry.hp} of ${entry.initialHP} hp`].filter(Boolean).join(", ");
     const name = String(entry.name ?? "");
     const place = typeof entry.mapPosition === "object" && entry.mapPosition !== null;
-    return h("li", { class: `turn${isCurrent ? " current" : ""}${isMine ? " mine" : ""}${health === "down" ? " down" : ""}`, "aria-current": isCurrent ? "true" : null },
+    return h("li", { class: `turn${isCurrent ? " current" : ""}${isMine ? " mine" : ""}${health === "down" ? " down" : ""}`, "aria-current": isCurrent ? "true" : null, "data-turn": String(entry.id) },
       h("span", { class: "turn-number" }, Number.isFinite(entry.initiative) ? String(entry.initiative) : "–"),
       h("span", { class: "turn-words" },
         h("strong", {}, name),
@@ -82,6 +97,19 @@ export class TurnOrder extends HTMLElement {
       this.live.change([{ op: "set", path: ["initiativeOrder", { id: entry.id }, "initiative"], value }]).catch((/** @type {Error} */ error) => say(this, error.message, "error"));
     } });
   }
+}
+
+/** Scrolls what a row is in, as little as it takes, and nothing around that. @param {HTMLElement} row */
+function reveal(row) {
+  let box = row.parentElement;
+  while (box && !/auto|scroll/.test(getComputedStyle(box).overflowY)) box = box.parentElement;
+  if (!box || box === document.documentElement || box === document.body) return;
+  const [{ top, bottom }, around] = [row.getBoundingClientRect(), box.getBoundingClientRect()];
+  const above = around.top + box.clientTop + (parseFloat(getComputedStyle(box).scrollPaddingTop) || 0);
+  const below = around.top + box.clientTop + box.clientHeight;
+  const by = top < above ? top - above : bottom > below ? Math.min(bottom - below, top - above) : 0;
+  const behavior = matchMedia("(prefers-reduced-motion: reduce)").matches ? "instant" : "smooth";
+  if (by !== 0) box.scrollBy({ top: by, behavior });
 }
 
 /** What somebody says that they have rolled. @param {string} said @throws when it is no number */

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { openConsole } from "./consoles.mjs";
-import { SCENE, faultsOf, startTable } from "./tables.mjs";
+import { SCENE, faultsOf, openGuest, startTable } from "./tables.mjs";
 
 /** A table with its turns open, and a way to fill in their form. */
 async function openTurns(t, scene = SCENE) {
@@ -98,4 +98,52 @@ test("a long name of a player leaves the buttons in the panel, and the focus is 
   const { above, top } = await console.page.evaluate(() => ({ above: document.querySelector(".turn-steps").getBoundingClientRect().bottom, top: document.activeElement.getBoundingClientRect().top }));
   assert.ok(top >= above, `${top} is behind what ends at ${above}`);
   assert.deepEqual(console.problems, []);
+});
+
+/** Whether the row of whose turn it is can be seen whole. */
+const seesTurn = (name) => {
+  const row = document.querySelector(".turn.current");
+  if (row?.querySelector("strong").textContent !== name) return false;
+  const { top, bottom } = row.getBoundingClientRect();
+  const panel = row.closest(".side-panel, .seat-panel").getBoundingClientRect();
+  const from = document.querySelector(".turn-steps")?.getBoundingClientRect().bottom ?? panel.top;
+  return top >= from - 1 && bottom <= panel.bottom + 1;
+};
+
+test("whose turn it is comes into view, on the console and on a phone, and nothing but the list moves", async (t) => {
+  const { gm, console, server, browser } = await openTurns(t, { ...SCENE, initiativeOrder: CROWD });
+  await console.page.focus("table-stage");
+  const to = (at, from) => gm.change(
+    { op: "set", path: ["initiativeOrder", { id: `c${from}` }, "isCurrentTurn"], value: false },
+    { op: "set", path: ["initiativeOrder", { id: `c${at}` }, "isCurrentTurn"], value: true });
+  await console.until(seesTurn, "Goblin 0");
+  await to(20, 0);
+  await console.until(seesTurn, "Goblin 20");
+  assert.equal(await console.page.evaluate(() => document.activeElement.localName), "table-stage");
+  // While another panel is open; back again the list is where the turn is.
+  await console.page.click("#side-maps-tab");
+  await to(2, 20);
+  await console.until(() => document.querySelector("table-stage").scene.initiativeOrder[2].isCurrentTurn);
+  await console.page.click("#side-turns-tab");
+  await console.until(seesTurn, "Goblin 2");
+
+  const phone = await openGuest(browser, { width: 390, height: 700, hasTouch: true, isMobile: true });
+  await phone.page.emulateMediaFeatures([{ name: "prefers-reduced-motion", value: "reduce" }]);
+  await phone.page.goto(`${server.base}/join`);
+  await phone.page.type('[name="name"]', "Ada");
+  await phone.page.keyboard.press("Enter");
+  await phone.page.waitForSelector("#tab-turns");
+  await to(22, 2);
+  await phone.until(() => document.querySelector("table-stage").scene?.initiativeOrder[22].isCurrentTurn);
+  await phone.page.click("#tab-turns");
+  await phone.until(seesTurn, "Goblin 22");
+  await to(1, 22);
+  await phone.until(seesTurn, "Goblin 1");
+  const scrolled = () => phone.page.evaluate(() => [scrollY, ...[...document.querySelectorAll("body, main, player-seat")].map(({ scrollTop }) => scrollTop)]);
+  assert.deepEqual(await scrolled(), [0, 0, 0, 0]);
+  await phone.page.click("#tab-map");
+  await to(23, 1);
+  await phone.until(() => document.querySelector("table-stage").scene.initiativeOrder[23].isCurrentTurn);
+  assert.deepEqual(await scrolled(), [0, 0, 0, 0]);
+  assert.deepEqual([...console.problems, ...phone.problems], []);
 });
