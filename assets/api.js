@@ -165,9 +165,6 @@ export const joinTable = (request) => call("POST", "/tables/join", request);
  */
 export const askToPair = () => call("POST", "/tables/main/pair");
 
-/** The tables with their codes, for the GM. @returns {Promise<(Table & { code: string })[]>} */
-export const tables = async () => (await call("GET", "/tables")).tables;
-
 /** Screens that wait to be let in, the newest first. @returns {Promise<{ number: string, seconds: number }[]>} */
 export const waitingScreens = async () => (await call("GET", "/tables/main/pair")).waiting;
 

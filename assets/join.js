@@ -90,7 +90,7 @@ function sit(me) {
     keep({ ...me, table: null });
     if (code === 4403) openDoor({ title: "You were removed from the table", trouble: "The GM has removed you. If that was a mistake, join again." });
     else if (code === 4404) openDoor({ trouble: "That table is closed. Ask your GM for the code of the new one." });
-    else openDoor({ trouble: "Your seat has to be taken again: ask your GM for the table's code." });
+    else openDoor({ trouble: "Your seat has to be taken again." });
   });
   main.replaceChildren(seat);
 }

@@ -1,5 +1,5 @@
-import { confirm } from "../dialogs.js";
 import { fill, h, iconButton } from "../dom.js";
+import { OPEN, confirmNewCode } from "./code.js";
 
 /** How often it is asked whether somebody has come, in milliseconds. */
 const EVERY = 2_000;
@@ -23,7 +23,7 @@ export function comeIn(api) {
     const picture = h("img", { class: "way-picture", width: 240, height: 240, alt: "" });
     const address = h("p", { class: "way-address" });
     const code = h("output", { class: "way-code" });
-    const openWords = h("p", { class: "soft" }, "Nobody is asked for the code at this table: it is open to all in this network.");
+    const openWords = h("p", { class: "soft" }, OPEN);
     const screen = h("strong", {});
     const others = h("select", { name: "address", on: { change: () => {
       chosen = others.value;
@@ -118,8 +118,7 @@ export function comeIn(api) {
     }
 
     async function renew() {
-      const sure = await confirm({ title: "Give the table a new code?", text: "Everybody who came with the old one has to come in again, screens too.", yes: "New code", danger: true });
-      if (!sure) return;
+      if (!(await confirmNewCode(invited?.needs_code ?? true))) return;
       try {
         await api.renewCode();
       } catch (error) {

@@ -1,6 +1,7 @@
 import { confirm, prompt } from "../dialogs.js";
 import { Nodes, fill, h } from "../dom.js";
 import { need, style } from "../later.js";
+import { OPEN, confirmNewCode } from "./code.js";
 
 /** How often it is asked who waits, in milliseconds. */
 const EVERY = 2_500;
@@ -56,18 +57,20 @@ export class PeoplePanel extends HTMLElement {
     }
   }
 
+  /** @returns {Promise<boolean>} whether anybody is asked for it */
   async #askCode() {
     try {
-      const tables = await this.api.tables();
-      this.#code.textContent = tables.find(({ id }) => id === "main")?.code ?? "";
+      const { code, needs_code } = await this.api.invitation();
+      this.#code.textContent = code;
+      return needs_code;
     } catch (error) {
       this.#code.textContent = "unknown";
+      return true;
     }
   }
 
   async #renew() {
-    const sure = await confirm({ title: "Give the table a new code?", text: "Everybody who came with the old one has to come in again, screens too.", yes: "New code", danger: true });
-    if (!sure) return;
+    if (!(await confirmNewCode(await this.#askCode()))) return;
     await this.api.renewCode().catch((error) => this.table.trouble(error));
     await this.#askCode();
   }
@@ -139,12 +142,15 @@ export class PeoplePanel extends HTMLElement {
           const said = await prompt({ title: "Name of this screen", text: "So that you can tell your screens apart.", label: "Name", yes: "Name it", value: name });
           if (said) tell({ action: "name", name: said });
         }),
-        button("Remove", () => this.#kick(id, name))));
+        button("Remove", () => this.#kick(id, name, isScreen))));
   }
 
-  /** @param {string} id @param {string} name */
-  async #kick(id, name) {
-    const sure = await confirm({ title: `Remove ${name}?`, text: "Who knows the table's code can come in again; give it a new code to keep them out.", yes: "Remove", danger: true });
+  /** @param {string} id @param {string} name @param {boolean} isScreen */
+  async #kick(id, name, isScreen) {
+    const text = isScreen ? "It shows a number again, and comes back when you let it in."
+      : await this.#askCode() ? "Who knows the table's code can come in again; give it a new code to keep them out."
+      : `${OPEN} Whoever is removed can come in again; to keep people out, start the server with --players code.`;
+    const sure = await confirm({ title: `Remove ${name}?`, text, yes: "Remove", danger: true });
     if (sure) this.table.live.kick(id).catch((/** @type {Error} */ error) => this.table.trouble(error));
   }
 }

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { openConsole } from "./consoles.mjs";
 import { openPage } from "./server.mjs";
 import { POLL, faultsOf, openGuest, startTable } from "./tables.mjs";
 
@@ -180,5 +181,42 @@ for (const scheme of ["dark", "light"]) {
     await door.page.waitForSelector("dialog.come-in", { hidden: true });
     assert.equal(await door.page.evaluate(() => document.activeElement.textContent), "Come in", "the focus is where it was");
     assert.deepEqual(door.problems, []);
+  });
+}
+
+for (const [players, words, notWords] of [["open", "--players code", "give it a new code"], ["code", "give it a new code", "Nobody is asked"]]) {
+  test(`whoever removes a player reads what that is good for, and so does who is removed (${players})`, async (t) => {
+    const { server, browser, gm } = await startTable(t, ["--players", players]);
+    const { page, until, press } = await openConsole(gm);
+    await page.click("#side-people-tab");
+    const phone = await openGuest(browser, PHONE);
+    const sit = async () => {
+      await phone.page.goto(`${server.base}/join${players === "code" ? `#${await gm.code()}` : ""}`);
+      await phone.page.waitForSelector("join-door input");
+      await phone.page.$eval('[name="name"]', (input) => { input.value = "Ada"; });
+      await phone.page.click('join-door [type="submit"]');
+      await phone.until(() => document.querySelector("player-seat")?.dataset.is === "well");
+    };
+    const asked = async () => {
+      await page.waitForSelector("dialog[open] .danger");
+      return page.$eval("#ask-text", (text) => text.textContent);
+    };
+    const isAskedForCode = () => phone.page.$eval("join-door", (door) => /code/.test(door.innerText));
+    await sit();
+    await until(() => document.querySelector('[aria-label="Remove: Ada"]'));
+    await press("Remove: Ada");
+    const text = await asked();
+    assert.ok(text.includes(words) && !text.includes(notWords), text);
+    await page.click("dialog[open] .danger");
+    await phone.says("h1", "You were removed from the table");
+    assert.equal(await isAskedForCode(), false);
+
+    await sit();
+    await press("New code", "people-panel");
+    assert.equal((await asked()).includes("nobody is kept out"), players === "open");
+    await page.click("dialog[open] .danger");
+    await phone.says(".trouble", "Your seat has to be taken again");
+    if (players === "code") await phone.until(() => document.querySelector('join-door [name="code"]').checkVisibility());
+    assert.equal(await isAskedForCode(), players === "code");
   });
 }

@@ -204,7 +204,8 @@ test("a wrong code, a seat that is gone and a removal are said in words", async 
   await phone.until(() => document.querySelector("player-seat")?.dataset.is === "well");
   // Whoever has joined with the old code is out at once.
   await table.gm.rest("POST", "/tables/main/code");
-  await phone.says(".trouble", "ask your GM for the table's code");
+  await phone.says(".trouble", "Your seat has to be taken again");
+  await phone.says("join-door small", "Your GM has them");
 });
 
 test("nothing is joined before the button is pressed, and nobody loses a seat by looking at the door", async (t) => {
