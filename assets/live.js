@@ -270,7 +270,7 @@ export class Live {
     } catch (error) {
       const { code, message } = /** @type {import("./live/edits.js").EditError} */ (error);
       const isInvalid = code === "invalid" || code === "too_deep";
-      throw new LiveError(isInvalid ? "invalid" : "conflict", message, { cause: error });
+      throw new LiveError(isInvalid ? "invalid" : "conflict", sentenceOf(message), { cause: error });
     }
     return this.#ask({ type: "change", base: seq, ...content, ...(force && { force }) }, change);
   }
@@ -498,7 +498,7 @@ export class Live {
 
   /** @param {any} nack */
   #refused({ id, code, message, retry, current, head }) {
-    const error = new LiveError(String(code), String(message));
+    const error = new LiveError(String(code), sentenceOf(String(message)), { cause: message });
     Object.assign(error, { current, head, retry: retry === true });
     const request = this.#requests.list().find((other) => other.id === id);
     if (!request) return this.state.tell("error", error);
@@ -651,4 +651,10 @@ function ownAddress({ protocol, host }) {
  */
 function copy(value) {
   return JSON.parse(JSON.stringify(value));
+}
+
+/** A place in a scene is written as JSON, which says nothing to people. @param {string} message */
+function sentenceOf(message) {
+  if (!/[[{]"|^"/.test(message)) return message;
+  return message.endsWith("exists already") ? "It is there already." : "It is not there any more.";
 }

@@ -6,7 +6,7 @@ import { TurnOrder } from "../elements/turn-order.js";
 import { Live } from "../live.js";
 import { reportScreen } from "../screen.js";
 import { colorOf, follow } from "../stage/follow.js";
-import { isEmpty } from "../stage/model.js";
+import { entriesOf, isEmpty } from "../stage/model.js";
 import { OwnTokenTool } from "../stage/own-token.js";
 import { TableStage } from "../stage/stage.js";
 import { TableSound } from "../table-sound.js";
@@ -102,7 +102,7 @@ export class PlayerSeat extends HTMLElement {
       this.#wasLed = true;
       if (this.#stage.isUntouched) this.#near(mine[0]);
     }
-    this.#find.hidden = this.#stage.mine.size === 0;
+    this.#find.hidden = this.#ownEntry() === undefined;
     this.#find.querySelector("span")?.replaceChildren(mine.length > 0 ? "Show my token" : "Put my token here");
   }
 
@@ -216,10 +216,15 @@ export class PlayerSeat extends HTMLElement {
   #findOwn() {
     const own = this.#stage.tokens.find(({ id }) => this.#stage.mine.has(id));
     if (own) return this.#look(own.id);
-    const [id] = this.#stage.mine;
-    if (id === undefined) return;
+    const entry = this.#ownEntry();
+    if (entry === undefined) return;
     const { camera, grid } = this.#stage;
-    this.#tool.moveTo({ id, size: grid.cell }, { x: camera.x, y: camera.y });
+    this.#tool.moveTo({ id: entry.id, size: grid.cell }, { x: camera.x, y: camera.y });
+  }
+
+  /** One's own in this scene's order: what the GM has given one may be in another scene. */
+  #ownEntry() {
+    return entriesOf(this.#live.state.scene).find(({ id }) => this.#stage.mine.has(id));
   }
 
   /** Arrow keys move one's own token by a cell. @param {KeyboardEvent} event */

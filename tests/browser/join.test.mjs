@@ -77,6 +77,30 @@ test("a phone joins by the code, sees the map, and moves what the GM has given i
   assertNothingSecret(phone.received);
 });
 
+test("a token that is in another scene is not to be put into this one", async (t) => {
+  const table = await startTable(t);
+  const { gm } = table;
+  await gm.show(SCENE);
+  const phone = await sitDown(table, "Ada", "");
+  const { id } = await gm.member("Ada");
+  await gm.act((id) => live.assign("i1", id), id);
+  const button = (words) => phone.until((words) => {
+    const button = document.querySelector(".map-tools button");
+    return words === null ? button.hidden : !button.hidden && button.textContent === words;
+  }, words);
+  await button("Show my token");
+  await gm.show({ ...SCENE, id: "cave", name: "The cave", initiativeOrder: SCENE.initiativeOrder.slice(1) });
+  await phone.until(() => document.querySelector("table-stage").scene.id === "cave" && document.querySelector("table-stage").mine.has("i1"));
+  await button(null);
+  const { mapPosition, ...unplaced } = SCENE.initiativeOrder[0];
+  await gm.change({ op: "insert", path: ["initiativeOrder"], value: unplaced });
+  await button("Put my token here");
+  await phone.page.tap(".map-tools button");
+  await gm.until(() => live.state.scene.initiativeOrder.find((entry) => entry.id === "i1").mapPosition);
+  await button("Show my token");
+  assert.deepEqual(phone.problems, []);
+});
+
 test("two fingers zoom where they are, and one taps, holds and finds", async (t) => {
   const table = await startTable(t);
   await table.gm.show(SCENE);

@@ -539,7 +539,8 @@ suite("writing", () => {
     const page = Page.live();
     assert.equal((await outcome(page.live.change([]))).code, "invalid");
     assert.equal((await outcome(page.live.change([{ op: "copy", path: ["a"] }]))).code, "invalid");
-    assert.equal((await outcome(page.live.change([set(1, "no", "place")]))).code, "conflict");
+    const { code, message } = await page.live.change([set(1, "no", "place")]).catch((error) => error);
+    assert.deepEqual([code, message], ["conflict", "It is not there any more."], "people read no JSON");
     assert.equal((await outcome(page.live.changeScene(null))).code, "invalid");
     assert.deepEqual(page.socket.all("change"), []);
     assert.equal((await outcome(new Page().live.change([size(1)]))).code, "not_loaded");
