@@ -66,10 +66,7 @@ const libraries = new Map([
   })],
 ]);
 
-document.addEventListener("say", (e) => {
-  const { text, kind } = /** @type {CustomEvent} */ (e).detail;
-  status.show(text, kind);
-});
+document.addEventListener("say", (e) => status.hear(e));
 
 // A file that is dropped beside the libraries must not replace the page.
 for (const type of ["dragover", "drop"]) document.addEventListener(type, (e) => e.preventDefault());

@@ -26,10 +26,7 @@ const INVITED = "tablekeep.invited";
 const main = /** @type {HTMLElement} */ (document.getElementById("main"));
 const status = new StatusLine();
 document.getElementById("docks")?.append(status);
-document.addEventListener("say", (e) => {
-  const { text, kind } = /** @type {CustomEvent} */ (e).detail;
-  status.show(text, kind);
-});
+document.addEventListener("say", (e) => status.hear(e));
 // A file that is dropped beside the log must not replace the page.
 for (const type of ["dragover", "drop"]) document.addEventListener(type, (e) => e.preventDefault());
 

@@ -206,7 +206,8 @@ const controlsOf = (node) => /** @type {HTMLElement[]} */ ([...node.querySelecto
  *
  * @param {Element} from
  * @param {string} text
- * @param {"note" | "error" | "spoken"} [kind] `spoken`: for screen readers, because it is to be seen elsewhere
+ * @param {"note" | "error" | "spoken" | "done"} [kind] `spoken`: for screen readers, because it is to be seen elsewhere;
+ *   `done`: nothing to read, but what this element said before of its trouble is over
  */
 export function say(from, text, kind = "note") {
   from.dispatchEvent(new CustomEvent("say", { bubbles: true, detail: { text, kind } }));

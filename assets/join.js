@@ -22,10 +22,7 @@ const KEY = "tablekeep.player";
 const main = /** @type {HTMLElement} */ (document.getElementById("main"));
 const status = new StatusLine();
 document.getElementById("docks")?.append(status);
-document.addEventListener("say", (e) => {
-  const { text, kind } = /** @type {CustomEvent} */ (e).detail;
-  status.show(text, kind);
-});
+document.addEventListener("say", (e) => status.hear(e));
 
 /** Who one is, and where one sits: a reload goes on there. @returns {{ name: string, table: Table | null }} */
 function kept() {

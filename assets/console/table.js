@@ -43,7 +43,7 @@ export class GmTable extends EventTarget {
    */
   async change(words, edits) {
     if (edits.length === 0) return;
-    await this.history.change(words, edits).catch((error) => this.trouble(error));
+    await this.history.change(words, edits).then(() => this.say("", "done"), (error) => this.trouble(error));
   }
 
   /** Goes to the next turn, or back. @param {1 | -1} step */
@@ -57,7 +57,7 @@ export class GmTable extends EventTarget {
     this.say(message, "error");
   }
 
-  /** @param {string} text @param {"note" | "error" | "spoken"} [kind] */
+  /** @param {string} text @param {"note" | "error" | "spoken" | "done"} [kind] */
   say(text, kind = "note") {
     say(this.#page, text, kind);
   }

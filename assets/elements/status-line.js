@@ -1,12 +1,13 @@
 import { h, iconButton } from "../dom.js";
 
-/** How long a note stays, in milliseconds; errors stay until they are closed. */
+/** How long a note stays, in milliseconds; errors stay longer. */
 const STAYS = 6000;
 
 /** One line that says what just happened, aloud too. */
 export class StatusLine extends HTMLElement {
   #text = h("p", { role: "status", "aria-live": "polite" });
   #timer = 0;
+  /** Whose error is shown. @type {EventTarget | null} */ #from = null;
 
   connectedCallback() {
     this.replaceChildren(this.#text, iconButton("close", "Close this message", () => this.#clear()));
@@ -18,11 +19,25 @@ export class StatusLine extends HTMLElement {
   }
 
   /**
+   * Shows what an element of the page says. What went wrong there goes when something else is said, or when the same
+   * element says that it has `done` what it was asked for.
+   *
+   * @param {Event} event
+   */
+  hear(event) {
+    const { text, kind } = /** @type {CustomEvent} */ (event).detail;
+    if (kind !== "done") this.show(text, kind, event.target);
+    else if (this.#from === event.target) this.#clear();
+  }
+
+  /**
    * @param {string} text
    * @param {"note" | "error" | "spoken"} kind
+   * @param {EventTarget | null} [from] who says it
    */
-  show(text, kind) {
+  show(text, kind, from = null) {
     clearTimeout(this.#timer);
+    this.#from = kind === "error" ? from : null;
     this.#text.textContent = text;
     this.classList.toggle("shown", kind !== "spoken");
     this.classList.toggle("error", kind === "error");
@@ -32,6 +47,7 @@ export class StatusLine extends HTMLElement {
   // The paragraph stays in the page: a live region must be there before its text changes.
   #clear() {
     this.#text.textContent = "";
+    this.#from = null;
     this.classList.remove("shown");
   }
 }

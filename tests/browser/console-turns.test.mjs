@@ -77,6 +77,25 @@ test("who is placed one after the other stands side by side, large ones with roo
   assert.deepEqual(console.problems, []);
 });
 
+test("what was wrong in a form is not said any more when it is right", async (t) => {
+  const { gm, console, type } = await openTurns(t, { ...SCENE, initiativeOrder: [] });
+  await type("Name", "Gnoll");
+  await type("Initiative or dice", "soon");
+  await console.page.keyboard.press("Enter");
+  await console.until(() => document.querySelector("status-line.shown.error")?.textContent.includes("Initiative is a number"));
+  await type("Initiative or dice", "12");
+  await console.page.keyboard.press("Enter");
+  await gm.until(() => live.state.scene.initiativeOrder.length === 1);
+  await console.until(() => !document.querySelector("status-line").classList.contains("shown"));
+  // What another part of the page has said stays.
+  await console.page.evaluate(() => document.querySelector("maps-panel").dispatchEvent(new CustomEvent("say", { bubbles: true, detail: { text: "The disk is full.", kind: "error" } })));
+  await type("Name", "Orc");
+  await console.page.keyboard.press("Enter");
+  await gm.until(() => live.state.scene.initiativeOrder.length === 2);
+  assert.equal(await console.page.$eval("status-line", (line) => line.textContent), "The disk is full.");
+  assert.deepEqual(console.problems, []);
+});
+
 const CROWD = Array.from({ length: 24 }, (_, i) => ({ id: `c${i}`, name: `Goblin ${i}`, initiative: 50 - i, isPlayer: false, isCurrentTurn: i === 0, isKilled: false, hp: 7, initialHP: 7 }));
 test("a long name of a player leaves the buttons in the panel, and the focus is not behind the bar above", async (t) => {
   const { gm, console } = await openTurns(t, { ...SCENE, initiativeOrder: CROWD });
