@@ -101,6 +101,36 @@ test("a token that is in another scene is not to be put into this one", async (t
   assert.deepEqual(phone.problems, []);
 });
 
+test("on its side a phone has the panel beside the map, both as high as there is room; a long name ends in dots", async (t) => {
+  const table = await startTable(t);
+  await table.gm.show(SCENE);
+  const phone = await sitDown(table, "Bartholomew-Maximilian-Featherstonehaugh", "");
+  const boxes = () => phone.page.evaluate(() => [".seat-head", ".seat-map", ".seat-panel", ".seat-tabs"].map((part) => {
+    const { left, top, right, bottom } = document.querySelector(part).getBoundingClientRect();
+    return { left, top, right, bottom };
+  }));
+  const near = (a, b, words) => assert.ok(Math.abs(a - b) < 1, `${words}: ${a} is not ${b}`);
+  await tab(phone, "turns");
+  for (const [width, height] of [[844, 390], [740, 360], [667, 375]]) {
+    await phone.page.setViewport({ ...PHONE, width, height, isLandscape: true });
+    await phone.until((width) => innerWidth === width, width);
+    const [head, map, panel, tabs] = await boxes();
+    near(map.right, panel.left, "beside the map");
+    near(map.top, head.bottom, "the map begins below the head");
+    near(map.bottom, height, "the map ends with the screen");
+    near(panel.top, head.bottom, "the panel begins below the head");
+    near(panel.bottom, tabs.top, "the panel ends at the tabs");
+    assert.ok(map.right >= width * 0.45, `the map has ${map.right} of ${width}`);
+  }
+  const text = await phone.page.$eval(".seat-head .button", (button) => {
+    const range = document.createRange();
+    range.selectNodeContents(button.lastChild);
+    return { begins: range.getBoundingClientRect().left, from: button.getBoundingClientRect().left, display: getComputedStyle(button).display };
+  });
+  assert.ok(text.begins > text.from && text.display === "block", JSON.stringify(text));
+  assert.deepEqual(phone.problems, []);
+});
+
 test("two fingers zoom where they are, and one taps, holds and finds", async (t) => {
   const table = await startTable(t);
   await table.gm.show(SCENE);
