@@ -1,4 +1,4 @@
-import { choose, prompt } from "../dialogs.js";
+import { choose } from "../dialogs.js";
 import { fill, h } from "../dom.js";
 import { SceneLibrary } from "../elements/scene-library.js";
 
@@ -22,7 +22,7 @@ export class ScenesPanel extends HTMLElement {
   #name = h("strong", { class: "desk-name" });
   #status = h("span", { class: "desk-status", role: "status" });
   #save = h("button", { type: "button", class: "button small", title: "Save (Ctrl+S)", on: { click: () => this.#saveIt() } }, "Save");
-  #saveAs = h("button", { type: "button", class: "button quiet small", on: { click: () => this.#saveItAs() } }, "Save as…");
+  #saveAs = h("button", { type: "button", class: "button quiet small", on: { click: () => this.#library.saveAs(this.desk.tableId) } }, "Save as…");
   #new = h("button", { type: "button", class: "button quiet small", on: { click: () => this.#clear() } }, "New scene");
 
   connectedCallback() {
@@ -64,30 +64,16 @@ export class ScenesPanel extends HTMLElement {
     // Whatever comes onto the table until a question is answered, it was asked of this one.
     const { tableId: of, name } = desk;
     await this.#attempt(async () => {
-      if (desk.status === "new") return this.#saveItAs();
+      if (desk.status === "new") return this.#library.saveAs(of);
       let came = await desk.save({ of });
       while (came === "overtaken") {
         const answer = await choose({ title: `“${name}” was saved elsewhere`, text: "Somebody else has saved another version of this scene since it came onto this table. Replacing it loses theirs; “Save as” keeps both.",
           answers: [["over", "Replace theirs", true], ["as", "Save as…"]] });
-        if (answer === "as") return this.#saveItAs(of);
+        if (answer === "as") return this.#library.saveAs(of);
         if (answer !== "over") return;
         came = await desk.save({ over: true, of });
       }
-      if (came === "new") return this.#saveItAs(of);
-      this.table.say(`“${name}” is saved.`);
-    });
-  }
-
-  /** @param {string | null} [of] the scene that is meant */
-  async #saveItAs(of = this.desk.tableId) {
-    const desk = this.desk;
-    const isNew = desk.status === "new";
-    const value = isNew && ["Default Scene", "New scene"].includes(desk.name) ? "" : desk.name;
-    const folder = this.#library.folder;
-    const name = await prompt({ title: "Save the scene as", text: `It is kept ${folder === "" ? "in the top folder" : `in ${folder}`}, and the table goes on as this scene.`, yes: "Save", label: "Name", value });
-    if (!name) return;
-    await this.#attempt(async () => {
-      await desk.saveAs(name, folder, of);
+      if (came === "new") return this.#library.saveAs(of);
       this.table.say(`“${name}” is saved.`);
     });
   }
@@ -100,7 +86,7 @@ export class ScenesPanel extends HTMLElement {
     });
   }
 
-  /** @param {() => Promise<void>} work */
+  /** @param {() => Promise<unknown>} work */
   async #attempt(work) {
     try {
       await work();

@@ -189,12 +189,13 @@ export class SceneLibrary extends HTMLElement {
     if (desk?.status === "waiting") await desk.refresh();
     if (!desk?.hasUnsaved()) return true;
     const { status, tableId: of } = desk;
-    const canSave = status === "changed";
-    const what = canSave ? "has changes that are not saved" : status === "waiting" ? "may not be saved: its file cannot be read now" : "is not saved as it is";
+    const canSave = status === "changed" || status === "new";
+    const what = status === "changed" ? "has changes that are not saved" : status === "new" ? "was never saved" : status === "waiting" ? "may not be saved: its file cannot be read now" : "is not saved as it is";
     const answer = await choose({ title, text: `“${desk.name}” on the table ${what}. Undo brings it back as long as this window is open.`,
       answers: [["go", canSave ? "Go on without saving" : "Go on", !canSave], ...(canSave ? [/** @type {[string, string]} */ (["save", "Save first"])] : [])] });
     if (answer === "go" && desk.tableId !== of) say(this, "The table shows another scene by now; nothing was done.", "error");
     if (answer !== "save") return answer === "go" && desk.tableId === of;
+    if (status === "new") return this.saveAs(of);
     try {
       if (await desk.save({ of }) === "saved") return true;
       say(this, `“${desk.name}” was saved elsewhere in the meantime; nothing was done. Save it beside the table first.`, "error");
@@ -202,6 +203,29 @@ export class SceneLibrary extends HTMLElement {
       say(this, wordsOf(error), "error");
     }
     return false;
+  }
+
+  /**
+   * Saves what is on the table as a new scene, by a name that is asked for.
+   *
+   * @param {string | null} of the `tableId` of the scene that is meant
+   * @returns {Promise<boolean>} whether it was done
+   */
+  async saveAs(of) {
+    const { desk } = this.state;
+    if (!desk) return false;
+    const value = desk.status === "new" && ["Default Scene", "New scene"].includes(desk.name) ? "" : desk.name;
+    const { folder } = this;
+    const name = await prompt({ title: "Save the scene as", text: `It is kept ${folder === "" ? "in the top folder" : `in ${folder}`}, and the table goes on as this scene.`, yes: "Save", label: "Name", value });
+    if (!name) return false;
+    try {
+      await desk.saveAs(name, folder, of);
+      say(this, `“${name}” is saved.`);
+      return true;
+    } catch (error) {
+      say(this, wordsOf(error), "error");
+      return false;
+    }
   }
 
   /** @param {Scene} scene */

@@ -142,6 +142,32 @@ test("a scene is saved, changed, saved again, another one is loaded, and Undo le
   assert.deepEqual(console.problems, []);
 });
 
+test("a scene that was never saved can be saved before another takes its place", async (t) => {
+  const { gm } = await startTable(t);
+  await gm.show(HALL);
+  const { body: { id: tavern } } = await gm.rest("POST", "/scenes/save", { id: "default", name: "Tavern", maps: [] });
+  const console = await openConsole(gm, "scenes");
+  const answerName = async (name) => {
+    await console.answer("Save first");
+    await console.asks("the table goes on as this scene");
+    await console.page.$eval("dialog[open] input", (input, name) => { input.value = name; }, name);
+  };
+  await console.status("Not saved yet");
+  // Thought better of: nothing is saved, nothing is loaded.
+  await console.load("Tavern");
+  await answerName("The hall by day");
+  await console.answer("Cancel");
+  assert.equal((await scenesOf(gm)).length, 1);
+  assert.notEqual(await gm.act(() => live.state.scene.id), tavern);
+  await console.load("Tavern");
+  await answerName("The hall by day");
+  await console.answer("Save");
+  await gm.until((id) => live.state.scene.id === id, tavern);
+  const saved = (await scenesOf(gm)).find(({ name }) => name === "The hall by day");
+  assert.equal(saved.maps.length, HALL.maps.length);
+  assert.deepEqual(console.problems, []);
+});
+
 test("undo and redo outlive a reload of the page", async (t) => {
   const { gm } = await startTable(t);
   await gm.show(HALL);
@@ -150,8 +176,8 @@ test("undo and redo outlive a reload of the page", async (t) => {
   await console.grid();
   await gm.until(() => live.state.scene.gridSettings.showGrid === true);
   await console.load("Tavern");
-  await console.asks("is not saved");
-  await console.answer("Go on");
+  await console.asks("was never saved");
+  await console.answer("Go on without saving");
   await gm.until(() => live.state.scene.name === "Tavern");
   await console.reload();
   await console.press("Undo: Loaded “Tavern”");
@@ -510,7 +536,7 @@ for (const scheme of ["dark", "light"]) {
     }
     // From its own tab, too.
     await console.page.click('#scenes [aria-label="Load The hall"]');
-    await console.answer("Go on");
+    await console.answer("Go on without saving");
     await console.page.waitForSelector("#table:not([hidden])");
   });
 }
