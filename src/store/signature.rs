@@ -75,7 +75,7 @@ impl Format {
     }
 
     /// ISO base media files say in their brands what they hold. There are too many of films to name
-    /// them all; left out are those that no browser shows: HEIF, JPEG 2000, QuickTime, 3GPP, raw photographs.
+    /// them all; left out are those that no browser shows: HEIF, JPEG 2000, `QuickTime`, 3GPP, raw photographs.
     fn of_brands(brands: &[u8]) -> Option<Self> {
         match brands.get(..4)? {
             b"avif" | b"avis" => Some(Self::Avif),
