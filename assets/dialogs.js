@@ -81,7 +81,7 @@ function ask({ title, text, answers, field, ready, attempt }) {
       if (!attempt) return;
       event.preventDefault();
       if (isBusy) return;
-      isBusy = true;
+      isBusy = no.disabled = true;
       // What goes wrong twice is said twice.
       trouble.textContent = "";
       try {
@@ -91,7 +91,7 @@ function ask({ title, text, answers, field, ready, attempt }) {
         trouble.textContent = /** @type {Error} */ (error).message;
         if (!(document.activeElement instanceof HTMLInputElement)) ready?.();
       }
-      isBusy = false;
+      isBusy = no.disabled = false;
     } } },
       h("h2", { id: "ask-title" }, title),
       h("p", { id: "ask-text" }, text),
@@ -101,6 +101,8 @@ function ask({ title, text, answers, field, ready, attempt }) {
         h("button", { type: "submit", value, class: danger ? "button danger" : at < last ? "button quiet" : "button" }, words))),
     );
     const dialog = h("dialog", { class: "ask", "aria-labelledby": "ask-title", "aria-describedby": "ask-text", on: {
+      // What is under way is not taken back by that.
+      cancel: (/** @type {Event} */ event) => isBusy && event.preventDefault(),
       close: () => {
         dialog.remove();
         resolve(dialog.returnValue || null);

@@ -655,6 +655,6 @@ function copy(value) {
 
 /** A place in a scene is written as JSON, which says nothing to people. @param {string} message */
 function sentenceOf(message) {
-  if (!/[[{]"|^"/.test(message)) return message;
-  return message.endsWith("exists already") ? "It is there already." : "It is not there any more.";
+  if (message.endsWith(" exists already")) return "It is there already.";
+  return message.endsWith(" is not there") ? "It is not there any more." : message;
 }

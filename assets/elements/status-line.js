@@ -1,6 +1,6 @@
 import { h, iconButton } from "../dom.js";
 
-/** How long a note stays, in milliseconds; errors stay longer. */
+/** How long a note stays, in milliseconds; an error stays until it is put right, or closed. */
 const STAYS = 6000;
 
 /** One line that says what just happened, aloud too. */

@@ -52,7 +52,7 @@ export class TurnOrder extends HTMLElement {
     /** @type {Map<unknown, number>} */
     const seen = new Map();
     this.#nodes.show(this.#list, entries.map((entry) => {
-      const isMine = own.includes(entry.id);
+      const isMine = own.includes(String(entry.id));
       const isCurrent = showsTurn && entry.isCurrentTurn === true;
       const value = [entry, isMine, isCurrent, this.controls?.print(entry)];
       const nth = seen.get(entry.id) ?? 0;

@@ -214,17 +214,17 @@ export class PlayerSeat extends HTMLElement {
   }
 
   #findOwn() {
-    const own = this.#stage.tokens.find(({ id }) => this.#stage.mine.has(id));
+    const own = this.#stage.tokens.find(({ id }) => this.#stage.mine.has(String(id)));
     if (own) return this.#look(own.id);
     const entry = this.#ownEntry();
     if (entry === undefined) return;
     const { camera, grid } = this.#stage;
-    this.#tool.moveTo({ id: entry.id, size: grid.cell }, { x: camera.x, y: camera.y });
+    this.#tool.moveTo({ id: String(entry.id), size: grid.cell }, { x: camera.x, y: camera.y });
   }
 
   /** One's own in this scene's order: what the GM has given one may be in another scene. */
   #ownEntry() {
-    return entriesOf(this.#live.state.scene).find(({ id }) => this.#stage.mine.has(id));
+    return entriesOf(this.#live.state.scene).find(({ id }) => this.#stage.mine.has(String(id)));
   }
 
   /** Arrow keys move one's own token by a cell. @param {KeyboardEvent} event */
@@ -233,18 +233,18 @@ export class PlayerSeat extends HTMLElement {
     if (event.key === "p" || event.key === "P") return this.#ping({ x: this.#stage.camera.x, y: this.#stage.camera.y });
     const step = /** @type {Record<string, [number, number]>} */ ({ ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] })[event.key];
     const { scene, grid } = this.#stage;
-    const own = this.#stage.tokens.find(({ id }) => this.#stage.mine.has(id));
+    const own = this.#stage.tokens.find(({ id }) => this.#stage.mine.has(String(id)));
     if (step === undefined || own === undefined || event.shiftKey || scene === null) return;
     event.preventDefault();
     event.stopPropagation();
     // Where it is going to be, and not where it is drawn on its way there.
-    const entry = scene.initiativeOrder.find((/** @type {any} */ one) => one.id === own.id);
+    const entry = scene.initiativeOrder.find((/** @type {any} */ one) => String(one.id) === own.id);
     const unit = entry.mapPosition.useGridCoordinates === true ? grid.cell : 1;
     this.#tool.moveTo(own, { x: entry.mapPosition.x * unit + step[0] * grid.cell, y: entry.mapPosition.y * unit + step[1] * grid.cell });
   }
 
   #openMenu() {
-    const mine = [...this.#stage.mine].map((id) => this.#live.state.scene?.initiativeOrder?.find((/** @type {any} */ entry) => entry.id === id)?.name).filter(Boolean);
+    const mine = [...this.#stage.mine].map((id) => this.#live.state.scene?.initiativeOrder?.find((/** @type {any} */ entry) => String(entry.id) === id)?.name).filter(Boolean);
     const sound = h("input", { type: "checkbox", checked: this.#sounding !== null, on: { change: () => this.#sound(sound.checked) } });
     const dialog = h("dialog", { class: "ask", "aria-labelledby": "seat-title", on: { close: () => dialog.remove() } },
       h("form", { method: "dialog" },

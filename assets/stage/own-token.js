@@ -81,10 +81,12 @@ export class OwnTokenTool {
     const { grid, scene } = this.#stage;
     const place = scene?.gridSettings?.tokenSnapToGrid === false ? to : snapped(to, size, grid);
     const value = { ...positionOf(place, grid, true), useGridCoordinates: true };
-    const before = placeOf(entriesOf(scene).find((entry) => entry.id === id)?.mapPosition, grid);
+    // An id may be a number there.
+    const entry = entriesOf(scene).find((entry) => String(entry.id) === id);
+    const before = placeOf(entry?.mapPosition, grid);
     const after = placeOf(value, grid);
     if (before && after && before.x === after.x && before.y === after.y) return false;
-    this.#live.change([{ op: "set", path: ["initiativeOrder", { id }, "mapPosition"], value }]).catch(this.#trouble);
+    this.#live.change([{ op: "set", path: ["initiativeOrder", { id: entry?.id ?? id }, "mapPosition"], value }]).catch(this.#trouble);
     return true;
   }
 

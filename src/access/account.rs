@@ -210,7 +210,8 @@ impl AccountPasses {
     fn open(&self, token: &str, now: SystemTime) -> Result<Session, TokenError> {
         let verified = self.tokens.verify::<Claims>(token, now)?;
         let mut id = [0; 16];
-        let length = URL_SAFE_NO_PAD.decode_slice(&verified.stamp.id, &mut id);
+        let named = verified.stamp.id.ok_or(TokenError::Malformed)?;
+        let length = URL_SAFE_NO_PAD.decode_slice(named, &mut id);
         if length != Ok(id.len()) {
             return Err(TokenError::Malformed);
         }

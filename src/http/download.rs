@@ -335,7 +335,8 @@ fn wanted_ranges(
     let text = clamped(&value.to_str().unwrap_or_default().to_ascii_lowercase());
     // Another unit, or nothing that can be understood: as if it were not there. The parser leaves out
     // what it cannot read.
-    let asked = text.split(',').filter(|spec| !spec.trim().is_empty());
+    let asked = text.trim_start_matches("bytes=").split(',');
+    let asked = asked.filter(|spec| !spec.trim().is_empty());
     match text.parse() {
         Ok(RangeHeader::Bytes(specs)) if specs.len() == asked.count() => satisfy(&specs, size),
         _ => Ok(None),

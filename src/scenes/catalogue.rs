@@ -91,19 +91,22 @@ pub(super) fn save(
     let said = scene.root().get("id").and_then(|id| id.as_str());
     let alias = said.filter(|alias| shelf.index().named(&format!("{alias}.json")).is_empty());
     let before = alias.as_deref().and_then(|alias| aliases.resolve(alias));
-    // First: a scene that is there is found by the id that its page knows.
-    if let Some(alias) = &alias {
-        aliases.remember(alias, &id)?;
-    }
     let path = folder.join(&format!("{id}.json"))?;
     let text = complete(scene, &id, &folder, None);
     change.write(&SCENES, path, text.as_str().as_bytes())?;
+    // Before it is there: then it is found by the id that its page knows.
+    if let Some(alias) = &alias {
+        aliases.remember(alias, &id)?;
+    }
     let saved = change.apply_stamped();
-    if saved.is_err() {
+    if let (Err(_), Some(alias)) = (&saved, &alias) {
         // The other id stays with the scene that had it.
-        aliases.forget(&id)?;
-        if let (Some(alias), Some(before)) = (&alias, &before) {
-            aliases.remember(alias, before)?;
+        let restored = match &before {
+            Some(before) => aliases.remember(alias, before),
+            None => aliases.forget(&id),
+        };
+        if let Err(error) = restored {
+            tracing::error!(%error, %alias, "a scene is not found by its page's id any more: {error}");
         }
     }
     Ok((id, saved?))
@@ -129,7 +132,12 @@ pub(super) fn update(
         .get("images")
         .filter(|i| i.kind() == NodeKind::Array);
     let mut text = complete(scene, from.stem(), &folder, images.map(|i| i.raw()));
-    text = with_images(&text, |_| true, |path| place_of(&old, scene, path), None);
+    text = with_images(
+        &text,
+        |_| true,
+        |path| place_of(shelf, &old, scene, path),
+        None,
+    );
     let to = folder.join(from.name())?;
     let moves = to != from;
     if moves {
@@ -151,7 +159,10 @@ pub(super) fn update(
 
 /// Where the image is now that a page knows at `path`: it may have loaded the scene before it was
 /// moved. `None`: there.
-fn place_of(stored: &JsonText, said: &JsonText, path: &str) -> Option<String> {
+fn place_of(shelf: &Shelf, stored: &JsonText, said: &JsonText, path: &str) -> Option<String> {
+    if AssetPath::parse(path).is_ok_and(|path| shelf.exists(&path)) {
+        return None;
+    }
     let said = image_refs(said)
         .into_iter()
         .find(|image| image.path == path)?;

@@ -75,7 +75,7 @@ impl Format {
     }
 
     /// ISO base media files say in their brands what they hold. There are too many of films to name
-    /// them all; left out are those that no browser shows: HEIF, JPEG 2000, `QuickTime`, 3GPP, raw photographs.
+    /// them all, and browsers go by what is in them; left out are pictures that are none of ours.
     fn of_brands(brands: &[u8]) -> Option<Self> {
         match brands.get(..4)? {
             b"avif" | b"avis" => Some(Self::Avif),
@@ -86,12 +86,7 @@ impl Format {
                 let is_avif = |brand: &[u8]| matches!(brand, b"avif" | b"avis");
                 further.skip(2).any(is_avif).then_some(Self::Avif)
             }
-            [b'h', b'e', b'i' | b'v', _]
-            | [b'3', b'g', ..]
-            | [b'j', b'p', ..]
-            | b"mjp2"
-            | b"qt  "
-            | b"crx " => None,
+            [b'h', b'e', b'i' | b'v', _] | [b'j', b'p', ..] | b"mjp2" | b"crx " => None,
             _ => Some(Self::Mp4),
         }
     }
@@ -178,8 +173,8 @@ mod tests {
             (b"\0\0\0\x1cftypmif1\0\0\0\0mif1avif", Some(Format::Avif)),
             (b"\0\0\0\x1cftypmif1\0\0\0\0mif1heic", None),
             (b"\0\0\0\x1cftypheic", None),
-            (b"\0\0\0\x1cftypqt  ", None),
-            (b"\0\0\0\x1cftyp3gp4", None),
+            (b"\0\0\0\x1cftypcrx ", None),
+            (b"\0\0\0\x1cftypqt  ", Some(Format::Mp4)),
             (
                 b"\x1a\x45\xdf\xa3\x9fB\x86\x81\x01B\x82\x84webm",
                 Some(Format::Webm),

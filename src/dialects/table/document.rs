@@ -155,6 +155,8 @@ pub struct Document {
     /// Who wrote last, and when somebody else did.
     author: Option<ConnId>,
     others_wrote: Option<Instant>,
+    /// When the newest step was told that is not remembered any more.
+    dropped: Option<Instant>,
     /// The number and, while it is remembered, the scene before the oldest step of the past.
     before: (u64, Option<JsonText>),
     /// Steps that wait for the disk, built on the head.
@@ -175,6 +177,7 @@ impl Document {
             past_bytes: 0,
             author: None,
             others_wrote: None,
+            dropped: None,
             before: (head, None),
             tentative: VecDeque::new(),
             views: [ViewLog::new(View::Gm), ViewLog::new(View::Player)],
@@ -398,6 +401,7 @@ impl Document {
     fn drop_oldest(&mut self) {
         if let Some(step) = self.past.pop_front() {
             self.past_bytes -= bytes_of(&step);
+            self.dropped = Some(step.at);
             self.before = (step.seq, step.scene);
         }
     }
@@ -472,6 +476,10 @@ impl Document {
         since: Option<Instant>,
         most: usize,
     ) -> Option<HashSet<Path>> {
+        let is_known = |dropped: Instant| since.is_some_and(|since| dropped < since);
+        if !self.dropped.is_none_or(is_known) {
+            return None;
+        }
         let first = since.map_or(0, |at| self.past.partition_point(|step| step.at < at));
         let mut places = HashSet::new();
         for position in first..self.past.len() + self.tentative.len() {

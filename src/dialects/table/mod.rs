@@ -686,6 +686,7 @@ impl Rules for TableRules {
             if let Some(person) = self.people.of_mut(newest) {
                 person.role = role.into();
             }
+            self.keep_person(newest);
         }
         let event = if last {
             "member_left"

@@ -473,7 +473,7 @@ impl TableRules {
         if !same_id(scene, self.doc.tip().1) {
             return false;
         }
-        let since = now.instant.checked_sub(span);
+        let since = now.instant.checked_sub(span.min(MEMORY));
         let Some(places) = self.doc.others_places(conn, since, PLACES) else {
             return false;
         };

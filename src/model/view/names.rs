@@ -5,8 +5,8 @@ use crate::model::edit::Ident;
 use std::collections::HashSet;
 
 /// The ids and names of things in `scene` that its players' `view` does not have: names of maps, ids
-/// and names of markers, fogs and entries, ids and paths of pictures; and those of entries whose place is hidden. A name that a
-/// visible thing has too is not among them. Numbers stand as they are written.
+/// and names of markers, fogs and entries, ids and paths of pictures; and those of entries whose place
+/// is hidden. A name that a visible thing has too is not among them. Numbers stand as they are written.
 ///
 /// `view` must be what [`super::player_view`] makes of `scene`.
 pub fn hidden_names(scene: &JsonText, view: &JsonText) -> HashSet<String> {
