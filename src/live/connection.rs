@@ -18,9 +18,6 @@ use tokio::time::{sleep_until, timeout};
 /// How long a close frame may take to go out, and the peer's to come back.
 const FAREWELL: Duration = Duration::from_secs(1);
 const NORMAL: u16 = CloseCode::Normal as u16;
-/// What the kernel may hold for a peer. It says that a socket takes bytes again when a third of this is
-/// free: left to grow (to 4 MB), a peer that reads 100 KB a second would look like one that reads nothing.
-const SEND_BUFFER: usize = 256 << 10;
 /// Bytes read in one go.
 const SCRATCH: usize = 64 << 10;
 /// How often it is read before others of the thread get their turn.
@@ -120,8 +117,6 @@ impl Socket {
     ) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let conn = ConnId(NEXT.fetch_add(1, Ordering::Relaxed));
-        // One that stays as the system has it works, too.
-        let _ = socket2::SockRef::from(&io).set_send_buffer_size(SEND_BUFFER);
         let link = Rc::new(Link::new(conn, io, bounds, deflates));
         Self {
             registered: Registered::new(link.clone()),
