@@ -18,7 +18,7 @@ export class State extends EventTarget {
   /** Whether the server answers. */ reachable = true;
   /** Why this visitor may not see the libraries; empty for the GM. */ refusal = "";
   /** Whether it is known what this visitor may do. */ asked = false;
-  /** Why this visitor may not list the sounds; empty for whoever may. */ soundsRefusal = "";
+  /** Whether this visitor may not list the sounds. */ soundsRefused = false;
   /** @type {import("./api.js").MapItem[] | null} */ maps = null;
   /** @type {string[]} */ mapFolders = [];
   /** @type {import("./api.js").Scene[] | null} */ scenes = null;
@@ -75,7 +75,7 @@ export class State extends EventTarget {
 
   /** Whether lengths and titles are missing in the list of sounds: who lists them has them read. */
   get #awaitsSounds() {
-    return this.sounds !== null && this.soundsRefusal === "" && (this.health?.sounds.unread ?? 0) > 0;
+    return this.sounds !== null && !this.soundsRefused && (this.health?.sounds.unread ?? 0) > 0;
   }
 
   /** Asks how the server is; what has other counts than last time is loaded again. */
@@ -175,12 +175,12 @@ export class State extends EventTarget {
       await load();
       delete this.errors[part];
       if (part === "maps") [this.asked, this.refusal] = [true, ""];
-      if (part === "sounds") this.soundsRefusal = "";
+      if (part === "sounds") this.soundsRefused = false;
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       const refused = error.status === 403 || error.status === 401;
       if (part === "maps" && refused) [this.asked, this.refusal] = [true, error.message];
-      if (part === "sounds" && refused) this.soundsRefusal = error.message;
+      if (part === "sounds" && refused) this.soundsRefused = true;
       if (refused) delete this.errors[part];
       else this.errors[part] = error.message;
       if (!refused && part !== "health") delete this.#counts[part];

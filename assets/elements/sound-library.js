@@ -81,10 +81,10 @@ export class SoundLibrary extends HTMLElement {
   }
 
   #show() {
-    const { sounds, soundFolders, soundsRefusal, errors, isGm } = this.state;
+    const { sounds, soundFolders, soundsRefused, errors, isGm } = this.state;
     this.#tools.hidden = !isGm;
     this.#foldersOfCategory();
-    if (soundsRefusal !== "") return this.#only("The sounds are for the table", soundsRefusal);
+    if (soundsRefused) return this.#only("The sounds are for the table", "Whoever sits at it, or joins it with its code, may listen to them here.");
     if (errors.sounds !== undefined && sounds === null) return this.#only("The sounds cannot be listed", errors.sounds);
     if (sounds === null) return this.#only("Looking through the sounds", "");
     if (ALL.every((category) => Object.keys(sounds[category]).length === 0)) {

@@ -329,7 +329,7 @@ test("who must join the table first reads that, where the sounds would be", asyn
   const { page } = await openPage(await startBrowser(t));
   await page.setExtraHTTPHeaders({ "x-forwarded-for": "203.0.113.7" });
   await page.goto(server.base);
-  await waitForText(page, "#sounds:not([hidden]) sound-library .empty", "joined it with its code");
+  await waitForText(page, "#sounds:not([hidden]) sound-library .empty", "joins it with its code");
   assert.equal(await page.$eval("sound-library .tools", (tools) => tools.hidden), true);
 });
 
