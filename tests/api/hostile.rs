@@ -151,17 +151,22 @@ fn encodings(raw: &str) -> Vec<String> {
     all
 }
 
-/// All files around and in the data folder with their content, but for what the server keeps for
-/// itself.
+/// All files around and in the data folder with their content. One that the server takes away at this
+/// moment, such as a new journal that gets its name, is none any more.
 fn snapshot(root: &Path) -> Vec<(String, Vec<u8>)> {
     let mut files = Vec::new();
     for entry in walkdir::WalkDir::new(root).sort_by_file_name() {
-        let entry = entry.unwrap();
+        let is_gone = |e: &std::io::Error| e.kind() == std::io::ErrorKind::NotFound;
+        let entry = match entry {
+            Err(e) if e.io_error().is_some_and(is_gone) => continue,
+            entry => entry.unwrap(),
+        };
         if entry.file_type().is_file() {
-            files.push((
-                entry.path().display().to_string(),
-                std::fs::read(entry.path()).unwrap(),
-            ));
+            let path = entry.path().display().to_string();
+            match std::fs::read(entry.path()) {
+                Err(e) if is_gone(&e) => {}
+                read => files.push((path, read.unwrap())),
+            }
         }
     }
     files
