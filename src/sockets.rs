@@ -128,15 +128,16 @@ pub async fn upgrade(
                 socket = socket.paced(max_messages, CloseCode::Policy);
             }
             let guest = Guest::SpellTable { role };
-            let seat = policy.take_seat(basis, socket.line());
-            actix_rt::spawn(async move {
-                let _seat = match seat {
+            let there = room.clone();
+            let serve = move |socket: Socket| async move {
+                let _seat = match policy.take_seat(basis, socket.line()) {
                     Ok(seat) => seat,
                     Err(ended) => return socket.close(ENDED, &ended.to_string()).await,
                 };
                 let (_place, _present) = (place, presence.enter(client));
                 socket.enter(room, guest, spelltable::Wire::default()).await;
-            });
+            };
+            socket.follow(&there, serve).await;
         }
         Way::Table(verdict) => {
             let counted = verdict.role < Role::Gm;
@@ -146,24 +147,36 @@ pub async fn upgrade(
             }
             let seat = policy.take_seat(verdict.basis, socket.line());
             actix_rt::spawn(async move {
-                let _place = place;
                 let seat = match seat {
                     Ok(seat) => seat,
                     Err(ended) => return socket.close(ENDED, &ended.to_string()).await,
                 };
+                let again = policy.clone();
                 // In a box: it is over when the connection's long life begins.
                 let sat_down = Box::pin(sit_down(socket, seat, *verdict, policy, open)).await;
                 let Some(Sitter {
                     socket,
                     room,
                     guest,
-                    seat: _seat,
+                    basis,
+                    seat,
                 }) = sat_down
                 else {
                     return;
                 };
-                let _present = presence.enter(client);
-                socket.enter(room, guest, table::Wire).await;
+                let there = room.clone();
+                let serve = move |socket: Socket| async move {
+                    // The one before is given back only now: the proof may be taken back on the way.
+                    let taken = again.take_seat(basis, socket.line());
+                    drop(seat);
+                    let _seat = match taken {
+                        Ok(seat) => seat,
+                        Err(ended) => return socket.close(ENDED, &ended.to_string()).await,
+                    };
+                    let (_place, _present) = (place, presence.enter(client));
+                    socket.enter(room, guest, table::Wire).await;
+                };
+                socket.follow(&there, serve).await;
             });
         }
         Way::Nexus(caller) => {
@@ -176,19 +189,20 @@ pub async fn upgrade(
             } = *caller;
             let socket = Socket::new(io, already, max_message, counted, deflates, NEXUS);
             actix_rt::spawn(async move {
-                let _place = place;
-                // In a box: it is over when the connection's long life begins.
-                let seat = Box::pin(rooms.seat(ask, client, proof)).await;
-                drop(rooms);
-                socket.enter(seat.room, seat.guest, seat.wire).await;
+                let seat = rooms.seat(ask, client, proof).await;
+                let there = seat.room.clone();
+                let serve = move |socket: Socket| async move {
+                    let _place = place;
+                    socket.enter(seat.room, seat.guest, seat.wire).await;
+                };
+                socket.follow(&there, serve).await;
             });
         }
         Way::Session(session) => {
             let max_frame = sessions.max_frame();
             let socket = Socket::new(io, already, max_frame, true, false, session::BOUNDS);
             actix_rt::spawn(async move {
-                let _place = place;
-                sessions.serve(socket, session, client).await;
+                sessions.serve(socket, session, client, place).await;
             });
         }
         Way::Chat => {
@@ -472,7 +486,8 @@ struct Sitter {
     socket: Socket,
     room: RoomHandle<TableRules>,
     guest: Guest,
-    /// Ends the socket with what it was let in with.
+    /// What it was let in with, and what ends the socket with that.
+    basis: Basis,
     seat: Option<SeatTaken>,
 }
 
@@ -520,6 +535,7 @@ async fn sit_down(
                 socket,
                 room,
                 guest,
+                basis: verdict.basis,
                 seat,
             })
         }

@@ -3,12 +3,13 @@
 use super::courier::Registered;
 use super::frame::NO_STATUS;
 use super::inbound::{Inbound, Reader, Violation};
-use super::link::{Ending, Event, Link};
+use super::link::{Ending, Event, Link, PackedLink};
 use super::room::{Command, RoomHandle};
 use super::{Bounds, CloseCode, ConnId, Frame, Lane, Manners, Pace, Rules};
 use crate::access::Line;
 use bytes::{Bytes, BytesMut};
 use std::cell::RefCell;
+use std::io::ErrorKind;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -92,6 +93,25 @@ pub struct Socket {
     /// Known to the thread's courier from the start, so that it is told when the server stops.
     registered: Registered,
     pace: Option<(Pace, CloseCode)>,
+}
+
+/// A [`Socket`] between two threads.
+struct Luggage {
+    link: PackedLink,
+    reader: Reader,
+    pace: Option<(Pace, CloseCode)>,
+}
+
+impl Luggage {
+    fn unpack(self) -> std::io::Result<Socket> {
+        let link = Rc::new(self.link.unpack()?);
+        Ok(Socket {
+            registered: Registered::new(link.clone()),
+            link,
+            reader: self.reader,
+            pace: self.pace,
+        })
+    }
 }
 
 /// What somebody says who is in no room.
@@ -220,6 +240,51 @@ impl Socket {
     pub async fn close(self, code: CloseCode, reason: &str) {
         drop(self.registered);
         farewell(&self.link, Ending::close(code, reason)).await;
+    }
+
+    /// Has it served on the thread of `room`, where one does not wake another for each message.
+    /// Stays here when the room has no thread of its own yet, or something waits to be written.
+    pub async fn follow<R: Rules, F>(
+        self,
+        room: &RoomHandle<R>,
+        serve: impl FnOnce(Self) -> F + Send + 'static,
+    ) where
+        F: Future<Output = ()> + 'static,
+    {
+        let here = self.registered.worker();
+        let home = room.home().filter(|home| home.worker != here);
+        let Some(home) = home.filter(|_| self.link.is_at_rest()) else {
+            actix_rt::spawn(serve(self));
+            return;
+        };
+        let luggage = match self.pack() {
+            Ok(luggage) => luggage,
+            Err(error) => return tracing::debug!(%error, "a connection broke: {error}"),
+        };
+        let arrive = move || async move {
+            match luggage.unpack() {
+                Ok(socket) => serve(socket).await,
+                Err(error) => tracing::debug!(%error, "a connection broke: {error}"),
+            }
+        };
+        home.run(arrive).await;
+    }
+
+    fn pack(self) -> std::io::Result<Luggage> {
+        let Self {
+            link,
+            reader,
+            registered,
+            pace,
+        } = self;
+        // It is known here no more; nobody else has it.
+        drop(registered);
+        let link = Rc::into_inner(link).ok_or(ErrorKind::ResourceBusy)?;
+        Ok(Luggage {
+            link: link.pack()?,
+            reader,
+            pace,
+        })
     }
 
     /// Serves it as a member of `room` until it ends.
@@ -434,7 +499,7 @@ fn read(link: &Link, reader: &mut Reader) -> Option<Ending> {
                     link.heard();
                     reader.feed(&buffer[..read]);
                 }
-                Err(e) if e.kind() == std::io::ErrorKind::WouldBlock => break,
+                Err(e) if e.kind() == ErrorKind::WouldBlock => break,
                 // What came before the end is heard first; the end is met again.
                 Ok(0) | Err(_) if nth > 0 => break,
                 Ok(0) | Err(_) => return Some(GONE),
@@ -489,7 +554,7 @@ async fn farewell(link: &Link, ending: Ending) {
                     match link.io.try_read(&mut rest) {
                         Ok(0) => return Ok::<_, std::io::Error>(()),
                         Ok(_) => {}
-                        Err(e) if e.kind() == std::io::ErrorKind::WouldBlock => {}
+                        Err(e) if e.kind() == ErrorKind::WouldBlock => {}
                         Err(e) => return Err(e),
                     }
                 }
@@ -503,5 +568,155 @@ async fn farewell(link: &Link, ending: Ending) {
     if link.has_backlog() {
         // What the kernel still holds for a peer that takes nothing would stay for minutes.
         let _ = socket2::SockRef::from(&link.io).set_linger(Some(Duration::ZERO));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Couriers, Groups, Now, Outgoing, open_room, start_courier};
+    use super::*;
+    use actix_rt::Arbiter;
+    use std::sync::Arc;
+    use std::thread::{self, ThreadId};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+    use tokio::sync::oneshot;
+
+    const BOUNDS: Bounds = Bounds {
+        control_bytes: 256 << 10,
+        slow: CloseCode::TryLater,
+        silent: None,
+    };
+    /// "hello", masked with zeros.
+    const HELLO: &[u8] = b"\x81\x85\0\0\0\0hello";
+
+    /// A room in which nothing happens.
+    struct Quiet;
+
+    impl Rules for Quiet {
+        type Guest = ();
+        type Message = ();
+        type Request = ();
+
+        fn group(&self, (): &()) -> Groups {
+            Groups::one(0)
+        }
+        fn join(&mut self, _: ConnId, (): (), _: Now, _: &mut Outgoing) {}
+        fn receive(&mut self, _: ConnId, (): (), _: Now, _: &mut Outgoing) {}
+        fn leave(&mut self, _: ConnId, _: Now, _: &mut Outgoing) {}
+        fn ask(&mut self, (): (), _: Now, _: &mut Outgoing) {}
+        fn committed(&mut self, _: Result<(), String>, _: Now, _: &mut Outgoing) {}
+        fn tick(&mut self, _: Now, _: &mut Outgoing) {}
+    }
+
+    /// Runs `work` on the thread of an arbiter and answers what came of it, and on which thread that was.
+    async fn on<T: Send + 'static, F: Future<Output = T> + 'static>(
+        arbiter: &Arbiter,
+        work: impl FnOnce() -> F + Send + 'static,
+    ) -> (T, ThreadId) {
+        let (reply, answer) = oneshot::channel();
+        assert!(arbiter.spawn_fn(move || {
+            actix_rt::spawn(async move {
+                let _ = reply.send((work().await, thread::current().id()));
+            });
+        }));
+        answer.await.unwrap()
+    }
+
+    /// Two workers, and a room on the second.
+    struct Rig {
+        workers: [Arbiter; 2],
+        couriers: Couriers,
+        room: RoomHandle<Quiet>,
+    }
+
+    impl Rig {
+        async fn new(home: Option<u64>) -> Self {
+            let couriers = Couriers::new(Arc::default());
+            let workers = [Arbiter::new(), Arbiter::new()];
+            for worker in &workers {
+                let couriers = couriers.clone();
+                on(worker, move || async move { start_courier(&couriers) }).await;
+            }
+            let room = open_room(Quiet, None, &couriers, None, home);
+            while home.is_some() && room.home().is_none() {
+                tokio::task::yield_now().await;
+            }
+            Self {
+                workers,
+                couriers,
+                room,
+            }
+        }
+
+        /// Connects to the first worker, which has read `already`, and follows the room; answers the
+        /// first text, where it was heard, the socket's line, and the other end.
+        async fn follow(&self, already: &[u8], rest: &[u8]) -> (Bytes, ThreadId, Line, TcpStream) {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let addr = listener.local_addr().unwrap();
+            let (peer, io) = tokio::join!(TcpStream::connect(addr), listener.accept());
+            let (mut peer, io) = (peer.unwrap(), io.unwrap().0.into_std().unwrap());
+            let (room, already) = (self.room.clone(), BytesMut::from(already));
+            let (reply, answer) = oneshot::channel();
+            on(&self.workers[0], move || async move {
+                let io = TcpStream::from_std(io).unwrap();
+                let socket = Socket::new(io, already, 1 << 20, true, false, BOUNDS);
+                let serve = move |mut socket: Socket| async move {
+                    let Some(Said::Text(text)) = socket.hear().await else {
+                        return;
+                    };
+                    let _ = reply.send((text, thread::current().id(), socket.line()));
+                    assert!(socket.hear().await.is_none());
+                };
+                socket.follow(&room, serve).await;
+            })
+            .await;
+            peer.write_all(rest).await.unwrap();
+            let (text, thread, line) = answer.await.unwrap();
+            (text, thread, line, peer)
+        }
+    }
+
+    #[actix_web::test]
+    async fn a_connection_is_served_where_its_room_is() {
+        let rig = Rig::new(Some(1)).await;
+        let (_, second) = on(&rig.workers[1], || async {}).await;
+        for read in [0, 3, HELLO.len()] {
+            let (already, rest) = HELLO.split_at(read);
+            let (text, thread, line, mut peer) = rig.follow(already, rest).await;
+            assert_eq!((&text[..], thread, line.worker), (&b"hello"[..], second, 1));
+            // It is found there, too.
+            rig.couriers.hang_up(vec![line], CloseCode::Policy, "out");
+            let mut told = Vec::new();
+            peer.read_to_end(&mut told).await.unwrap();
+            assert_eq!(told, Frame::close(1008, "out").bytes()[..]);
+        }
+    }
+
+    #[actix_web::test]
+    async fn a_connection_stays_when_its_room_has_no_thread_of_its_own() {
+        let rig = Rig::new(None).await;
+        let (_, first) = on(&rig.workers[0], || async {}).await;
+        let (_, thread, line, _peer) = rig.follow(b"", HELLO).await;
+        assert_eq!((thread, line.worker), (first, 0));
+    }
+
+    #[actix_web::test]
+    async fn a_connection_with_words_that_wait_stays() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let addr = listener.local_addr().unwrap();
+        let (peer, io) = tokio::join!(TcpStream::connect(addr), listener.accept());
+        let (_peer, io) = (peer.unwrap(), io.unwrap().0);
+        let bounds = Bounds {
+            control_bytes: 64 << 20,
+            ..BOUNDS
+        };
+        let link = Link::new(ConnId(1), io, bounds, false);
+        assert!(link.is_at_rest());
+        let large = Frame::text(&[&vec![b'x'; 1 << 20]]);
+        while !link.has_backlog() {
+            link.offer(&large, None, &Lane::Control);
+        }
+        assert!(!link.is_at_rest());
     }
 }

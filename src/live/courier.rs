@@ -47,7 +47,7 @@ pub(super) enum Parcel {
     Hold(ConnId),
     /// This connection is a member no more; it stays.
     Release(ConnId),
-    /// Something to run on this worker's thread, such as a room.
+    /// Something to run on this worker's thread, such as a room or a connection of one.
     Run(Work),
     /// The server stops: close every connection of this worker.
     CloseAll,
@@ -146,11 +146,22 @@ impl Couriers {
     where
         F: Future<Output = ()> + 'static,
     {
-        let workers = self.all();
-        if let Some(worker) = workers.get(n as usize % workers.len().max(1)) {
-            let work: Work = Box::new(move || Box::pin(work()));
-            let _ = worker.send(vec![Parcel::Run(work)]).await;
+        let workers = self.all().len() as u64;
+        if let Some(home) = self.home(n.checked_rem(workers).unwrap_or_default() as usize) {
+            home.run(work).await;
         }
+    }
+
+    /// The thread of this worker.
+    fn home(&self, worker: usize) -> Option<Home> {
+        let courier = self.worker(worker)?;
+        Some(Home { worker, courier })
+    }
+
+    /// The current thread, when it is a worker's.
+    pub(super) fn here(&self) -> Option<Home> {
+        let local = |local: &Option<Local>| local.as_ref().map(|local| local.worker);
+        self.home(LOCAL.with_borrow(local)?)
     }
 
     /// Closes these connections, wherever they are; does not wait for it.
@@ -172,6 +183,24 @@ impl Couriers {
         for worker in self.all() {
             let _ = worker.send(vec![Parcel::CloseAll]).await;
         }
+    }
+}
+
+/// A worker's thread, and the way to it.
+#[derive(Clone)]
+pub(super) struct Home {
+    pub worker: usize,
+    courier: Sender<Round>,
+}
+
+impl Home {
+    /// Runs `work` there.
+    pub async fn run<F>(&self, work: impl FnOnce() -> F + Send + 'static)
+    where
+        F: Future<Output = ()> + 'static,
+    {
+        let work: Work = Box::new(move || Box::pin(work()));
+        let _ = self.courier.send(vec![Parcel::Run(work)]).await;
     }
 }
 

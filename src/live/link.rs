@@ -100,6 +100,25 @@ pub(super) struct Link {
     released: Cell<bool>,
 }
 
+/// A [`Link`] at rest on its way to another thread.
+pub(super) struct PackedLink {
+    id: ConnId,
+    io: std::net::TcpStream,
+    bounds: Bounds,
+    manners: Manners,
+    deflates: bool,
+}
+
+impl PackedLink {
+    /// The link, for this thread.
+    pub fn unpack(self) -> std::io::Result<Link> {
+        let io = TcpStream::from_std(self.io)?;
+        let link = Link::new(self.id, io, self.bounds, self.deflates);
+        link.manners.set(self.manners);
+        Ok(link)
+    }
+}
+
 /// What a connection's task was waiting for.
 pub(super) enum Event {
     /// See [`Link::ending`] and [`Link::has_backlog`].
@@ -174,6 +193,22 @@ impl Link {
             held: Cell::new(false),
             released: Cell::new(false),
         }
+    }
+
+    /// Whether it is in no room, nothing waits to be written, and its end has not been decided.
+    pub fn is_at_rest(&self) -> bool {
+        self.room.get().is_none() && !self.has_backlog() && self.ending.borrow().is_none()
+    }
+
+    /// Takes it from this thread while it is at rest.
+    pub fn pack(self) -> std::io::Result<PackedLink> {
+        Ok(PackedLink {
+            id: self.id,
+            io: self.io.into_std()?,
+            bounds: self.bounds,
+            manners: self.manners.get(),
+            deflates: self.place.is_some(),
+        })
     }
 
     /// Its room is about to let it go: what it says from now on is for whoever serves it then.

@@ -5,7 +5,8 @@
 //! be durable goes to the room's journal, and the rules say what is told only after that. Each
 //! worker thread has a courier that writes a room's frames to that worker's own sockets: a
 //! broadcast is encoded once and costs one message per worker and one write per socket; what a room
-//! sends out together goes to each worker in one message and to each socket in one write.
+//! sends out together goes to each worker in one message and to each socket in one write. A socket
+//! goes to the thread of its room where it can ([`Socket::follow`]); there is no second hop then.
 //!
 //! | from -> to | holds | when full | because |
 //! |---|---|---|---|

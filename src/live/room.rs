@@ -1,6 +1,6 @@
 //! One room: a task that owns its rules and knows where its members' sockets are.
 
-use super::courier::{Parcel, RoomId, Round};
+use super::courier::{Home, Parcel, RoomId, Round};
 use super::deflate::{Packed, Packer, WORTH_BYTES};
 use super::{
     Closing, CommitError, Committed, Committer, ConnId, Couriers, Delivery, Groups, Keeper, Lane,
@@ -13,6 +13,7 @@ use std::collections::{HashMap, VecDeque};
 use std::future::pending;
 use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::sync::{oneshot, watch};
@@ -54,6 +55,7 @@ pub struct RoomHandle<R: Rules> {
     pub(super) commands: Sender<Command<R>>,
     requests: Sender<R::Request>,
     shown: watch::Receiver<Option<JsonText>>,
+    home: Arc<OnceLock<Home>>,
 }
 
 impl<R: Rules> Clone for RoomHandle<R> {
@@ -62,6 +64,7 @@ impl<R: Rules> Clone for RoomHandle<R> {
             commands: self.commands.clone(),
             requests: self.requests.clone(),
             shown: self.shown.clone(),
+            home: self.home.clone(),
         }
     }
 }
@@ -75,6 +78,11 @@ impl<R: Rules> RoomHandle<R> {
     /// The room's document as it is now.
     pub fn shown(&self) -> Option<JsonText> {
         self.shown.borrow().clone()
+    }
+
+    /// The thread on which the room stays, once it is there.
+    pub(super) fn home(&self) -> Option<&Home> {
+        self.home.get()
     }
 
     /// Asks the room for something; `request` makes the question from where the answer goes.
@@ -114,6 +122,7 @@ pub fn open_room<R: Rules>(
     let (commands, inbox) = channel(COMMANDS);
     let (requests, questions) = channel(REQUESTS);
     let (shown, document) = watch::channel(document);
+    let settled = Arc::<OnceLock<Home>>::default();
     let room = Room {
         id: RoomId(NEXT.fetch_add(1, Ordering::Relaxed)),
         rules,
@@ -127,12 +136,14 @@ pub fn open_room<R: Rules>(
         disk,
         commits: VecDeque::new(),
         shown,
+        home: settled.clone(),
     };
     actix_rt::spawn(room.live(home));
     RoomHandle {
         commands,
         requests,
         shown: document,
+        home: settled,
     }
 }
 
@@ -162,6 +173,7 @@ struct Room<R: Rules> {
     /// What the journal has not answered yet, oldest first.
     commits: VecDeque<(Instant, oneshot::Receiver<Committed>)>,
     shown: watch::Sender<Option<JsonText>>,
+    home: Arc<OnceLock<Home>>,
 }
 
 impl<R: Rules> Room<R> {
@@ -169,16 +181,21 @@ impl<R: Rules> Room<R> {
     async fn live(mut self, home: Option<u64>) {
         self.couriers.metrics().room_opened();
         let Some(home) = home else {
-            self.run(pending()).await;
-            return;
+            return self.stay().await;
         };
         let couriers = self.couriers.clone();
         if self.run(couriers.first()).await {
-            let rest = move || async move {
-                self.run(pending()).await;
-            };
+            let rest = move || self.stay();
             couriers.run(home, rest).await;
         }
+    }
+
+    /// The rest of its life, all of it on the current thread.
+    async fn stay(mut self) {
+        if let Some(home) = self.couriers.here() {
+            let _ = self.home.set(home);
+        }
+        self.run(pending()).await;
     }
 
     /// Serves its members until nobody can come any more, or until it is to `move_out`; whether that
@@ -206,6 +223,11 @@ impl<R: Rules> Room<R> {
                             false => None,
                         };
                     }
+                    // What readers say upon being told shares the next sync with what waits for it.
+                    self.carry_out(std::mem::take(&mut out)).await;
+                    tokio::task::yield_now().await;
+                    let next = self.inbox.recv().now_or_never().flatten();
+                    self.take_in(next, &mut out).await;
                 }
                 // Both are few; members who never stop talking must not hold them up.
                 _ = tick.tick() => self.rules.tick(Now::read(), &mut out),
@@ -213,24 +235,28 @@ impl<R: Rules> Room<R> {
                     self.rules.ask(request, Now::read(), &mut out);
                 }
                 command = self.inbox.recv() => {
-                    let Some(command) = command else {
+                    if command.is_none() {
                         break;
-                    };
-                    let mut next = Some(command);
-                    let mut taken = 0;
-                    while let Some(command) = next {
-                        taken += self.apply(command, &mut out).await;
-                        next = match taken < ROUND {
-                            true => self.inbox.recv().now_or_never().flatten(),
-                            false => None,
-                        };
                     }
+                    self.take_in(command, &mut out).await;
                 }
             }
             self.flush(&mut out).await;
         }
         metrics.room_closed();
         false
+    }
+
+    /// Takes in what has come together.
+    async fn take_in(&mut self, mut next: Option<Command<R>>, out: &mut Outgoing) {
+        let mut taken = 0;
+        while let Some(command) = next {
+            taken += self.apply(command, out).await;
+            next = match taken < ROUND {
+                true => self.inbox.recv().now_or_never().flatten(),
+                false => None,
+            };
+        }
     }
 
     /// Does what has been put together.

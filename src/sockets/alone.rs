@@ -51,8 +51,8 @@ pub async fn upgrade_alone(
     }
     let socket = Socket::new(io, already, sessions.max_frame(), true, false, BOUNDS);
     actix_rt::spawn(async move {
-        let _place = place;
-        sessions.serve(socket, session, Client::of(addrs)).await;
+        let client = Client::of(addrs);
+        sessions.serve(socket, session, client, place).await;
     });
     Ok(())
 }

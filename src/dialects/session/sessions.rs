@@ -75,8 +75,14 @@ impl Sessions {
         Some(Session { claims, deltas })
     }
 
-    /// Serves a connection from this address until it ends.
-    pub async fn serve(&self, socket: Socket, session: Session, client: Client) {
+    /// Sees to it that a connection from this address is served until it ends; `place` is kept as long.
+    pub async fn serve(
+        &self,
+        socket: Socket,
+        session: Session,
+        client: Client,
+        place: impl Send + 'static,
+    ) {
         socket.set_manners(Manners {
             ping: self.limits.ping,
             silence: self.limits.silence,
@@ -86,12 +92,15 @@ impl Sessions {
         let SessionClaims {
             user_id, room_id, ..
         } = claims;
-        // In a box: it is over when the connection's long life begins.
-        let seat = Box::pin(self.rooms.seat(room_id, user_id, client, deltas)).await;
-        match seat {
+        match self.rooms.seat(room_id, user_id, client, deltas).await {
             Ok(entrance) => {
                 let wire = Wire::new(&self.limits);
-                socket.enter(entrance.handle, entrance.guest, wire).await;
+                let there = entrance.handle.clone();
+                let serve = move |socket: Socket| async move {
+                    let _place = place;
+                    socket.enter(entrance.handle, entrance.guest, wire).await;
+                };
+                socket.follow(&there, serve).await;
             }
             Err(refusal) => {
                 let (code, reason) = refusal.close();

@@ -465,9 +465,6 @@ impl TableRules {
         }
         // What failed took everything behind it along; go on when all of that is known.
         self.disk.failing = !good && !self.flights.is_empty();
-        self.take_waiting(now, out);
-        self.forget_departed();
-        self.finish_saving(good, now, out);
     }
 
     /// Puts what waits into one commit; not while another is under way.
