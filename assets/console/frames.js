@@ -28,7 +28,7 @@ const USUAL = { width: 1920, height: 1080 };
  * What of the scene can be seen on a screen.
  *
  * @param {{ width?: number, height?: number } | undefined} device in CSS pixels
- * @param {{ view?: number[] | null, rotation?: number }} state as the GM has set it
+ * @param {{ view?: Rect | null, rotation?: number }} state as the GM has set it
  * @param {{ extent: Rect, cell: number }} scene
  * @returns {Rect}
  */
@@ -60,7 +60,7 @@ export class Frames {
     const place = { extent: stage.extentFor(false), cell: stage.grid.cell };
     return /** @type {any[]} */ (members).filter(({ role }) => role === "display").map(({ id, name, device }) => {
       const state = displays[id] ?? {};
-      return { id, name: state.name ?? name, rect: this.#moved.get(id) ?? rectOn(device, state, place), isOwn: this.#moved.has(id) || Array.isArray(state.view) };
+      return { id, name: state.name ?? name, rect: this.#moved.get(id) ?? rectOn(device, state, place), isOwn: this.#moved.has(id) || Boolean(state.view) };
     });
   }
 
@@ -109,7 +109,7 @@ export class Frames {
       drop: () => {},
       stop: () => {
         this.#moved.delete(id);
-        this.#tell(id, before && { x: before[0], y: before[1], width: before[2], height: before[3] });
+        this.#tell(id, before);
       },
     };
     return grip;

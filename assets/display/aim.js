@@ -3,7 +3,7 @@
 /**
  * @typedef {import("../stage/camera.js").Camera} Camera
  * @typedef {import("../stage/geometry.js").Rect} Rect
- * @typedef {{ rotation?: number, view?: number[] | null }} Direction what the GM keeps for a screen
+ * @typedef {{ rotation?: number, view?: Rect | null }} Direction what the GM keeps for a screen
  */
 
 /**
@@ -21,11 +21,10 @@ export function aim(camera, { rotation = 0, view = null }, { extent, cell, inch 
 }
 
 /**
- * @param {number[] | null | undefined} view
- * @returns {Rect | null}
+ * @param {any} view as the server tells it, whatever that is
+ * @returns {Rect | null} null: everything
  */
 function rectOf(view) {
-  if (!Array.isArray(view) || view.length !== 4 || !view.every(Number.isFinite)) return null;
-  const [x, y, width, height] = view;
-  return width > 0 && height > 0 ? { x, y, width, height } : null;
+  const { x, y, width, height } = view ?? {};
+  return [x, y, width, height].every(Number.isFinite) && width > 0 && height > 0 ? { x, y, width, height } : null;
 }

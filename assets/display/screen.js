@@ -148,7 +148,7 @@ export class DisplayScreen extends HTMLElement {
 
   get #state() {
     const { displays, you } = this.#live?.state ?? {};
-    return /** @type {{ blank?: boolean, rotation?: number, view?: number[] | null, muted?: boolean, name?: string | null }} */ (
+    return /** @type {{ blank?: boolean, rotation?: number, view?: import("../stage/geometry.js").Rect | null, muted?: boolean, name?: string | null }} */ (
       (you && displays?.[you.id]) ?? {});
   }
 

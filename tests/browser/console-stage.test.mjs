@@ -106,8 +106,8 @@ suite("handles", () => {
     const scene = { extent: { x: 0, y: 0, width: 1600, height: 900 }, cell: 50 };
     const tv = { width: 1920, height: 1080 };
     nearRect(rectOn(tv, {}, scene), scene.extent);
-    nearRect(rectOn(tv, { view: [100, 100, 320, 180] }, scene), { x: 100, y: 100, width: 320, height: 180 });
-    nearRect(rectOn(tv, { view: [100, 100, 100, 180] }, scene), { x: -10, y: 100, width: 320, height: 180 });
+    nearRect(rectOn(tv, { view: { x: 100, y: 100, width: 320, height: 180 } }, scene), { x: 100, y: 100, width: 320, height: 180 });
+    nearRect(rectOn(tv, { view: { x: 100, y: 100, width: 100, height: 180 } }, scene), { x: -10, y: 100, width: 320, height: 180 });
     const upright = rectOn(tv, { rotation: 90 }, scene);
     near(upright.width / upright.height, 1080 / 1920);
     near(rectOn(undefined, {}, scene).width, 1600);
@@ -369,7 +369,7 @@ test("the frame of a screen is dragged, sized and let go on the GM's table, and 
   assert.equal(await chosen(), "Wall");
   // Half as large, from the lower right corner; by then the screen shows it.
   await console.drag(await handle("size", 2), [800, 450], () => screen.shows([400, 450, red], [1200, 450, red]));
-  await gm.until((id) => Math.abs(live.state.displays[id].view?.[2] - 800) < 4, id);
+  await gm.until((id) => Math.abs(live.state.displays[id].view?.width - 800) < 4, id);
   // Its name is what it is held by.
   const at = await console.page.evaluate(() => {
     const table = document.querySelector("chosen-bar").table;
@@ -378,13 +378,13 @@ test("the frame of a screen is dragged, sized and let go on the GM's table, and 
   }, id);
   await console.drag([at.x, at.y], [at.x + 800, at.y + 200]);
   await screen.shows([20, 450, blue], [1500, 450, blue]);
-  await gm.until((id) => Math.abs(live.state.displays[id].view[0] - 800) < 8, id);
+  await gm.until((id) => Math.abs(live.state.displays[id].view.x - 800) < 8, id);
   // By keyboard: to the left by a cell, larger, and back to everything.
   const before = await gm.act((id) => live.state.displays[id].view, id);
   await keys("ArrowLeft");
-  await gm.until((id, x) => Math.abs(live.state.displays[id].view[0] - (x - 50)) < 0.1, id, before[0]);
+  await gm.until((id, x) => Math.abs(live.state.displays[id].view.x - (x - 50)) < 0.1, id, before.x);
   await keys("+");
-  await gm.until((id, width) => live.state.displays[id].view[2] > width * 1.05, id, before[2]);
+  await gm.until((id, width) => live.state.displays[id].view.width > width * 1.05, id, before.width);
   await keys("Delete");
   await gm.until((id) => !live.state.displays[id].view, id);
   await screen.shows([20, 450, red], [1500, 450, blue]);

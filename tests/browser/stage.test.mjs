@@ -428,13 +428,13 @@ suite("a screen's view", () => {
     const one = camera();
     aim(one, {}, scene);
     near(one.zoom, 1.2);
-    aim(one, { view: [400, 200, 800, 450] }, scene);
+    aim(one, { view: { x: 400, y: 200, width: 800, height: 450 } }, scene);
     near(one.zoom, 2.4);
     nearPoint(one, { x: 800, y: 425 });
     aim(one, { rotation: 90, view: null }, scene);
     assert.equal(one.rotation, 90);
     near(one.zoom, 1080 / 1600);
-    for (const view of [[1, 2], [1, 2, 0, 4], ["a", 1, 2, 3], "x"]) {
+    for (const view of [[1, 2, 3, 4], { x: 1, y: 2 }, { x: 1, y: 2, width: 0, height: 4 }, { x: "a", y: 1, width: 2, height: 3 }, "x"]) {
       aim(one, { view }, scene);
       near(one.zoom, 1.2);
     }
@@ -442,7 +442,7 @@ suite("a screen's view", () => {
 
   test("in true size a cell is an inch, in the middle of the frame", () => {
     const one = camera();
-    aim(one, { view: [400, 200, 800, 450] }, { ...scene, inch: 80 });
+    aim(one, { view: { x: 400, y: 200, width: 800, height: 450 } }, { ...scene, inch: 80 });
     near(one.zoom * 50, 80);
     nearPoint(one, { x: 800, y: 425 });
   });

@@ -5,7 +5,7 @@ use super::TableRules;
 use super::ask::Put;
 use super::record::{Line, Receipt, Record};
 use super::view::View;
-use super::wire::{self, ClientMessage, Refusal, Wish};
+use super::wire::{ClientMessage, Refusal, Wish};
 use crate::access::Role;
 use crate::json::JsonText;
 use crate::live::{ConnId, Delivery, Frame, Journaling, Lane, Now, Outgoing, To};
@@ -54,12 +54,8 @@ impl Told {
     /// It could not be done.
     pub fn refuse(self, refusal: Refusal, out: &mut Outgoing) {
         match self {
-            Self::Member(conn, Some(id)) => {
-                out.send(To::One(conn), Lane::Control, refusal.frame(&id));
-            }
-            Self::Member(conn, None) => {
-                let frame = wire::error(&format!("kick: {}", refusal.message));
-                out.send(To::One(conn), Lane::Control, frame);
+            Self::Member(conn, id) => {
+                out.send(To::One(conn), Lane::Control, refusal.frame(id.as_deref()));
             }
             Self::Caller(reply) => drop(reply.send(Err(refusal))),
         }
@@ -206,10 +202,7 @@ impl TableRules {
     fn turn_away(&mut self, write: Waiting, refusal: Refusal, now: Now, out: &mut Outgoing) {
         match write {
             Waiting::Member(conn, message) => {
-                let frame = match id_of(&message) {
-                    Some(id) => refusal.frame(id),
-                    None => wire::error(&format!("assign: {}", refusal.message)),
-                };
+                let frame = refusal.frame(id_of(&message));
                 out.send(To::One(conn), Lane::Control, frame);
             }
             Waiting::Page(conn, _) => self.return_head(conn, now, out),
@@ -263,11 +256,7 @@ impl TableRules {
                 self.held.push(Held::Again(conn, message));
                 return;
             }
-            let frame = match &id {
-                Some(id) => refusal.frame(id),
-                // Only an assignment may come without an id.
-                None => wire::error(&format!("assign: {}", refusal.message)),
-            };
+            let frame = refusal.frame(id.as_deref());
             out.send(To::One(conn), Lane::Control, frame);
         }
     }
@@ -532,15 +521,14 @@ impl TableRules {
                     ..
                 })
                 | Held::Ack { conn, id, .. } => {
-                    out.send(To::One(conn), Lane::Control, refusal.frame(&id));
+                    out.send(To::One(conn), Lane::Control, refusal.frame(id.as_str()));
                 }
                 Held::Settle(Settling {
                     sender: Some(conn), ..
                 })
                 | Held::Same { conn, .. } => self.return_head(conn, now, out),
                 Held::Quiet(conn) => {
-                    let frame = wire::error(&refusal.message);
-                    out.send(To::One(conn), Lane::Control, frame);
+                    out.send(To::One(conn), Lane::Control, refusal.frame(None));
                 }
                 Held::Settle(_)
                 | Held::Tell(_)

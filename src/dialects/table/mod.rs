@@ -554,10 +554,23 @@ impl TableRules {
         out: &mut Outgoing,
     ) {
         match message {
-            ClientMessage::Hint { kind, key, data } => self.hint(from, &kind, &key, &data, out),
+            ClientMessage::Hint {
+                id,
+                kind,
+                key,
+                data,
+            } => {
+                if let Err(refusal) = self.hint(from, &kind, &key, &data, out) {
+                    out.send(To::One(from), Lane::Control, refusal.frame(id.as_deref()));
+                }
+            }
             ClientMessage::Resync => self.asked_for_scene(from, now, out),
             ClientMessage::Device { device } => self.turned_to(from, device, out),
-            ClientMessage::Signal { to, data } => self.signal(from, &to, &data, out),
+            ClientMessage::Signal { id, to, data } => {
+                if let Err(refusal) = self.signal(from, &to, &data, out) {
+                    out.send(To::One(from), Lane::Control, refusal.frame(id.as_deref()));
+                }
+            }
             ClientMessage::Kick { id, member } => {
                 let id = id.map(|id| wire::member_id(&self.id_of(from), &id));
                 self.kick(from, id, &member, now, out);
@@ -565,7 +578,7 @@ impl TableRules {
             ClientMessage::Broken { id, message } => {
                 let id = wire::member_id(&self.id_of(from), &id);
                 let refusal = Refusal::new("invalid", message);
-                out.send(To::One(from), Lane::Control, refusal.frame(&id));
+                out.send(To::One(from), Lane::Control, refusal.frame(id.as_str()));
             }
             mut write @ (ClientMessage::Change(_)
             | ClientMessage::Chat { .. }
@@ -578,7 +591,11 @@ impl TableRules {
                     && matches!(request.body, Wish::Scene(_))
                     && let Err(refusal) = self.authorise(from, self.role_of(from), request)
                 {
-                    out.send(To::One(from), Lane::Control, refusal.frame(&request.id));
+                    out.send(
+                        To::One(from),
+                        Lane::Control,
+                        refusal.frame(request.id.as_str()),
+                    );
                     return;
                 }
                 let member = self.id_of(from);

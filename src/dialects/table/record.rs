@@ -129,6 +129,51 @@ pub struct Side {
 /// The screens, by their member's id.
 pub type Displays = BTreeMap<String, DisplayState>;
 
+/// A part of a scene, in its coordinates.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(from = "WrittenPart")]
+pub struct Part {
+    /// Its left edge.
+    pub x: f64,
+    /// Its upper edge.
+    pub y: f64,
+    /// Above 0.
+    pub width: f64,
+    /// Above 0.
+    pub height: f64,
+}
+
+/// A [`Part`], as it is and as journals had it before its numbers had names.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum WrittenPart {
+    Named {
+        x: f64,
+        y: f64,
+        width: f64,
+        height: f64,
+    },
+    List([f64; 4]),
+}
+
+impl From<WrittenPart> for Part {
+    fn from(written: WrittenPart) -> Self {
+        let (WrittenPart::Named {
+            x,
+            y,
+            width,
+            height,
+        }
+        | WrittenPart::List([x, y, width, height])) = written;
+        Self {
+            x,
+            y,
+            width,
+            height,
+        }
+    }
+}
+
 /// What one screen shows.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DisplayState {
@@ -136,8 +181,8 @@ pub struct DisplayState {
     pub blank: bool,
     /// Degrees.
     pub rotation: f64,
-    /// Part of the scene: x, y, width, height.
-    pub view: Option<[f64; 4]>,
+    /// What it shows of the scene; `None`: everything.
+    pub view: Option<Part>,
     /// Without sound.
     pub muted: bool,
     /// What the GM calls it.
@@ -187,5 +232,26 @@ impl Record {
         let end = memchr::memchr(b'\n', bytes)?;
         let record = serde_json::from_slice(&bytes[..end]).ok()?;
         Some((record, bytes.slice(end + 1..)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_screen_shows_is_read_as_older_journals_have_it() {
+        let part = Part {
+            x: 1.0,
+            y: -2.5,
+            width: 30.0,
+            height: 40.0,
+        };
+        let written = serde_json::to_string(&part).unwrap();
+        for text in [written.as_str(), "[1.0,-2.5,30.0,40.0]"] {
+            assert_eq!(serde_json::from_str::<Part>(text).unwrap(), part, "{text}");
+        }
+        let named = r#"{"x":1.0,"y":-2.5,"width":30.0,"height":40.0}"#;
+        assert_eq!(written, named);
     }
 }

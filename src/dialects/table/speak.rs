@@ -33,7 +33,7 @@ impl TableRules {
         key: &str,
         data: &JsonText,
         out: &mut Outgoing,
-    ) {
+    ) -> Result<(), Refusal> {
         let role = self.role_of(from);
         let id = self.id_of(from);
         let allowed = match (role, kind) {
@@ -42,9 +42,8 @@ impl TableRules {
             (Role::Player | Role::Display, _) => false,
         };
         if !allowed {
-            let message = format!("hint: as a {} you may not send this", wire::role_word(role));
-            out.send(To::One(from), Lane::Control, wire::error(&message));
-            return;
+            let message = format!("as a {} you may not send this hint", wire::role_word(role));
+            return Err(Refusal::new("forbidden", message));
         }
         let mut groups = GMS;
         let watchers = PLAYERS.and(DISPLAYS);
@@ -65,6 +64,7 @@ impl TableRules {
         let frame = wire::hint(&id, kind, key, data);
         let topic = Topic(Arc::new((from.0, format!("{kind}\n{key}").into())));
         out.send(To::But(groups, from), Lane::Passing(topic), frame);
+        Ok(())
     }
 
     /// A member's screen was turned, or may be heard now; the others are told when that is news.
@@ -80,24 +80,25 @@ impl TableRules {
         self.tell_person("member_updated", &id, Some(from), out);
     }
 
-    pub(super) fn signal(&mut self, from: ConnId, to: &str, data: &JsonText, out: &mut Outgoing) {
-        let fault = if self.role_of(from) == Role::Display {
-            Some("signal: a display may not send this".to_owned())
-        } else if self
-            .people
-            .get(to)
-            .is_none_or(|person| !person.is_present())
-        {
-            Some(format!("signal: there is no member {to} here"))
-        } else {
-            None
-        };
-        if let Some(fault) = fault {
-            out.send(To::One(from), Lane::Control, wire::error(&fault));
-            return;
+    pub(super) fn signal(
+        &mut self,
+        from: ConnId,
+        to: &str,
+        data: &JsonText,
+        out: &mut Outgoing,
+    ) -> Result<(), Refusal> {
+        if self.role_of(from) == Role::Display {
+            let message = "a display may not send signals";
+            return Err(Refusal::new("forbidden", message));
+        }
+        let is_here = self.people.get(to).is_some_and(|one| one.is_present());
+        if !is_here {
+            let message = format!("there is no member {to} here to signal to");
+            return Err(Refusal::new("not_found", message));
         }
         let frame = wire::signal(&self.id_of(from), data);
         self.tell_one(to, &frame, out);
+        Ok(())
     }
 
     fn tell_one(&self, id: &str, frame: &Frame, out: &mut Outgoing) {

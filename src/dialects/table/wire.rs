@@ -1,6 +1,7 @@
 //! JSON to types and back: what clients of the table protocol and the server say to each other.
 
 use super::document::{Epoch, News, ViewChange};
+use super::record::Part;
 use super::sound::{self, Sounding};
 use crate::access::Role;
 use crate::config::Secret;
@@ -45,8 +46,9 @@ pub struct Hello {
 pub enum ClientMessage {
     /// The scene should change.
     Change(ChangeRequest),
-    /// Passing state for the others.
+    /// Passing state for the others; `id` is only for a refusal.
     Hint {
+        id: Option<String>,
         /// Such as `drag`, `pointer`, `ping`, `typing`.
         kind: String,
         /// What of that kind.
@@ -86,8 +88,12 @@ pub enum ClientMessage {
     },
     /// Somebody has to go.
     Kick { id: Option<String>, member: String },
-    /// For one member, for calls.
-    Signal { to: String, data: JsonText },
+    /// For one member, for calls; `id` is only for a refusal.
+    Signal {
+        id: Option<String>,
+        to: String,
+        data: JsonText,
+    },
     /// Something with an id that makes no sense.
     Broken { id: String, message: String },
 }
@@ -162,7 +168,7 @@ pub enum DisplayAction {
     /// Turned by so many degrees.
     Rotate(f64),
     /// Which part of the scene: x, y, width, height in scene coordinates; `None`: all.
-    View(Option<[f64; 4]>),
+    View(Option<Part>),
     /// "Show which one you are."
     Identify,
     /// Without sound, or with.
@@ -379,6 +385,7 @@ fn meaning(kind: &str, fields: &Fields<'_>) -> Result<Option<ClientMessage>, Str
     Ok(Some(match kind {
         "change" => ClientMessage::Change(change(fields)?),
         "hint" => ClientMessage::Hint {
+            id: fields.maybe_word("id")?,
             kind: fields.word("kind")?,
             key: fields.maybe_word("key")?.unwrap_or_default(),
             data: fields.data(HINT_BYTES)?,
@@ -417,6 +424,7 @@ fn meaning(kind: &str, fields: &Fields<'_>) -> Result<Option<ClientMessage>, Str
             member: fields.word("member")?,
         },
         "signal" => ClientMessage::Signal {
+            id: fields.maybe_word("id")?,
             to: fields.word("to")?,
             data: fields.data(SIGNAL_BYTES)?,
         },
@@ -538,14 +546,16 @@ fn display_action(fields: &Fields<'_>) -> Result<DisplayAction, String> {
                     message: fields.message,
                     root,
                 };
-                let mut view = [0.0; 4];
-                for (slot, name) in view.iter_mut().zip(["x", "y", "width", "height"]) {
-                    *slot = fields.needed_number(name)?;
-                }
-                if view[2] <= 0.0 || view[3] <= 0.0 {
+                let part = Part {
+                    x: fields.needed_number("x")?,
+                    y: fields.needed_number("y")?,
+                    width: fields.needed_number("width")?,
+                    height: fields.needed_number("height")?,
+                };
+                if part.width <= 0.0 || part.height <= 0.0 {
                     return Err("width and height must be positive".to_owned());
                 }
-                Ok(view)
+                Ok(part)
             });
             DisplayAction::View(view.transpose()?)
         }
@@ -602,11 +612,12 @@ impl Refusal {
         }
     }
 
-    /// The message for it.
-    pub fn frame(&self, id: &str) -> Frame {
+    /// The message for it. `id`: the client's, where it gave one.
+    pub fn frame<'a>(&self, id: impl Into<Option<&'a str>>) -> Frame {
+        let id = id.into().map(client_id);
         let mut text = format!(
             "{{\"type\":\"nack\",\"id\":{},\"code\":\"{}\",\"message\":{},\"retry\":{}",
-            quote(client_id(id)),
+            id.map_or("null".into(), quote),
             self.code,
             quote(&self.message),
             self.retry

@@ -390,7 +390,7 @@ fn a_screens_state_is_its_own_and_survives_its_reload() {
         (
             json!({ "action": "view", "x": 1, "y": 2, "width": 3, "height": 4 }),
             "view",
-            json!([1.0, 2.0, 3.0, 4.0]),
+            json!({ "x": 1.0, "y": 2.0, "width": 3.0, "height": 4.0 }),
         ),
     ] {
         assert_eq!(direct(&mut t, action), "ack");
@@ -488,8 +488,13 @@ fn signals_go_between_two_members_and_are_never_stored() {
     assert_eq!(t.heard("signal"), [0; 4]);
     assert_eq!(t.world.disk.records.len(), records);
     t.world.say(t.cleo.conn(), &signal(&t.ada.id, 17_000));
+    assert_eq!(t.heard("error"), [0, 1, 0, 0]);
     t.world.say(t.cleo.conn(), &signal("nobody", 1));
-    assert_eq!(t.heard("error"), [0, 2, 0, 0]);
+    let nack = &t.cleo.told(&mut t.world, "nack")[0];
+    assert_eq!(
+        (&nack["id"], &nack["code"]),
+        (&Value::Null, &json!("not_found"))
+    );
     assert_eq!(t.heard("signal"), [0; 4]);
 }
 

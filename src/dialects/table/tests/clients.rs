@@ -122,7 +122,7 @@ impl Member {
                     self.take_held();
                 }
             }
-            "ack" | "nack" => self.answer(&message),
+            "ack" | "nack" if message["id"].is_string() => self.answer(&message),
             _ => self.news.push(message),
         }
         None

@@ -55,7 +55,9 @@ fn who_may(make: impl Fn(&Table) -> Value) -> [bool; 3] {
         let member = [gm, player, display].into_iter().nth(who).unwrap();
         if message["type"] == "hint" || message["type"] == "signal" {
             world.say(member.conn(), &message.to_string());
-            return member.told(world, "error").is_empty();
+            let refused = member.told(world, "nack");
+            assert!(refused.iter().all(|nack| nack["code"] == "forbidden"));
+            return refused.is_empty();
         }
         if message["type"] == "change" {
             message["base"] = json!(member.seq);
@@ -268,7 +270,7 @@ fn an_assignment_has_no_id_and_changes_only_what_may_be_written() {
     world.say(gm.conn(), &assign(&Value::Null).to_string());
     assert_eq!(move_theirs(&mut world, &mut player), "nack");
     world.say(gm.conn(), &assign(&json!("nobody")).to_string());
-    assert_eq!(gm.told(&mut world, "error").len(), 1);
+    assert_eq!(gm.told(&mut world, "nack")[0]["id"], Value::Null);
 }
 
 #[test]
@@ -278,7 +280,10 @@ fn an_assignment_that_cannot_be_saved_is_answered() {
     let assign = json!({ "type": "assign", "entry": "theirs", "member": table.player.id });
     table.world.say(table.gm.conn(), &assign.to_string());
     table.world.answer(false);
-    assert_eq!(table.gm.told(&mut table.world, "error").len(), 1);
+    assert_eq!(
+        table.gm.told(&mut table.world, "nack")[0]["code"],
+        "storage"
+    );
     assert!(
         table
             .player
