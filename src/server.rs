@@ -16,9 +16,7 @@ use self::apps::{AT_ONCE, Foundation, app, further_app};
 use self::folder::data_folder;
 use self::listeners::{Further, announce, cards, connections, listen, listen_further, ports};
 use self::tasks::{drain, empty_trash, follow_moves, follow_proofs};
-use crate::access::{
-    AccountPasses, Farewell, Keys, Passes, Passwords, Policy, Presence, own_password,
-};
+use crate::access::{AccountPasses, Keys, Passes, Passwords, Policy, Presence, own_password};
 use crate::accounts::{AccountFile, Accounts, Ledger};
 use crate::audio::{SOUNDS, TagReader};
 use crate::banner::{Facts, banner};
@@ -28,19 +26,19 @@ use crate::dialects::nexus::{Rooms, assets::AssetBook};
 use crate::dialects::peerjs::{Broker, Switchboard};
 use crate::dialects::peershare::{self, Signaling};
 use crate::dialects::session::Sessions;
-use crate::dialects::table::{OpenTables, REMOVED, Settings};
+use crate::dialects::table::{OpenTables, Settings};
 use crate::error::{Error, Result};
 use crate::http::{ClientBuilds, RouteList, at_once};
 use crate::ice::Ice;
 use crate::library::Library;
-use crate::live::{CloseCode, Couriers, Keeper, start_courier};
+use crate::live::{Couriers, Keeper, start_courier};
 use crate::maps::{MAPS, Thumbs};
 use crate::mdns::{self, Announcement};
 use crate::memory;
 use crate::metrics::Metrics;
 use crate::model::TableId;
 use crate::scenes::{Aliases, SCENES, read_current, write_current};
-use crate::sockets::Sockets;
+use crate::sockets::{Sockets, last_words};
 use crate::store::{PendingIntent, Store, Watcher};
 use crate::tables::{Directory, Tables};
 use crate::ui::Readiness;
@@ -379,12 +377,9 @@ fn open_access(
         (config.gm_password.is_none() && !config.has_gm()).then(|| own_password(keys));
     let password = config.gm_password.as_ref().or(own_password.as_ref());
     let passes = Passes::new(keys, password, directory.clone(), private);
-    let hang_up = move |lines, farewell| match farewell {
-        Farewell::Ended => {
-            let why = "what you signed in or joined with has ended";
-            couriers.hang_up(lines, CloseCode::NotSignedIn, why);
-        }
-        Farewell::Removed => couriers.hang_up(lines, CloseCode::Removed, REMOVED),
+    let hang_up = move |lines, farewell| {
+        let (code, why) = last_words(farewell);
+        couriers.hang_up(lines, code, why);
     };
     let policy = Policy::new(config, passes)
         .with_accounts(AccountPasses::new(keys, ledger))

@@ -5,8 +5,8 @@ mod alone;
 pub use alone::{SessionSockets, upgrade_alone};
 
 use crate::access::{
-    Basis, Client, Policy, Presence, Role, SeatTaken, SocketAddrs, Verdict, find_cookie, random,
-    set_cookie,
+    Basis, Client, Farewell, Policy, Presence, Role, SeatTaken, SocketAddrs, Verdict, find_cookie,
+    random, set_cookie,
 };
 use crate::config::{Config, Speaker};
 use crate::dialects::chat::{self, Chat, serve_chat};
@@ -128,13 +128,21 @@ pub async fn upgrade(
                 socket = socket.paced(max_messages, CloseCode::Policy);
             }
             let guest = Guest::SpellTable { role };
+            let seat = match policy.take_seat(basis, socket.line()) {
+                Ok(seat) => seat,
+                Err(ended) => {
+                    let reason = ended.to_string();
+                    actix_rt::spawn(async move { socket.close(ENDED, &reason).await });
+                    return Ok(());
+                }
+            };
             let there = room.clone();
             let serve = move |socket: Socket| async move {
-                let _seat = match policy.take_seat(basis, socket.line()) {
-                    Ok(seat) => seat,
-                    Err(ended) => return socket.close(ENDED, &ended.to_string()).await,
-                };
-                let (_place, _present) = (place, presence.enter(client));
+                if let Err(farewell) = arrive(seat.as_ref(), &socket) {
+                    let (code, reason) = last_words(farewell);
+                    return socket.close(code, reason).await;
+                }
+                let (_seat, _place, _present) = (seat, place, presence.enter(client));
                 socket.enter(room, guest, spelltable::Wire::default()).await;
             };
             socket.follow(&there, serve).await;
@@ -151,14 +159,12 @@ pub async fn upgrade(
                     Ok(seat) => seat,
                     Err(ended) => return socket.close(ENDED, &ended.to_string()).await,
                 };
-                let again = policy.clone();
                 // In a box: it is over when the connection's long life begins.
                 let sat_down = Box::pin(sit_down(socket, seat, *verdict, policy, open)).await;
                 let Some(Sitter {
                     socket,
                     room,
                     guest,
-                    basis,
                     seat,
                 }) = sat_down
                 else {
@@ -166,14 +172,11 @@ pub async fn upgrade(
                 };
                 let there = room.clone();
                 let serve = move |socket: Socket| async move {
-                    // The one before is given back only now: the proof may be taken back on the way.
-                    let taken = again.take_seat(basis, socket.line());
-                    drop(seat);
-                    let _seat = match taken {
-                        Ok(seat) => seat,
-                        Err(ended) => return socket.close(ENDED, &ended.to_string()).await,
-                    };
-                    let (_place, _present) = (place, presence.enter(client));
+                    if let Err(farewell) = arrive(seat.as_ref(), &socket) {
+                        let (code, reason) = last_words(farewell);
+                        return socket.close(code, reason).await;
+                    }
+                    let (_seat, _place, _present) = (seat, place, presence.enter(client));
                     socket.enter(room, guest, table::Wire).await;
                 };
                 socket.follow(&there, serve).await;
@@ -258,6 +261,20 @@ pub async fn upgrade(
 
 /// How a socket ends whose proof does not count any more.
 const ENDED: CloseCode = CloseCode::NotSignedIn;
+
+/// With what words a socket ends whose proof does not count any more, or that belongs to somebody who
+/// was removed.
+pub fn last_words(farewell: Farewell) -> (CloseCode, &'static str) {
+    match farewell {
+        Farewell::Ended => (ENDED, "what you signed in or joined with has ended"),
+        Farewell::Removed => (CloseCode::Removed, table::REMOVED),
+    }
+}
+
+/// The socket is where it stays. Errors: it was to be ended while it was on its way.
+fn arrive(seat: Option<&SeatTaken>, socket: &Socket) -> Result<(), Farewell> {
+    seat.map_or(Ok(()), |seat| seat.move_to(socket.line()))
+}
 
 /// What connections of each dialect are held to (live-sync, section 5).
 const SPELLTABLE: Bounds = Bounds {
@@ -486,8 +503,7 @@ struct Sitter {
     socket: Socket,
     room: RoomHandle<TableRules>,
     guest: Guest,
-    /// What it was let in with, and what ends the socket with that.
-    basis: Basis,
+    /// Ends the socket with what it was let in with.
     seat: Option<SeatTaken>,
 }
 
@@ -535,7 +551,6 @@ async fn sit_down(
                 socket,
                 room,
                 guest,
-                basis: verdict.basis,
                 seat,
             })
         }

@@ -4,12 +4,10 @@ mod sockets;
 #[cfg(test)]
 mod tests;
 
-pub use sockets::Farewell;
-
 use super::account::{AccountPasses, AccountProof, AccountRole};
 use super::origin::{as_ip, authority, host_name};
 use super::passes::{GmSession, Proven};
-use super::seats::{Basis, Line, Seats, SignIn};
+use super::seats::{Basis, Farewell, Line, Seats, SignIn};
 use super::{Grant, Machine, Passes, Role, Visitor};
 use crate::config::{Access, Config, Players};
 use crate::error::{Error, Result};

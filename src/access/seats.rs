@@ -45,6 +45,23 @@ pub struct Line {
     pub conn: u64,
 }
 
+/// Why sockets are ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Farewell {
+    /// What they were opened with does not count any more.
+    Ended,
+    /// The GM has removed whoever they belong to.
+    Removed,
+}
+
+/// One open socket.
+struct Seat {
+    basis: Basis,
+    line: Line,
+    /// It was to be ended, where it was then.
+    ended: Option<Farewell>,
+}
+
 /// All open sockets that rest on a proof.
 ///
 /// The lock is for a small map, held for a look.
@@ -56,7 +73,7 @@ pub(super) struct Seats {
 #[derive(Default)]
 struct Taken {
     next: u64,
-    seats: HashMap<u64, (Basis, Line)>,
+    seats: HashMap<u64, Seat>,
     /// When the first of them runs out, in seconds since 1970, or sooner: it may have gone.
     due: Option<u64>,
 }
@@ -68,29 +85,43 @@ impl Seats {
         let number = taken.next;
         taken.next += 1;
         taken.due = taken.due.into_iter().chain(basis.end()).min();
-        taken.seats.insert(number, (basis, line));
+        let seat = Seat {
+            basis,
+            line,
+            ended: None,
+        };
+        taken.seats.insert(number, seat);
         SeatTaken {
             of: self.clone(),
             number,
         }
     }
 
-    /// The sockets whose proof does not count any more.
+    /// The sockets whose proof does not count any more; they have [`Farewell::Ended`].
     pub fn without(&self, counts: impl Fn(&Basis) -> bool) -> Vec<Line> {
         let mut taken = self.lock();
-        let seats = taken.seats.values();
-        let (counting, ended): (Vec<_>, Vec<_>) = seats.partition(|(basis, _)| counts(basis));
-        let ended = ended.into_iter().map(|(_, line)| line).collect();
-        let due = counting.into_iter().filter_map(|(basis, _)| basis.end());
-        taken.due = due.min();
-        ended
+        let (mut lines, mut due) = (Vec::new(), None);
+        for seat in taken.seats.values_mut() {
+            if counts(&seat.basis) {
+                due = due.into_iter().chain(seat.basis.end()).min();
+            } else {
+                seat.ended = Some(Farewell::Ended);
+                lines.push(seat.line);
+            }
+        }
+        taken.due = due;
+        lines
     }
 
-    /// The sockets with such a proof.
+    /// The sockets with such a proof; they have [`Farewell::Removed`].
     pub fn with(&self, is_such: impl Fn(&Basis) -> bool) -> Vec<Line> {
-        let taken = self.lock();
-        let such = taken.seats.values().filter(|(basis, _)| is_such(basis));
-        such.map(|(_, line)| *line).collect()
+        let mut taken = self.lock();
+        let seats = taken.seats.values_mut();
+        let such = seats.filter(|seat| is_such(&seat.basis)).map(|seat| {
+            seat.ended = Some(Farewell::Removed);
+            seat.line
+        });
+        such.collect()
     }
 
     /// Whether a proof may have run out by itself since [`Seats::without`] was asked.
@@ -107,6 +138,20 @@ impl Seats {
 pub struct SeatTaken {
     of: Arc<Seats>,
     number: u64,
+}
+
+impl SeatTaken {
+    /// The socket is to be found at `line` from now on. Errors: why it was to be ended before that.
+    pub fn move_to(&self, line: Line) -> Result<(), Farewell> {
+        let mut taken = self.of.lock();
+        match taken.seats.get_mut(&self.number) {
+            Some(seat) => {
+                seat.line = line;
+                seat.ended.map_or(Ok(()), Err)
+            }
+            None => Ok(()),
+        }
+    }
 }
 
 impl Drop for SeatTaken {
@@ -175,6 +220,19 @@ mod tests {
         drop(old);
         assert_eq!(ended(), []);
         assert_eq!(seats.without(|_| false).len(), 2);
+    }
+
+    #[test]
+    fn whoever_is_ended_on_the_way_learns_it_on_arrival() {
+        let seats = Arc::new(Seats::default());
+        let line = |worker| Line { worker, conn: 7 };
+        let [ended, removed, stays] = [1, 2, 3].map(|n| seats.take(joined(n), line(0)));
+        seats.without(|basis| *basis != joined(1));
+        seats.with(|basis| *basis == joined(2));
+        assert_eq!(ended.move_to(line(1)), Err(Farewell::Ended));
+        assert_eq!(removed.move_to(line(1)), Err(Farewell::Removed));
+        assert_eq!(stays.move_to(line(1)), Ok(()));
+        assert_eq!(seats.with(|basis| *basis == joined(3)), [line(1)]);
     }
 
     #[test]

@@ -252,7 +252,8 @@ impl Socket {
         F: Future<Output = ()> + 'static,
     {
         let here = self.registered.worker();
-        let home = room.home().filter(|home| home.worker != here);
+        let home = room.home();
+        let home = home.filter(|home| home.worker != here && !home.is_gone());
         let Some(home) = home.filter(|_| self.link.is_at_rest()) else {
             actix_rt::spawn(serve(self));
             return;
@@ -263,7 +264,8 @@ impl Socket {
         };
         let arrive = move || async move {
             match luggage.unpack() {
-                Ok(socket) => serve(socket).await,
+                // A task of its own, which does not hold what it came in.
+                Ok(socket) => drop(actix_rt::spawn(serve(socket))),
                 Err(error) => tracing::debug!(%error, "a connection broke: {error}"),
             }
         };

@@ -141,15 +141,10 @@ impl Couriers {
         }
     }
 
-    /// Runs `work` on one of the workers' threads, chosen by `n`; nowhere while there is none.
-    pub(super) async fn run<F>(&self, n: u64, work: impl FnOnce() -> F + Send + 'static)
-    where
-        F: Future<Output = ()> + 'static,
-    {
+    /// One of the workers' threads, chosen by `n`; none while there is none.
+    pub(super) fn choose(&self, n: u64) -> Option<Home> {
         let workers = self.all().len() as u64;
-        if let Some(home) = self.home(n.checked_rem(workers).unwrap_or_default() as usize) {
-            home.run(work).await;
-        }
+        self.home(n.checked_rem(workers)? as usize)
     }
 
     /// The thread of this worker.
@@ -194,6 +189,11 @@ pub(super) struct Home {
 }
 
 impl Home {
+    /// Whether nothing can be run there any more.
+    pub fn is_gone(&self) -> bool {
+        self.courier.is_closed()
+    }
+
     /// Runs `work` there.
     pub async fn run<F>(&self, work: impl FnOnce() -> F + Send + 'static)
     where

@@ -6,11 +6,13 @@
 //! worker thread has a courier that writes a room's frames to that worker's own sockets: a
 //! broadcast is encoded once and costs one message per worker and one write per socket; what a room
 //! sends out together goes to each worker in one message and to each socket in one write. A socket
-//! goes to the thread of its room where it can ([`Socket::follow`]); there is no second hop then.
+//! goes to the thread of its room where it can ([`Socket::follow`]), so that no thread has to be
+//! woken for what its members say to each other.
 //!
 //! | from -> to | holds | when full | because |
 //! |---|---|---|---|
 //! | connection -> room | 64 commands of up to 32 messages | the connection waits | its socket goes unread, so TCP slows that client |
+//! | connection -> its room's courier | 64 rounds | the connection waits | it is on its way there, once |
 //! | room -> courier | 64 rounds | the room waits | a courier never waits for a socket, so it always catches up |
 //! | courier -> connection | lanes, see [`Lane`] | state: the newest wins; passing: the oldest goes; the rest: closed | it comes back; nobody else notices |
 //! | connection -> socket | 10 s without a byte taken | closed | a stalled peer must not hold memory |

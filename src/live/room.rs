@@ -123,6 +123,10 @@ pub fn open_room<R: Rules>(
     let (requests, questions) = channel(REQUESTS);
     let (shown, document) = watch::channel(document);
     let settled = Arc::<OnceLock<Home>>::default();
+    // Known from the start where it can be, so that whoever comes first is served there, too.
+    if let Some(home) = home.and_then(|n| couriers.choose(n)) {
+        let _ = settled.set(home);
+    }
     let room = Room {
         id: RoomId(NEXT.fetch_add(1, Ordering::Relaxed)),
         rules,
@@ -184,9 +188,10 @@ impl<R: Rules> Room<R> {
             return self.stay().await;
         };
         let couriers = self.couriers.clone();
-        if self.run(couriers.first()).await {
-            let rest = move || self.stay();
-            couriers.run(home, rest).await;
+        if self.run(couriers.first()).await
+            && let Some(home) = self.home.get().cloned().or_else(|| couriers.choose(home))
+        {
+            home.run(move || self.stay()).await;
         }
     }
 
@@ -205,23 +210,32 @@ impl<R: Rules> Room<R> {
         let mut move_out = pin!(move_out);
         let mut tick = interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut landed = false;
         loop {
             let mut out = Outgoing::default();
+            // A disk that has the next answer at once, again and again, holds up neither.
+            if std::mem::take(&mut landed) {
+                if tick.tick().now_or_never().is_some() {
+                    self.rules.tick(Now::read(), &mut out);
+                    self.flush(&mut out).await;
+                }
+                if let Some(Some(request)) = self.questions.recv().now_or_never() {
+                    self.rules.ask(request, Now::read(), &mut out);
+                    self.flush(&mut out).await;
+                }
+            }
             tokio::select! {
                 // What is durable goes out before more is taken in.
                 biased;
                 () = &mut move_out => return true,
                 answer = next_commit(&mut self.commits) => {
+                    landed = true;
                     let mut next = Some(answer);
                     // What became durable together goes out together.
                     while let Some(answer) = next {
                         self.conclude(answer, &mut out);
                         self.see_off(&mut out).await;
-                        // What was built on it is with the journal before another failure is known.
-                        next = match out.journal.is_empty() {
-                            true => next_commit(&mut self.commits).now_or_never(),
-                            false => None,
-                        };
+                        next = next_commit(&mut self.commits).now_or_never();
                     }
                     // What readers say upon being told shares the next sync with what waits for it.
                     self.carry_out(std::mem::take(&mut out)).await;
@@ -483,4 +497,138 @@ async fn next_commit(
     commits.pop_front();
     let answer = answer.unwrap_or_else(|_| Err(CommitError::ended()));
     (answer, since.elapsed())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::journal::sim::Sim;
+    use super::super::{Groups, Journal, Journaling, start_courier};
+    use super::*;
+    use bytes::Bytes;
+    use std::path::Path;
+    use std::sync::Mutex;
+    use std::sync::mpsc;
+    use tokio::runtime::Builder;
+    use tokio::task::{LocalSet, yield_now};
+
+    /// Writes down what it hears, in one commit at a time. Whoever is told something says it again, in
+    /// capitals, as a client does that waits for an answer.
+    struct Scribe {
+        waiting: Vec<String>,
+        under_way: Vec<String>,
+        commits: Arc<Mutex<Vec<String>>>,
+        echo: Sender<Command<Scribe>>,
+    }
+
+    const AUTHOR: ConnId = ConnId(1);
+
+    fn said(text: &str) -> Command<Scribe> {
+        Command::Receive {
+            from: AUTHOR,
+            messages: vec![text.to_owned()],
+        }
+    }
+
+    impl Rules for Scribe {
+        type Guest = ();
+        type Message = String;
+        type Request = oneshot::Sender<()>;
+
+        fn group(&self, (): &()) -> Groups {
+            Groups::one(0)
+        }
+
+        fn join(&mut self, _: ConnId, (): (), _: Now, _: &mut Outgoing) {}
+
+        fn receive(&mut self, _: ConnId, text: String, _: Now, _: &mut Outgoing) {
+            self.waiting.push(text);
+        }
+
+        fn flush(&mut self, _: Now, out: &mut Outgoing) {
+            if self.under_way.is_empty() && !self.waiting.is_empty() {
+                self.under_way = std::mem::take(&mut self.waiting);
+                let record = Bytes::from(self.under_way.concat());
+                out.journal.push(Journaling::Append(vec![record]));
+            }
+        }
+
+        fn leave(&mut self, _: ConnId, _: Now, _: &mut Outgoing) {}
+
+        fn ask(&mut self, reply: oneshot::Sender<()>, _: Now, _: &mut Outgoing) {
+            let _ = reply.send(());
+        }
+
+        fn committed(&mut self, outcome: Result<(), String>, _: Now, out: &mut Outgoing) {
+            assert_eq!(outcome, Ok(()));
+            let landed = std::mem::take(&mut self.under_way);
+            self.commits.lock().unwrap().push(landed.concat());
+            for text in landed {
+                let echo = self.echo.clone();
+                out.answers.push(Box::new(move || {
+                    if text.chars().all(char::is_lowercase) {
+                        let _ = echo.try_send(said(&text.to_uppercase()));
+                    }
+                }));
+            }
+        }
+
+        fn tick(&mut self, _: Now, _: &mut Outgoing) {}
+    }
+
+    #[test]
+    fn what_is_said_upon_news_shares_the_next_commit_with_what_waits() {
+        let (journal, _) = Journal::open_on(Sim::default(), Path::new("/a.journal")).unwrap();
+        let mut builder = Builder::new_current_thread();
+        let runtime = builder
+            .enable_all()
+            .max_blocking_threads(1)
+            .build()
+            .unwrap();
+        LocalSet::new().block_on(&runtime, async {
+            let couriers = Couriers::new(Arc::default());
+            start_courier(&couriers);
+            let commits = Arc::<Mutex<Vec<String>>>::default();
+            let disk = Durability {
+                committer: Committer::start(journal),
+                keeper: None,
+            };
+            // Its own way in is only known once it is open.
+            let (echo, mut echoes) = channel(8);
+            let scribe = Scribe {
+                waiting: Vec::new(),
+                under_way: Vec::new(),
+                commits: commits.clone(),
+                echo,
+            };
+            let room = open_room(scribe, None, &couriers, Some(disk), None);
+            let commands = room.commands.clone();
+            tokio::task::spawn_local(async move {
+                while let Some(command) = echoes.recv().await {
+                    let _ = commands.send(command).await;
+                }
+            });
+            // The disk does nothing until it is let go.
+            let (release, held) = mpsc::channel::<()>();
+            tokio::task::spawn_blocking(move || held.recv());
+            let join = Command::Join {
+                conn: AUTHOR,
+                guest: (),
+                worker: 0,
+                deflates: false,
+            };
+            for command in [join, said("a"), said("b")] {
+                let _ = room.commands.send(command).await;
+                // On its own, so that the first is under way when the second comes.
+                while room.commands.capacity() < COMMANDS {
+                    yield_now().await;
+                }
+                room.ask(|reply| reply).await.unwrap();
+            }
+            drop(release);
+            while commits.lock().unwrap().concat().len() < 4 {
+                yield_now().await;
+            }
+            assert_eq!(*commits.lock().unwrap(), ["a", "bA", "B"]);
+        });
+    }
 }

@@ -224,7 +224,8 @@ pub trait Rules: Send + 'static {
     /// Another part of the server wants something.
     fn ask(&mut self, request: Self::Request, now: Now, out: &mut Outgoing);
 
-    /// The oldest [`Journaling`] not answered yet is durable, or has failed and left no trace.
+    /// The oldest [`Journaling`] not answered yet is durable, or has failed and left no trace. What it
+    /// causes is on its way before more is made durable, in [`Rules::flush`].
     fn committed(&mut self, outcome: Result<(), String>, now: Now, out: &mut Outgoing);
 
     /// About once a second.

@@ -3,18 +3,9 @@
 use super::Policy;
 use crate::access::account::{AccountRole, Standing};
 use crate::access::cookie::seconds;
-use crate::access::seats::{Basis, Line, SeatTaken, SignIn};
+use crate::access::seats::{Basis, Farewell, Line, SeatTaken, SignIn};
 use crate::error::{Error, Result};
 use std::time::SystemTime;
-
-/// Why sockets are ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Farewell {
-    /// What they were opened with does not count any more.
-    Ended,
-    /// The GM has removed whoever they belong to.
-    Removed,
-}
 
 /// Whoever has further sockets: of one joining, or of one sign-in.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -454,12 +454,15 @@ impl TableRules {
         }
         // What failed took everything behind it along; go on when all of that is known.
         self.disk.failing = !good && !self.flights.is_empty();
+        self.forget_departed();
     }
 
-    /// Puts what waits into one commit; not while another is under way.
+    /// Puts what waits into one commit; not while another is under way, and not in front of a save that
+    /// is asked for: whoever never stops writing must not hold it up.
     pub(super) fn take_waiting(&mut self, now: Now, out: &mut Outgoing) {
+        let saves = self.disk.is_asked_to_save();
         // What must not last is done at once, and more has its turn.
-        while !self.waiting.is_empty() && !self.is_committing() && !self.disk.failing {
+        while !(self.waiting.is_empty() || self.is_committing() || self.disk.failing || saves) {
             self.take_some(now, out);
         }
     }

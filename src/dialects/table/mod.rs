@@ -715,8 +715,11 @@ impl Rules for TableRules {
 
     fn flush(&mut self, now: Now, out: &mut Outgoing) {
         self.take_waiting(now, out);
-        self.forget_departed();
+        if !self.is_committing() {
+            self.forget_departed();
+        }
         self.finish_saving(self.disk.failures == 0, now, out);
+        self.take_waiting(now, out);
     }
 
     fn ask(&mut self, request: Request, now: Now, out: &mut Outgoing) {

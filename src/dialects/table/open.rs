@@ -173,7 +173,7 @@ impl OpenTables {
             committer: committer.clone(),
             keeper: keeper.clone(),
         };
-        // A message crosses fewer threads when its room has that of some of its sockets.
+        // Tables spread over the threads; their sockets follow them.
         let home = match keeper {
             Some(_) => 0,
             None => u64::from_le_bytes(id.to_bytes()),

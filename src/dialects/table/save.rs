@@ -74,6 +74,11 @@ impl DiskState {
         }
     }
 
+    /// Whether somebody waits for everything to be saved, and more is to come.
+    pub fn is_asked_to_save(&self) -> bool {
+        !self.savers.is_empty() && !self.closing
+    }
+
     /// Keeps a small record for the next commit.
     pub fn remember(&mut self, record: Bytes) {
         if self.remembered.len() + self.failed.len() < REMEMBERED {
