@@ -10,6 +10,7 @@ use crate::access::Line;
 use bytes::{Bytes, BytesMut};
 use std::cell::RefCell;
 use std::io::ErrorKind;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -535,7 +536,13 @@ fn take_one(reader: &mut Reader, link: &Link) -> Result<Option<Inbound>, Ending>
 }
 
 /// Says goodbye, as far as the peer takes it; frees the socket's memory in any case.
-async fn farewell(link: &Link, ending: Ending) {
+///
+/// In a box, so that what it needs is not part of what an idle connection holds.
+fn farewell(link: &Link, ending: Ending) -> Pin<Box<dyn Future<Output = ()> + '_>> {
+    Box::pin(part(link, ending))
+}
+
+async fn part(link: &Link, ending: Ending) {
     match ending {
         Ending::Close(code, reason) => {
             // In an orderly end the peer hears what was said before; any other end is at once.
