@@ -20,6 +20,9 @@ const ROUNDS: usize = 64;
 const TOGETHER: usize = 16;
 /// Deliveries that are handed out together at most.
 const RUN: usize = 64;
+/// Members that are looked at together, before the first of them is written to: a write pushes
+/// the next one's state out of the processor's cache, and fetched together they are waited for once.
+const AHEAD: usize = 16;
 /// How often connections are looked at for pings and stalls.
 const CHECK: Duration = Duration::from_millis(500);
 
@@ -366,9 +369,16 @@ impl Local {
         let mut share = Vec::with_capacity(run.len());
         let ours = || run.iter().filter(|one| one.room == room);
         if ours().any(|one| one.to_one().is_none()) {
-            for (groups, link) in self.members.get(&room).into_iter().flatten() {
-                let is_meant = |one: &Carried| one.room == room && one.is_for(*groups, link.id);
-                hand_over(link, run, is_meant, &mut share, tally);
+            let members = self.members.get(&room).map_or(&[][..], Vec::as_slice);
+            for some in members.chunks(AHEAD) {
+                let mut behind = [0; AHEAD];
+                for (missed, (_, link)) in behind.iter_mut().zip(some) {
+                    *missed = link.missed.get();
+                }
+                for (missed, (groups, link)) in behind.into_iter().zip(some) {
+                    let is_meant = |one: &Carried| one.room == room && one.is_for(*groups, link.id);
+                    hand_over(link, missed, run, is_meant, &mut share, tally);
+                }
             }
             return;
         }
@@ -379,7 +389,7 @@ impl Local {
                 && let Some(link) = self.links.get(&conn)
             {
                 let is_meant = |one: &Carried| one.room == room && one.to_one() == Some(conn);
-                hand_over(link, run, is_meant, &mut share, tally);
+                hand_over(link, link.missed.get(), run, is_meant, &mut share, tally);
             }
         }
     }
@@ -414,13 +424,14 @@ impl Local {
 /// Hands a member what `is_meant` for it; `share` is room to work in.
 fn hand_over<'a>(
     link: &Link,
+    missed: usize,
     run: &'a [Carried],
     is_meant: impl Fn(&Carried) -> bool,
     share: &mut Vec<Parted<'a>>,
     tally: &mut Tally,
 ) {
     share.clear();
-    for (nth, one) in run.iter().enumerate().skip(link.missed.get()) {
+    for (nth, one) in run.iter().enumerate().skip(missed) {
         if !is_meant(one) {
             continue;
         }

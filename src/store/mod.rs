@@ -140,11 +140,28 @@ impl Store {
 ///
 /// Only this user may read it. Blocks.
 pub fn write_durably(file: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    write_synced(file, bytes)?;
+    sync_parent(file)
+}
+
+/// Replaces several small files in `folder` as [`write_durably`] does one.
+pub fn write_all_durably<'a>(
+    folder: &Path,
+    files: impl IntoIterator<Item = (&'a str, &'a [u8])>,
+) -> std::io::Result<()> {
+    for (name, bytes) in files {
+        write_synced(&folder.join(name), bytes)?;
+    }
+    File::open(folder)?.sync_all()
+}
+
+/// Replaces a small file; its name is durable once its folder is synced.
+fn write_synced(file: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let mut draft = NamedTempFile::new_in(file.with_file_name(""))?;
     draft.write_all(bytes)?;
     draft.as_file().sync_all()?;
     draft.persist(file)?;
-    sync_parent(file)
+    Ok(())
 }
 
 /// Makes `dir` and its missing parents, and their names durable.

@@ -1,6 +1,7 @@
 //! What other parts of the server want of a table: REST, the libraries, the stop.
 
 use super::TableRules;
+use super::aside::Why;
 use super::commit::{Held, Settling, Told, Waiting};
 use super::sound;
 use super::view::View;
@@ -120,7 +121,7 @@ impl TableRules {
             Request::Put(put) => self.submit(Waiting::Put(put), now, out),
             Request::Save { reply } => self.save_for(reply, false, now, out),
             Request::Stop { reply } => {
-                self.write_aside(out);
+                self.aside.write(&self.settings.aside, out);
                 self.save_for(reply, true, now, out);
             }
             Request::Close { reply } => {
@@ -145,7 +146,7 @@ impl TableRules {
                     return;
                 }
                 let replaced = present.clone();
-                self.keep_aside("replaced", replaced, now);
+                self.aside.keep(Why::Replaced, replaced, now);
                 let settling = Settling {
                     by: "server".into(),
                     ..Settling::default()

@@ -1,6 +1,7 @@
 //! Judging a member's change: who may make it, what it fits, what comes of it.
 
 use super::TableRules;
+use super::aside::Why;
 use super::commit::Settling;
 use super::document::{Stale, mark_of};
 use super::view::View;
@@ -96,7 +97,7 @@ impl TableRules {
         if is_whole && self.doc.is_shown() && mark_of(present) != mark_of(&scene) {
             // Another scene is loaded: the one that goes may have been saved nowhere.
             let replaced = present.clone();
-            self.keep_aside("replaced", replaced, now);
+            self.aside.keep(Why::Replaced, replaced, now);
         }
         let by = self.id_of(conn);
         let settling = Settling {

@@ -354,7 +354,7 @@ impl TableRules {
             return;
         }
         // What the commit replaces is not to be lost while it counts.
-        self.write_aside(out);
+        self.aside.write(&self.settings.aside, out);
         let remembered = self.disk.take_remembered();
         let mut records = remembered.clone();
         records.append(&mut self.records);

@@ -7,6 +7,7 @@
 //! scenes ([`whole_scenes`]) are told at once and follow to the disk about once a second, because
 //! that dialect promises nothing.
 
+mod aside;
 mod ask;
 mod change;
 mod commit;
@@ -37,6 +38,7 @@ pub use wire::{
     parse_sound_action,
 };
 
+use self::aside::Aside;
 use self::commit::{Flight, Held, Waiting};
 use self::document::Document;
 use self::people::People;
@@ -178,10 +180,8 @@ pub struct TableRules {
     receipts: Receipts,
     /// The table was deleted.
     gone: bool,
-    /// Scenes that were replaced or refused, not written yet.
-    aside: VecDeque<(String, JsonText)>,
-    /// How many there were so far.
-    asides: u64,
+    /// Scenes that were replaced or refused.
+    aside: Aside,
     /// SpellTable's viewers.
     blank: bool,
     rotated: bool,
@@ -296,8 +296,7 @@ impl TableRules {
             counts: [0; 8],
             receipts,
             gone: false,
-            aside: VecDeque::new(),
-            asides: 0,
+            aside: Aside::default(),
             blank: false,
             rotated: false,
             held: Vec::new(),
@@ -735,7 +734,7 @@ impl Rules for TableRules {
         self.receipts.forget(now.unix_ms);
         self.correct_rest(now, out);
         self.answer_rest(now, out);
-        self.write_aside(out);
+        self.aside.write(&self.settings.aside, out);
         self.save(now, out);
     }
 }

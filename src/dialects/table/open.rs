@@ -280,7 +280,7 @@ fn read(
     let recovered = recover(&opened.records, damaged, file, Now::read());
     if let Some(replaced) = &recovered.replaced {
         tracing::warn!(table = %id, "the scene of table {id} was changed by another program; that one is shown now, the replaced one is kept below .tablekeep/");
-        super::whole_scenes::keep_now(&aside(folder), "replaced", replaced);
+        super::aside::keep_now(&aside(folder), replaced);
     }
     let restart = |record| journal.restart(&[record]).map(drop);
     let rules = TableRules::begin(settings, recovered, restart);

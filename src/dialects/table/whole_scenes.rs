@@ -3,6 +3,7 @@
 //! What such a page means is a difference, so that a tab that is behind undoes nobody's change
 //! (live-sync, section 3). While nobody else writes, its scene is taken as it is, for one scan.
 
+use super::aside::Why;
 use super::commit::{Held, Settling, Waiting};
 use super::document::{MEMORY, Since, mark_of};
 use super::view::{View, Watcher};
@@ -14,11 +15,8 @@ use crate::json::JsonText;
 use crate::live::{ConnId, Dialect, Heard, Lane, Now, Outgoing, To};
 use crate::model::edit::{self, Edit, apply_possible, value_at, without_conflicts};
 use crate::model::{diff, distance, same};
-use crate::store::write_durably;
 use bytes::Bytes;
 use std::collections::VecDeque;
-use std::path::Path;
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Whoever may not write is shown the true scene at most this often.
@@ -40,8 +38,6 @@ const LEFT: usize = 32;
 const LEFT_BYTES: usize = 2 << 20;
 /// Differences up to this size always count as small.
 const SMALL: usize = 512;
-/// Replaced and refused scenes that are kept.
-const ASIDE: usize = 20;
 
 /// One page of SpellTable.
 pub(super) struct Page {
@@ -307,7 +303,7 @@ impl TableRules {
                 // What others did to the old scene may be on its way to this page.
                 crosses |= within(self.doc.others_wrote(conn), UNSEEN, came);
                 let replaced = self.doc.tip().1.clone();
-                self.keep_aside("replaced", replaced, now);
+                self.aside.keep(Why::Replaced, replaced, now);
                 None
             }
             Meaning::From(seq, base) => {
@@ -325,7 +321,7 @@ impl TableRules {
                 if let Some((page, _)) = self.page(conn) {
                     page.refused = Some(now.instant);
                 }
-                self.keep_aside("refused", scene, now);
+                self.aside.keep(Why::Refused, scene, now);
                 tracing::warn!(
                     "a page came back with an old scene that others have gone on from; it was not \
                      applied, it is kept below .tablekeep/"
@@ -562,65 +558,6 @@ impl TableRules {
         let (merged, taken) = apply_possible(self.doc.tip().1, meant);
         (!taken.is_empty()).then_some((merged, taken))
     }
-
-    /// Keeps a scene that is no longer, or never was, the table's: the last twenty of them. They
-    /// are written with the next commit, or about once a second, so that a page that loads in a loop
-    /// does not fill the disk's time.
-    pub(super) fn keep_aside(&mut self, why: &'static str, scene: JsonText, now: Now) {
-        let name = format!("{}-{:04}-{why}.json", now.unix_ms, self.asides % 10_000);
-        self.asides += 1;
-        self.aside.push_back((name, scene));
-        if self.aside.len() > ASIDE {
-            self.aside.pop_front();
-        }
-    }
-
-    /// Writes what is to be kept.
-    pub(super) fn write_aside(&mut self, out: &mut Outgoing) {
-        if self.aside.is_empty() {
-            return;
-        }
-        let folder = self.settings.aside.clone();
-        let scenes = std::mem::take(&mut self.aside);
-        out.aside.push(Box::new(move || {
-            let scenes = scenes.iter().map(|(name, scene)| (&**name, scene));
-            keep_or_warn(&folder, scenes);
-        }));
-    }
-}
-
-/// Keeps a scene that was replaced or refused. Blocks.
-pub(super) fn keep_now(folder: &Path, why: &str, scene: &JsonText) {
-    let name = format!("{}-{why}.json", Now::read().unix_ms);
-    keep_or_warn(folder, [(&*name, scene)]);
-}
-
-fn keep_or_warn<'a>(folder: &Path, scenes: impl IntoIterator<Item = (&'a str, &'a JsonText)>) {
-    if let Err(error) = keep(folder, scenes) {
-        tracing::warn!(%error, "a scene could not be kept below .tablekeep/: {error}");
-    }
-}
-
-/// Writes some more, durably, and lets the oldest go. These are a courtesy: nothing waits for them.
-fn keep<'a>(
-    folder: &Path,
-    scenes: impl IntoIterator<Item = (&'a str, &'a JsonText)>,
-) -> std::io::Result<()> {
-    // One at a time: what another has not finished must not count among the oldest.
-    static WRITING: Mutex<()> = Mutex::new(());
-    let _one = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
-    std::fs::create_dir_all(folder)?;
-    for (name, scene) in scenes {
-        write_durably(&folder.join(name), scene.as_str().as_bytes())?;
-    }
-    let mut names: Vec<_> = std::fs::read_dir(folder)?
-        .filter_map(|entry| entry.ok().map(|entry| entry.file_name()))
-        .collect();
-    names.sort();
-    for old in names.iter().rev().skip(ASIDE) {
-        std::fs::remove_file(folder.join(old))?;
-    }
-    Ok(())
 }
 
 /// Whether two scenes are states of one: their ids are equal, or both have none.

@@ -357,13 +357,13 @@ impl World {
 
     fn act(&mut self, act: impl FnOnce(&mut TableRules, Now, &mut Outgoing)) {
         let mut out = Outgoing::default();
-        let kept = self.rules.asides;
+        let kept = self.rules.aside.count();
         act(&mut self.rules, self.now, &mut out);
         // Whoever has to go gets nothing of what follows.
         if !self.more || !out.closed.is_empty() || !out.released.is_empty() {
             self.rules.flush(self.now, &mut out);
         }
-        self.aside += usize::try_from(self.rules.asides - kept).unwrap();
+        self.aside += usize::try_from(self.rules.aside.count() - kept).unwrap();
         self.aside_written += out.aside.len();
         for journaling in out.journal {
             self.disk.take(journaling);
