@@ -1,4 +1,5 @@
-//! Memory goes back to the system when what needed it is over: many connections, and the start.
+//! Memory goes back to the system when what needed it is over: many connections, their arrival, and
+//! the start.
 //!
 //! The C library keeps what is freed for later, in pieces all over its heaps. That is right while
 //! people come and go, and wrong after a busy evening on a laptop that has other things to do. And
@@ -10,6 +11,8 @@ use std::time::Duration;
 
 /// So many connections must have gone for it to be worth while.
 const WORTH: usize = 128;
+/// From so many on, each doubling of their number is: what they took while they came is over.
+const CROWD: usize = 1024;
 /// How long their last work may take.
 const AFTER: Duration = Duration::from_secs(1);
 
@@ -19,9 +22,13 @@ const STARTED: Duration = Duration::from_millis(400);
 /// The most connections since memory was given back last.
 static MOST: AtomicUsize = AtomicUsize::new(0);
 
-/// There are `now` connections, one more than before.
+/// There are `now` connections, one more than before. When they have become twice as many, and
+/// are a crowd, what they took only to come in is given back.
 pub fn one_more(now: usize) {
-    MOST.fetch_max(now, Ordering::Relaxed);
+    let before = MOST.fetch_max(now, Ordering::Relaxed);
+    if before < now && now >= CROWD && now.is_power_of_two() {
+        give_back_soon();
+    }
 }
 
 /// There are `now` connections, one less than before. When half of them have gone, what they took
@@ -34,13 +41,17 @@ pub fn one_less(now: usize) {
         swapped.is_ok()
     };
     if due && is_mine() {
-        let thread = std::thread::Builder::new().name("memory".into());
-        // Without a thread it stays as it is, which harms nobody.
-        let _ = thread.spawn(|| {
-            std::thread::sleep(AFTER);
-            give_back();
-        });
+        give_back_soon();
     }
+}
+
+fn give_back_soon() {
+    let thread = std::thread::Builder::new().name("memory".into());
+    // Without a thread it stays as it is, which harms nobody.
+    let _ = thread.spawn(|| {
+        std::thread::sleep(AFTER);
+        give_back();
+    });
 }
 
 /// The server has started: a moment later, the code that it went through on the way is let go.
