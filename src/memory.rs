@@ -6,33 +6,42 @@
 //! the system keeps the pages of code in memory that only the start runs through, which is two
 //! thirds of what an idle server would hold.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// So many connections must have gone for it to be worth while.
 const WORTH: usize = 128;
-/// From so many on, each doubling of their number is: what they took while they came is over.
+/// So many are a crowd: what they took only to come in is worth while, too.
 const CROWD: usize = 1024;
 /// How long their last work may take.
 const AFTER: Duration = Duration::from_secs(1);
+/// So often more may come meanwhile.
+const PATIENCE: usize = 30;
 
 /// When the start is surely over.
 const STARTED: Duration = Duration::from_millis(400);
 
 /// The most connections since memory was given back last.
 static MOST: AtomicUsize = AtomicUsize::new(0);
+/// Memory will be given back.
+static PENDING: AtomicBool = AtomicBool::new(false);
 
-/// There are `now` connections, one more than before. When they have become twice as many, and
-/// are a crowd, what they took only to come in is given back.
+/// There are `now` connections, one more than before. At each power of two of a crowd, what they
+/// took only to come in is given back when no more come.
 pub fn one_more(now: usize) {
     let before = MOST.fetch_max(now, Ordering::Relaxed);
-    if before < now && now >= CROWD && now.is_power_of_two() {
+    if is_a_step(before, now) {
         give_back_soon();
     }
 }
 
+/// Whether there is a power of two of a crowd above `before` and not above `now`.
+fn is_a_step(before: usize, now: usize) -> bool {
+    now >= CROWD && before < 1 << now.ilog2()
+}
+
 /// There are `now` connections, one less than before. When half of them have gone, what they took
-/// is given back, a second later and on a thread of its own.
+/// is given back.
 pub fn one_less(now: usize) {
     let most = MOST.load(Ordering::Relaxed);
     let due = most - most.min(now) >= WORTH && now <= most / 2;
@@ -45,13 +54,27 @@ pub fn one_less(now: usize) {
     }
 }
 
+/// Gives memory back once a second passes in which no more came, on a thread of its own.
 fn give_back_soon() {
+    if PENDING.swap(true, Ordering::Relaxed) {
+        return;
+    }
     let thread = std::thread::Builder::new().name("memory".into());
-    // Without a thread it stays as it is, which harms nobody.
-    let _ = thread.spawn(|| {
-        std::thread::sleep(AFTER);
+    let started = thread.spawn(|| {
+        for _ in 0..PATIENCE {
+            let most = MOST.load(Ordering::Relaxed);
+            std::thread::sleep(AFTER);
+            if MOST.load(Ordering::Relaxed) <= most {
+                break;
+            }
+        }
+        PENDING.store(false, Ordering::Relaxed);
         give_back();
     });
+    if started.is_err() {
+        // Without a thread it stays as it is, which harms nobody.
+        PENDING.store(false, Ordering::Relaxed);
+    }
 }
 
 /// The server has started: a moment later, the code that it went through on the way is let go.
@@ -110,8 +133,18 @@ fn give_back() {}
 
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
-    use super::code_in;
+    use super::{code_in, is_a_step};
     use std::path::Path;
+
+    #[test]
+    fn each_power_of_two_of_a_crowd_is_one_step() {
+        let steps = (1..10_000).filter(|&now| is_a_step(now - 1, now));
+        assert_eq!(steps.collect::<Vec<_>>(), [1024, 2048, 4096, 8192]);
+        // Counted in another order than they came.
+        assert!(is_a_step(1023, 1025));
+        assert!(!is_a_step(1025, 1024));
+        assert!(!is_a_step(1024, 1024));
+    }
 
     #[test]
     fn only_code_of_this_program_is_let_go() {

@@ -371,11 +371,11 @@ impl Local {
         if ours().any(|one| one.to_one().is_none()) {
             let members = self.members.get(&room).map_or(&[][..], Vec::as_slice);
             for some in members.chunks(AHEAD) {
-                let mut behind = [0; AHEAD];
-                for (missed, (_, link)) in behind.iter_mut().zip(some) {
+                let mut misses = [0; AHEAD];
+                for (missed, (_, link)) in misses.iter_mut().zip(some) {
                     *missed = link.missed.get();
                 }
-                for (missed, (groups, link)) in behind.into_iter().zip(some) {
+                for (missed, (groups, link)) in misses.into_iter().zip(some) {
                     let is_meant = |one: &Carried| one.room == room && one.is_for(*groups, link.id);
                     hand_over(link, missed, run, is_meant, &mut share, tally);
                 }
@@ -421,7 +421,8 @@ impl Local {
     }
 }
 
-/// Hands a member what `is_meant` for it; `share` is room to work in.
+/// Hands a member what `is_meant` for it, but for the first `missed` of the run; `share` is room to
+/// work in.
 fn hand_over<'a>(
     link: &Link,
     missed: usize,

@@ -88,10 +88,10 @@ pub(super) struct Link {
     pub manners: Cell<Manners>,
     /// The connection's task, while it waits.
     task: Cell<Option<Waker>>,
-    /// Something waits, or the end was decided, and the task does not know yet.
-    woken: Cell<bool>,
     heard: Cell<Instant>,
     pinged: Cell<Instant>,
+    /// Something waits, or the end was decided, and the task does not know yet.
+    woken: Cell<bool>,
     /// Its room waits for a sign of life, and there was one.
     probed: Cell<bool>,
     answered: Cell<bool>,

@@ -149,10 +149,11 @@ pub fn write_all_durably<'a>(
     folder: &Path,
     files: impl IntoIterator<Item = (&'a str, &'a [u8])>,
 ) -> std::io::Result<()> {
-    for (name, bytes) in files {
-        write_synced(&folder.join(name), bytes)?;
-    }
-    File::open(folder)?.sync_all()
+    let mut files = files.into_iter();
+    let written = files.try_for_each(|(name, bytes)| write_synced(&folder.join(name), bytes));
+    // Those that were written before one failed are to last, too.
+    File::open(folder)?.sync_all()?;
+    written
 }
 
 /// Replaces a small file; its name is durable once its folder is synced.

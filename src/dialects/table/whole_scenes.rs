@@ -303,7 +303,7 @@ impl TableRules {
                 // What others did to the old scene may be on its way to this page.
                 crosses |= within(self.doc.others_wrote(conn), UNSEEN, came);
                 let replaced = self.doc.tip().1.clone();
-                self.aside.keep(Why::Replaced, replaced, now);
+                self.aside.keep(Why::ReplacedByPage, replaced, now);
                 None
             }
             Meaning::From(seq, base) => {

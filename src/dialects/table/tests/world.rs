@@ -212,7 +212,7 @@ pub struct World {
     pub now: Now,
     /// What was given to be written into the scene's own file, oldest first.
     pub files: Vec<JsonText>,
-    /// Scenes that were kept aside.
+    /// Scenes that were to be kept aside.
     pub aside: usize,
     /// Works that write them.
     pub aside_written: usize,
