@@ -40,7 +40,6 @@ export class Link {
   #duties;
   #final;
   /** @type {WebSocket | null} */ #socket = null;
-  /** Listeners of the current socket. */ #socketGone = new AbortController();
   /** Listeners of the page. */ #gone = new AbortController();
   /** Whether a connection is wanted. */ #open = false;
   #failures = 0;
@@ -115,13 +114,13 @@ export class Link {
 
   #dial() {
     this.#around.clearTimeout(this.#next);
-    this.#socketGone = new AbortController();
-    const { signal } = this.#socketGone;
     const socket = new this.#around.WebSocket(this.#url, this.#protocol);
     this.#socket = socket;
-    socket.addEventListener("open", () => this.#duties.greet(), { signal });
-    socket.addEventListener("message", (e) => this.#heard(e.data), { signal });
-    socket.addEventListener("close", (e) => this.#closed(e.code, e.reason), { signal });
+    // What an earlier socket still tells is not heard; Node's `ws` has no `signal` for its listeners.
+    const isCurrent = () => this.#socket === socket;
+    socket.addEventListener("open", () => isCurrent() && this.#duties.greet());
+    socket.addEventListener("message", (e) => isCurrent() && this.#heard(e.data));
+    socket.addEventListener("close", (e) => isCurrent() && this.#closed(e.code, e.reason));
     this.#next = this.#around.setTimeout(() => this.drop("no welcome"), OPENING);
     this.#become("connecting");
   }
@@ -167,7 +166,6 @@ export class Link {
   }
 
   #forget() {
-    this.#socketGone.abort();
     this.#socket = null;
     this.#around.clearTimeout(this.#next);
     this.#around.clearTimeout(this.#deadline);

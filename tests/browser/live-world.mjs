@@ -54,6 +54,11 @@ export class FakeSocket extends EventTarget {
     this.protocol = protocol;
   }
 
+  // As Node's `ws` does, without the options.
+  addEventListener(type, listener) {
+    super.addEventListener(type, listener);
+  }
+
   send(text) {
     if (this.readyState !== 1) throw new Error("not open");
     this.sent.push(JSON.parse(text));

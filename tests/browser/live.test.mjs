@@ -191,6 +191,19 @@ suite("connection", () => {
     });
   }
 
+  test("what the old connection still tells after close is not heard", () => {
+    const page = Page.live();
+    const { scene } = page.state;
+    page.live.close();
+    page.socket.says({ type: "change", seq: 6, by: "m2", edits: [size(99)] });
+    // The server stopped before it read the goodbye.
+    page.socket.breaks(1001);
+    page.timers.advance(60 * MINUTE);
+    assert.equal(page.sockets.length, 1);
+    assert.equal(page.state.status, "ended");
+    assert.deepEqual(page.state.scene, scene);
+  });
+
   test("close leaves for good, connect comes back", () => {
     const page = Page.live();
     page.live.close();
