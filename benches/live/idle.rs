@@ -13,7 +13,7 @@ const CONNECTIONS: u64 = 10_000;
 /// What else this process and the server have open.
 const OTHER_FILES: u64 = 200;
 const SCENE_BYTES: usize = 200 << 10;
-const REST: Duration = Duration::from_secs(2);
+const REST: Duration = Duration::from_secs(4);
 
 pub fn run(wanted: &Wanted, _: bool, report: &mut Report) -> Result<()> {
     if !wanted.has("idle") {
