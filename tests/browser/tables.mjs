@@ -162,13 +162,9 @@ export async function numberOf({ page, until }) {
   return page.$eval(".display-number", (number) => number.textContent);
 }
 
-/** Everything that axe finds wrong on a page as it is, once what moves or changes colour has come to rest. */
+/** Everything that axe finds wrong on a page as it is. */
 export async function faultsOf(page) {
   if (!(await page.evaluate(() => "axe" in globalThis))) await page.evaluate(await readFile(AXE, "utf8"));
-  await page.evaluate(() => {
-    const ends = document.getAnimations().filter(({ effect }) => effect.getComputedTiming().endTime !== Infinity);
-    return Promise.allSettled(ends.map(({ finished }) => finished)).then(() => {});
-  });
   const { violations } = await page.evaluate(() => axe.run(document, { resultTypes: ["violations"] }));
   return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html, failureSummary }) => `${html.slice(0, 160)} ${failureSummary}`).join(" | ")}`);
 }
