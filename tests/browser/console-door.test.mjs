@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { openConsole } from "./consoles.mjs";
 import { openPage } from "./server.mjs";
-import { POLL, faultsOf, openGuest, startTable } from "./tables.mjs";
+import { POLL, faultsOf, openGuest, startTable, wear } from "./tables.mjs";
 
 /** On all interfaces, as at home, but not announced to the network of whoever runs the tests. */
 const EVERYWHERE = ["--listen", "0.0.0.0:0", "--mdns", "false"];
@@ -14,7 +14,7 @@ const PHONE = { width: 360, height: 740, deviceScaleFactor: 2, isMobile: true, h
 async function openDoor(gm, { scheme = "dark", width = 1280, height = 800, before = () => {} } = {}) {
   const { page, problems } = await openPage(gm.page.browserContext());
   await page.setViewport({ width, height });
-  await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: scheme }]);
+  await wear(page, scheme);
   // A clock that a test can put forward.
   await page.evaluateOnNewDocument(() => {
     const now = Date.now.bind(Date);

@@ -5,7 +5,7 @@ import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { test } from "node:test";
 import { later, openPage, until as untilTrue } from "./server.mjs";
-import { POLL, SCENE, faultsOf, startTable } from "./tables.mjs";
+import { POLL, SCENE, faultsOf, startTable, wear } from "./tables.mjs";
 
 const HALL = { ...SCENE, aoeMarkers: [], fogOfWar: [] };
 const SPELLTABLE_ID = "1763630870000";
@@ -521,7 +521,7 @@ for (const scheme of ["dark", "light"]) {
     await gm.show(HALL);
     await gm.rest("POST", "/scenes/save", { ...HALL, folder: "Act I" });
     const console = await openConsole(gm, "scenes");
-    await console.page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: scheme }]);
+    await wear(console.page, scheme);
     await console.page.waitForSelector("scenes-panel .scene-row");
     assert.deepEqual(await faultsOf(console.page), [], "scenes");
     await console.press("More for The hall");

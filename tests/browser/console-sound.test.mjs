@@ -7,7 +7,7 @@ import { describe, test } from "node:test";
 import { byTrack } from "../../assets/sound/catalogue.js";
 import { aheadBy, beginAt, placeIn, rateFor } from "../../assets/sound/timing.js";
 import { DEMO, openPage } from "./server.mjs";
-import { POLL, SCENE, faultsOf, numberOf, openGuest, startTable } from "./tables.mjs";
+import { POLL, SCENE, faultsOf, numberOf, openGuest, startTable, wear } from "./tables.mjs";
 
 /** Who hears a track is nowhere off by more, in seconds. */
 const TOGETHER = 0.1;
@@ -289,7 +289,7 @@ for (const scheme of ["dark", "light"]) {
   test(`axe finds nothing wrong with the sounds on the console (${scheme}), and nothing is wider than its panel`, async (t) => {
     const { console } = await startSound(t);
     // Without motion, no colour is on its way from one scheme to the other while it is looked at.
-    await console.page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: scheme }, { name: "prefers-reduced-motion", value: "reduce" }]);
+    await wear(console.page, scheme);
     assert.deepEqual(await faultsOf(console.page), [], "nothing plays");
     await console.press("Play Forest Day");
     await console.until(() => document.querySelector(".strip.playing"));

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { openConsole, openScreen } from "./consoles.mjs";
-import { COLORS, SCENE, faultsOf, numberOf, openGuest, startTable, weigh } from "./tables.mjs";
+import { COLORS, SCENE, faultsOf, numberOf, openGuest, startTable, weigh, wear } from "./tables.mjs";
 
 const { red, blue, black } = COLORS;
 
@@ -216,7 +216,7 @@ for (const scheme of ["dark", "light"]) {
     const { gm } = await startTable(t);
     await gm.show(SCENE);
     const console = await openConsole(gm);
-    await console.page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: scheme }]);
+    await wear(console.page, scheme);
     for (const part of ["maps", "scenes", "turns", "sounds", "people", "chat", "dice"]) {
       await console.page.click(`#side-${part}-tab`);
       await console.page.waitForSelector(`#side-${part} > *`);

@@ -5,7 +5,7 @@ import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { test } from "node:test";
 import { DEMO } from "./server.mjs";
-import { assertNothingSecret, COLORS, faultsOf, numberOf, openGuest, SCENE, startTable, weigh } from "./tables.mjs";
+import { assertNothingSecret, COLORS, faultsOf, numberOf, openGuest, SCENE, startTable, weigh, wear } from "./tables.mjs";
 
 const TV = { width: 1280, height: 720 };
 const { red, blue, black, brenna } = COLORS;
@@ -208,7 +208,7 @@ for (const scheme of ["dark", "light"]) {
   test(`the screen's page is light to load and without barriers, ${scheme}`, async (t) => {
     const { server, browser, gm } = await startTable(t);
     const tv = await openGuest(browser, TV);
-    await tv.page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: scheme }]);
+    await wear(tv.page, scheme);
     const bytes = await weigh(tv.page, `${server.base}/display`).catch((error) => error);
     assert.ok(bytes < 200_000, `${bytes} bytes`);
     const number = await numberOf(tv);

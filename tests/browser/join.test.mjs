@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { assertNothingSecret, COLORS, faultsOf, numberOf, openGuest, SCENE, startTable, weigh } from "./tables.mjs";
+import { assertNothingSecret, COLORS, faultsOf, numberOf, openGuest, SCENE, startTable, weigh, wear } from "./tables.mjs";
 
 const PHONE = { width: 360, height: 740, deviceScaleFactor: 2, isMobile: true, hasTouch: true };
 const { red, blue, brenna } = COLORS;
@@ -346,7 +346,7 @@ for (const scheme of ["dark", "light"]) {
   test(`the players' page is light to load and without barriers, ${scheme}`, async (t) => {
     const table = await startTable(t);
     const phone = await openGuest(table.browser, PHONE);
-    await phone.page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: scheme }]);
+    await wear(phone.page, scheme);
     const bytes = await weigh(phone.page, `${table.server.base}/join`);
     assert.ok(bytes < 200_000, `${bytes} bytes`);
     await phone.until(() => document.querySelector("join-door input[name=name]") !== null);

@@ -162,6 +162,11 @@ export async function numberOf({ page, until }) {
   return page.$eval(".display-number", (number) => number.textContent);
 }
 
+/** Shows a page in the colours of a scheme at once: without motion no colour is between two. */
+export async function wear(page, scheme) {
+  await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: scheme }, { name: "prefers-reduced-motion", value: "reduce" }]);
+}
+
 /** Everything that axe finds wrong on a page as it is. */
 export async function faultsOf(page) {
   if (!(await page.evaluate(() => "axe" in globalThis))) await page.evaluate(await readFile(AXE, "utf8"));
