@@ -126,7 +126,8 @@ fn write_and_thin<'a>(
     Ok(())
 }
 
-/// Which of these files are too many: a loop of loads must not push out what was there before it.
+/// Which of these files are too many. A loop of loads pushes out what was there before it only as it
+/// lasts longer than that lay apart.
 fn surplus(names: Vec<String>) -> Vec<String> {
     let at = |name: &String| {
         let unix_ms = name.split('-').next().and_then(|start| start.parse().ok());
