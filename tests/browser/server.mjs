@@ -189,6 +189,14 @@ export async function openPage(browser, options) {
   const page = await browser.newPage(options);
   await page.setViewport({ width: 1280, height: 900 });
   page.setDefaultTimeout(PATIENCE);
+  // What is done to an element waits until there is one: puppeteer looks once.
+  for (const act of ["click", "focus", "hover", "select", "tap", "type", "$eval"]) {
+    const once = page[act].bind(page);
+    page[act] = async (selector, ...given) => {
+      await page.waitForSelector(selector);
+      return once(selector, ...given);
+    };
+  }
   /** @type {string[]} */
   const problems = [];
   page.on("console", (message) => {
