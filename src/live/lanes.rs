@@ -158,16 +158,16 @@ impl Lanes {
         })
     }
 
-    pub fn slices(&self) -> Vec<IoSlice<'_>> {
+    pub fn slices(&self, most: usize) -> Vec<IoSlice<'_>> {
         let partial = Some(&self.partial).filter(|p| !p.is_empty());
         partial
             .into_iter()
             .chain(self.answers.iter().map(|(bytes, _)| bytes))
             .chain(&self.control)
             .chain(&self.state)
-            .chain(self.newest.as_ref().map(Newest::bytes))
+            .chain(self.newest.iter().map(Newest::bytes))
             .chain(self.passing.iter().map(|(_, bytes)| bytes))
-            .take(BATCH)
+            .take(most)
             .map(|bytes| IoSlice::new(bytes))
             .collect()
     }
@@ -301,7 +301,7 @@ mod tests {
                 if lanes.is_empty() {
                     break;
                 }
-                let flat: Vec<u8> = lanes.slices().iter().flat_map(|s| s.to_vec()).collect();
+                let flat: Vec<u8> = lanes.slices(BATCH).iter().flat_map(|s| s.to_vec()).collect();
                 let taken = (*step).min(flat.len());
                 arrived.extend(&flat[..taken]);
                 lanes.take(taken);

@@ -13,6 +13,9 @@ use tokio::net::TcpStream;
 
 /// A socket that takes no byte for this long is given up.
 const STALL: Duration = Duration::from_secs(10);
+/// For this long a socket that refused may still take what was on its way to a peer that reads no
+/// more.
+const SETTLE: Duration = Duration::from_secs(2);
 /// Home routers forget idle connections after about 30 s, so ping well inside that.
 const PING: Duration = Duration::from_secs(15);
 /// A peer that says nothing for this long, not even to pings, has gone.
@@ -492,19 +495,50 @@ impl Link {
 
     /// Writes what waits, as far as the socket takes it.
     pub fn drain(&self) -> std::io::Result<()> {
+        self.drain_by(BATCH, |slices| self.io.try_write_vectored(slices))
+    }
+
+    /// Writes what the socket takes before it is said to take anything.
+    ///
+    /// Linux tells of room once a third of the socket's buffer is free. That may be more than a
+    /// slow peer reads within [`STALL`], whose bytes are taken nevertheless.
+    fn nudge(&self, now: Instant) -> std::io::Result<()> {
+        let refused = || self.lanes.borrow().as_ref().and_then(|lanes| lanes.refused);
+        let Some(since) = refused() else {
+            return Ok(());
+        };
+        // One by one: a newest state that has not begun need not be put together for this.
+        self.drain_by(1, |slices| self.send_all(slices))?;
+        if refused() != Some(since) {
+            let settles = now.duration_since(since) < SETTLE;
+            if let Some(lanes) = &mut *self.lanes.borrow_mut() {
+                lanes.refused = Some(if settles { since } else { now });
+            }
+            // Its task may have waited for that.
+            self.wake();
+        }
+        Ok(())
+    }
+
+    /// With at most so many frames in each call.
+    fn drain_by(
+        &self,
+        frames: usize,
+        write: impl Fn(&[IoSlice<'_>]) -> std::io::Result<usize>,
+    ) -> std::io::Result<()> {
         let mut waiting = self.lanes.borrow_mut();
         let Some(lanes) = &mut *waiting else {
             return Ok(());
         };
         while !lanes.is_empty() {
             let written = {
-                let slices = lanes.slices();
-                self.io.try_write_vectored(&slices)
+                let slices = lanes.slices(frames);
+                write(&slices)
             };
             match written {
                 Ok(0) => return Err(ErrorKind::WriteZero.into()),
                 Ok(taken) => lanes.take(taken),
-                Err(e) if e.kind() == ErrorKind::WouldBlock => return Ok(()),
+                Err(e) if refuses(&e) => return Ok(()),
                 Err(e) => return Err(e),
             }
         }
@@ -532,6 +566,12 @@ impl Link {
 
     /// Called about once a second: pings, and gives up peers that are gone or take nothing.
     pub fn check(&self, now: Instant) {
+        if self.ending.borrow().is_some() {
+            return;
+        }
+        if self.nudge(now).is_err() {
+            return self.end(Ending::Drop("the socket is broken"));
+        }
         let refused = self.lanes.borrow().as_ref().and_then(|lanes| lanes.refused);
         let Manners { ping, silence, .. } = self.manners.get();
         if refused.is_some_and(|since| now.duration_since(since) >= STALL) {
@@ -589,7 +629,7 @@ mod tests {
         link.clear();
         link.push_last(&Frame::close(1001, ""));
         let lanes = link.lanes.borrow();
-        let slices = lanes.as_ref().map(|lanes| lanes.slices());
+        let slices = lanes.as_ref().map(|lanes| lanes.slices(BATCH));
         let sizes: Vec<_> = slices.iter().flatten().map(|s| s.len()).collect();
         assert_eq!(sizes, [300, 4]);
     }
@@ -619,6 +659,40 @@ mod tests {
             link.ending().is_none()
         });
         assert!(sent.count() < 999);
+        assert_eq!(link.ending(), Some(Ending::Close(1013, "too slow".into())));
+    }
+
+    #[tokio::test]
+    async fn who_reads_slowly_is_kept_and_who_reads_nothing_is_given_up() {
+        use tokio::io::AsyncReadExt;
+        let (mut link, mut peer) = linked().await;
+        // Room for what never gets empty here.
+        link.bounds.control_bytes = 64 << 20;
+        let silence = Duration::from_secs(3600);
+        link.manners.set(Manners {
+            silence,
+            ..Manners::default()
+        });
+        let frame = Frame::text(&[&vec![b'x'; 1 << 20]]);
+        let mut now = Instant::now();
+        for _ in 0..6 {
+            while link.waiting() < 32 << 20 {
+                link.offer(&frame, None, &Lane::Control);
+            }
+            // It reads far less than what makes Linux say that there is room.
+            now += Duration::from_secs(9);
+            let waiting = link.waiting();
+            while link.waiting() >= waiting {
+                peer.read_exact(&mut [0; 16 << 10]).await.unwrap();
+                link.check(now);
+                assert_eq!(link.ending(), None);
+            }
+        }
+        // What was on its way may be taken once more.
+        for _ in 0..3 {
+            now += STALL;
+            link.check(now);
+        }
         assert_eq!(link.ending(), Some(Ending::Close(1013, "too slow".into())));
     }
 

@@ -284,8 +284,7 @@ struct Width {
     params(("path" = String, Path, description = "Folder and name", example = "dungeons/level1/crypt.png"), Width),
     responses((status = 200, description = "The picture", content_type = "image/*"),
         (status = 304, description = "The client has it already"),
-        (status = 400, description = "No width, or none that is a number", body = ErrorBody),
-        (status = 415, body = ErrorBody), (status = 422, body = ValidationBody), FileErrors))]
+        (status = 415, body = ErrorBody), (status = 422, description = "No width, or one that does not fit", body = ValidationBody), FileErrors))]
 async fn thumb(
     seat: Seat,
     library: Data<Library>,

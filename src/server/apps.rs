@@ -8,7 +8,7 @@ use crate::dialects::nexus::assets;
 use crate::dialects::peershare::{self, Card, Version};
 use crate::dialects::session::{self, Login};
 use crate::dialects::{chat, peerjs};
-use crate::error::{Error, Result};
+use crate::error::{Error, Problem, Result};
 use crate::http::{AtOnce, ClientBuilds, Guesthouse, Guesthouses, fallback, gate};
 use crate::library::Library;
 use crate::metrics::Metrics;
@@ -16,6 +16,7 @@ use crate::{audio, ice, maps};
 use actix_service::ServiceFactory;
 use actix_web::body::BoxBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::error::QueryPayloadError;
 use actix_web::http::header;
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, Data};
@@ -105,8 +106,8 @@ pub(super) fn app(
         .app_data(Data::new(GUESTS))
         .app_data(shared.routes.clone())
         .app_data(shared.readiness.clone())
-        .app_data(web::QueryConfig::default().error_handler(|error, _| {
-            Error::Invalid(format!("the query cannot be read: {error}")).into()
+        .app_data(web::QueryConfig::default().error_handler(|error, req| {
+            Error::Validation(vec![unread_query(&error, req.query_string())]).into()
         }))
         .app_data(
             web::PathConfig::default()
@@ -119,6 +120,24 @@ pub(super) fn app(
         )
         .default_service(web::to(fallback))
         .wrap(from_fn(gate))
+}
+
+/// What is wrong with a query, as FastAPI tells it.
+fn unread_query(error: &QueryPayloadError, query: &str) -> Problem {
+    let error = match error {
+        QueryPayloadError::Deserialize(error) => error.to_string(),
+        other => other.to_string(),
+    };
+    let missing = error
+        .strip_prefix("missing field `")
+        .and_then(|rest| rest.strip_suffix('`'));
+    match missing {
+        Some(name) => Problem::missing(vec!["query".into(), name.into()], query.into()),
+        None => {
+            let words = format!("The query cannot be read: {error}");
+            Problem::new("value_error", vec!["query".into()], &words, query.into())
+        }
+    }
 }
 
 /// The routes of a listener for one system's clients, for one worker.

@@ -276,6 +276,9 @@ fn sound_folders_are_made_listed_and_deleted() {
     );
     upload(&server, "loop", "Ambience", "a.wav");
     assert_eq!(server.delete("/audio/folder/loop/Ambience").status, 409);
+    let unread = server.delete("/audio/folder/loop/Ambience?recursive=perhaps");
+    assert_eq!(unread.status, 422, "{}", unread.text());
+    assert_eq!(unread.value()["detail"][0]["loc"], json!(["query"]));
     assert_eq!(
         server
             .delete("/audio/folder/loop/Ambience?recursive=true")

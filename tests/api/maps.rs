@@ -343,8 +343,8 @@ fn a_small_picture_is_made_once_and_again_for_another_file() {
     for (path, status) in [
         ("w/vault.png?w=63", 422),
         ("w/vault.png?w=1025", 422),
-        ("w/vault.png?w=x", 400),
-        ("w/vault.png", 400),
+        ("w/vault.png?w=x", 422),
+        ("w/vault.png", 422),
         ("w/gone.png?w=64", 404),
         ("../w/vault.png?w=64", 404),
         ("w/lines.svg?w=64", 415),
@@ -352,6 +352,12 @@ fn a_small_picture_is_made_once_and_again_for_another_file() {
         let answer = server.get(&format!("/maps/thumb/{path}"));
         assert_eq!(answer.status, status, "{path}: {}", answer.text());
     }
+    let problem = server.get("/maps/thumb/w/vault.png").value();
+    let problem = &problem["detail"][0];
+    assert_eq!(
+        (&problem["type"], &problem["loc"]),
+        (&json!("missing"), &json!(["query", "w"]))
+    );
 }
 
 #[test]
