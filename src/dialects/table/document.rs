@@ -422,6 +422,24 @@ impl Document {
         }
     }
 
+    /// Who put the newest scene in the place of one with another id, and when everybody was told;
+    /// `None` when that waits or is not remembered.
+    pub fn loaded(&self) -> Option<(Option<ConnId>, Instant)> {
+        let mark = mark_of(self.tip().1);
+        if self.tentative.iter().any(|step| step.mark != mark) {
+            return None;
+        }
+        let steps = self.past.iter().rev();
+        let first = steps.take_while(|step| step.mark == mark).last()?;
+        let is_load = match (self.past.front(), &self.before.1) {
+            (Some(oldest), before) if oldest.seq == first.seq => {
+                before.as_ref().is_some_and(|scene| mark_of(scene) != mark)
+            }
+            _ => true,
+        };
+        is_load.then_some((first.by, first.at))
+    }
+
     /// Forgets what is too old to matter.
     pub fn tick(&mut self, now: Now) {
         while self
@@ -594,6 +612,8 @@ impl Document {
         if at_first.is_none()
             && let (seq, Some(scene)) = &self.before
             && mark_of(scene) == mark
+            // No page was shown what stands for a scene before there is one.
+            && scene.as_str() != EMPTY
         {
             known.push((*seq, scene.clone()));
         }

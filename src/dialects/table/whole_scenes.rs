@@ -316,7 +316,18 @@ impl TableRules {
                     None => return self.return_head(conn, now, out),
                 }
             }
-            Meaning::Late => return self.return_head(conn, now, out),
+            Meaning::Late => {
+                let is_first = self
+                    .page(conn)
+                    .is_some_and(|(page, _)| !within(page.returned, UNSEEN, now));
+                if is_first {
+                    tracing::info!(
+                        conn = conn.0,
+                        "a page sent a scene that is not on the table any more; it was not applied"
+                    );
+                }
+                return self.return_head(conn, now, out);
+            }
             Meaning::Unknown => {
                 if let Some((page, _)) = self.page(conn) {
                     page.refused = Some(now.instant);
@@ -429,24 +440,28 @@ impl TableRules {
 
     /// Finds out what a scene means that came without saying what it started from.
     fn meaning(&mut self, conn: ConnId, scene: &JsonText, queued: bool, now: Now) -> Meaning {
+        let head = self.doc.tip().1.clone();
+        let is_other = !same_id(scene, &head);
+        if is_other && !queued && self.shows_newest(conn, now) {
+            return Meaning::Load;
+        }
         // What came of its scenes is not what the page shows until it has been told.
         let behind = self
             .page(conn)
             .is_some_and(|(page, _)| within(page.returned, EXCHANGED, now));
-        let span = if queued || behind {
+        let span = if queued || behind && !is_other {
             Duration::MAX
         } else {
             EXCHANGED
         };
         let others = within(self.doc.others_wrote(conn), span, now);
-        let head = self.doc.tip().1.clone();
         if !self.doc.is_shown() {
             return Meaning::AsItIs;
         }
         if !others || !queued && self.has_seen(conn, scene, span, now) {
-            return match same_id(scene, &head) {
-                true => Meaning::AsItIs,
-                false => Meaning::Load,
+            return match is_other {
+                true => Meaning::Load,
+                false => Meaning::AsItIs,
             };
         }
         // A scene of which no state was shown here can be no old one.
@@ -456,11 +471,27 @@ impl TableRules {
         if queued && far > SMALL.max(scene.as_str().len() / 2) {
             return Meaning::Unknown;
         }
-        if !same_id(scene, &head) {
+        if is_other {
             Meaning::Late
         } else {
             Meaning::From(seq, base)
         }
+    }
+
+    /// Whether a page has the newest scene instead of the one before for certain: it has loaded it, or
+    /// has been shown it in answer to what it sent. Then it sends another one because somebody wants it.
+    fn shows_newest(&mut self, conn: ConnId, now: Now) -> bool {
+        let Some((by, at)) = self.doc.loaded() else {
+            return false;
+        };
+        let since = match by == Some(conn) {
+            true => Some(at),
+            false => self
+                .page(conn)
+                .and_then(|(page, _)| page.returned)
+                .filter(|returned| *returned >= at),
+        };
+        since.is_some() && !within(since, UNSEEN, now)
     }
 
     /// Whether all that others have written in that time is in a scene of this page: then it was made

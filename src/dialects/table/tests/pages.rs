@@ -486,6 +486,63 @@ fn another_scene_is_loaded_whole() {
     );
 }
 
+#[test]
+fn a_page_that_loads_back_and_forth_is_not_late() {
+    let (mut world, gm, _, _) = table(Some(SCENE));
+    let mut ada = Member::join(Role::Gm, "Ada", &mut world);
+    ada.sets(&mut world, json!(["gridSettings", "gridSize"]), json!(70));
+    world.say(gm, &update(r#"{"id":"t","gridSettings":{}}"#));
+    // It may still have been shown what Ada did to the old one, and gone on from there.
+    world.say(gm, &update(&with(&scene(), "/name", json!("x"))));
+    assert_eq!(world.scene()["id"], "t");
+    world.advance(3_000);
+    world.say(gm, &update(SCENE));
+    assert_eq!(world.scene(), scene());
+}
+
+#[test]
+fn who_was_shown_the_newest_scene_may_load_another() {
+    let (mut world, gm, other, _) = table(Some(SCENE));
+    world.say(gm, &update(r#"{"id":"t"}"#));
+    world.say(other, &update(&with(&scene(), "/name", json!("x"))));
+    assert_eq!(world.scene()["id"], "t", "it was late");
+    world.advance(1_000);
+    world.say(other, &update(SCENE));
+    assert_eq!(world.scene()["id"], "t", "it may not have shown it yet");
+    world.advance(3_000);
+    world.say(other, &update(SCENE));
+    assert_eq!(world.scene()["id"], "s", "somebody wants it");
+}
+
+#[test]
+fn a_page_that_was_corrected_loads_what_was_there_long_ago() {
+    let (mut world, gm, _, _) = table(Some(SCENE));
+    world.say(gm, &update(r#"{"id":"t","gridSettings":{}}"#));
+    world.advance(14_000);
+    let mut ada = Member::join(Role::Gm, "Ada", &mut world);
+    ada.sets(&mut world, json!(["gridSettings", "gridSize"]), json!(70));
+    world.say(gm, &update(r#"{"id":"t","gridSettings":{},"name":"x"}"#));
+    assert_eq!(world.scene()["gridSettings"]["gridSize"], 70, "merged");
+    world.say(gm, &update(SCENE));
+    assert_eq!(world.scene(), scene());
+}
+
+#[test]
+fn nobody_has_started_from_what_was_there_before_anything_was_shown() {
+    let (mut world, gm, _, _) = table(None);
+    let shared = r#""maps":[],"activeMapId":null,"gridSettings":{"showGrid":true,"gridSize":50},"initiativeOrder":[],"showCurrentPlayer":true,"aoeMarkers":[]"#;
+    world.say(
+        gm,
+        &update(&format!(r#"{{"id":"default","name":"Mine",{shared}}}"#)),
+    );
+    // The newer version has two lists more.
+    let other = world.page(Role::Gm);
+    let more =
+        format!(r#"{{"id":"default","name":"Ours",{shared},"encounterHistory":[],"fogOfWar":[]}}"#);
+    world.say(other, &update(&more));
+    assert_eq!(world.scene(), serde_json::from_str::<Value>(&more).unwrap());
+}
+
 /// A page that was away; the others went on. What it sends first, and what becomes of it.
 #[rstest]
 #[case::from_before(
