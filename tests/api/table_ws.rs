@@ -299,6 +299,9 @@ fn what_nobody_understands_is_an_error_and_the_connection_lives_on() {
         let error = gm.until_type("error");
         assert!(error.to_string().contains(part), "{text}: {error}");
     }
+    let binary = br#"{"type":"chat","id":"1","text":"hi"}"#.to_vec();
+    gm.socket.0.send(Message::binary(binary)).unwrap();
+    assert!(gm.until_type("error").to_string().contains("text frame"));
     let id = new_id();
     gm.say(&json!({"type": "change", "id": id, "base": 1}));
     assert_eq!(gm.answer(&id)["code"], "invalid");

@@ -16,27 +16,37 @@ use std::sync::Arc;
 /// Bytes of a value that a player may set.
 const PLAYERS_VALUE: usize = 256;
 
-/// Whether what a player sets in an entry has the shape that everybody counts on.
+/// Whether what a player does to an entry leaves it in the shape that everybody counts on.
 fn is_sound(edit: &Edit) -> bool {
+    let path = edit.path().steps();
     let Some(value) = edit.value() else {
-        return true;
-    };
-    let number = |node: Node<'_>| matches!(node.kind(), NodeKind::Number | NodeKind::Null);
-    let part = |name: &str, node: Node<'_>| match name {
-        "x" | "y" => node.kind() == NodeKind::Number,
-        "useGridCoordinates" => node.kind() == NodeKind::Bool,
-        _ => true,
+        return matches!(path, [_, _, Step::Key(_)]);
     };
     let node = value.root();
-    let fits = match edit.path().steps() {
-        [_, _, Step::Key(member)] if member == "mapPosition" && !node.is_null() => {
-            node.kind() == NodeKind::Object && node.members().all(|(name, node)| part(&name, node))
+    let fits = match path {
+        [_, _, Step::Key(member)] if member == "mapPosition" => node.is_null() || is_place(node),
+        [_, _, Step::Key(_)] => matches!(node.kind(), NodeKind::Number | NodeKind::Null),
+        [_, _, Step::Key(member), Step::Key(name)] if member == "mapPosition" => {
+            fits_place(name, node)
         }
-        [_, _, Step::Key(_)] => number(node),
-        [_, _, Step::Key(member), Step::Key(name)] => member == "mapPosition" && part(name, node),
         _ => false,
     };
     fits && value.as_str().len() <= PLAYERS_VALUE
+}
+
+/// Whether it has all that a place needs, and nothing else.
+fn is_place(node: Node<'_>) -> bool {
+    node.kind() == NodeKind::Object
+        && node.members().all(|(name, node)| fits_place(&name, node))
+        && ["x", "y"].iter().all(|name| node.get(name).is_some())
+}
+
+fn fits_place(name: &str, node: Node<'_>) -> bool {
+    match name {
+        "x" | "y" => node.kind() == NodeKind::Number,
+        "useGridCoordinates" => node.kind() == NodeKind::Bool,
+        _ => false,
+    }
 }
 
 impl TableRules {

@@ -496,7 +496,7 @@ impl TableRules {
                 Held::Ack { conn, id, receipt } => {
                     let frame = self.ack_frame(&id, &receipt, None);
                     out.send(To::One(conn), Lane::Control, frame);
-                    self.receipts.add(id, receipt, now.unix_ms);
+                    self.receipts.add(id, receipt, now);
                 }
                 Held::Removed { member, told } => self.removed(member, told, now, out),
                 Held::Reply(reply) => reply(Ok(self.doc.head())),

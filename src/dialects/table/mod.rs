@@ -205,6 +205,8 @@ struct Receipts {
     order: VecDeque<(u64, String)>,
     /// Bytes of the ids.
     bytes: usize,
+    /// A moment from which time is counted: the wall clock may be set.
+    started: Option<Now>,
 }
 
 /// How long an id is remembered, in milliseconds.
@@ -218,7 +220,12 @@ impl Receipts {
         self.known.get(id)
     }
 
-    fn add(&mut self, id: String, receipt: Receipt, at_ms: u64) {
+    fn add(&mut self, id: String, receipt: Receipt, now: Now) {
+        let at_ms = self.ms(now);
+        self.restore(id, receipt, at_ms);
+    }
+
+    fn restore(&mut self, id: String, receipt: Receipt, at_ms: u64) {
         self.bytes += id.len();
         self.order.push_back((at_ms, id.clone()));
         self.known.insert(id, receipt);
@@ -227,7 +234,15 @@ impl Receipts {
         }
     }
 
-    fn forget(&mut self, now_ms: u64) {
+    /// Milliseconds since 1970 as a clock tells them that nobody sets.
+    fn ms(&mut self, now: Now) -> u64 {
+        let started = self.started.get_or_insert(now);
+        let since = now.instant.saturating_duration_since(started.instant);
+        started.unix_ms + since.as_millis() as u64
+    }
+
+    fn forget(&mut self, now: Now) {
+        let now_ms = self.ms(now);
         let old = |(at, _): &(u64, String)| now_ms.saturating_sub(*at) > RECEIPT_MS;
         while self.order.front().is_some_and(old) {
             self.drop_oldest();
@@ -275,7 +290,7 @@ impl TableRules {
         }
         let mut receipts = Receipts::default();
         for (id, at_ms, receipt) in recovered.receipts {
-            receipts.add(id, receipt, at_ms);
+            receipts.restore(id, receipt, at_ms);
         }
         Self {
             disk: DiskState::new(
@@ -731,7 +746,7 @@ impl Rules for TableRules {
 
     fn tick(&mut self, now: Now, out: &mut Outgoing) {
         self.doc.tick(now);
-        self.receipts.forget(now.unix_ms);
+        self.receipts.forget(now);
         self.correct_rest(now, out);
         self.answer_rest(now, out);
         self.aside.write(&self.settings.aside, out);

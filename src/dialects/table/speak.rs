@@ -166,7 +166,7 @@ impl TableRules {
                 let receipt = Receipt::Removed(member);
                 let frame = self.ack_frame(&id, &receipt, None);
                 out.send(To::One(conn), Lane::Control, frame);
-                self.receipts.add(id, receipt, now.unix_ms);
+                self.receipts.add(id, receipt, now);
             }
             Told::Member(_, None) => {}
             Told::Caller(reply) => drop(reply.send(Ok(true))),
@@ -420,10 +420,8 @@ impl TableRules {
                 self.hold_screen(target, &message);
                 continue;
             }
+            self.make_room_for_screen(&target);
             let displays = &mut self.side_mut().displays;
-            if displays.len() >= SCREENS && !displays.contains_key(&target) {
-                displays.pop_first();
-            }
             let state = displays.entry(target.clone()).or_default();
             match action {
                 DisplayAction::Blank(on) => state.blank = *on,
@@ -443,6 +441,22 @@ impl TableRules {
             }
         });
         Ok(())
+    }
+
+    /// Forgets how a screen was that has long been away; those that are here keep what they have.
+    fn make_room_for_screen(&mut self, target: &str) {
+        let displays = &self.side.displays;
+        if displays.len() < SCREENS || displays.contains_key(target) {
+            return;
+        }
+        let absent = displays.keys().filter_map(|id| match self.people.get(id) {
+            Some(person) if person.is_present() => None,
+            Some(person) => Some((person.seen_ms, id)),
+            None => Some((0, id)),
+        });
+        if let Some(id) = absent.min().map(|(_, id)| id.clone()) {
+            self.side_mut().displays.remove(&id);
+        }
     }
 
     /// A screen's own matters reach the screen and the GM.

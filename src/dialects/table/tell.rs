@@ -103,7 +103,7 @@ impl TableRules {
             // In front: its sender waits for it, and telling everybody else takes a while.
             out.deliveries.insert(first, Delivery { to, lane, frame });
         }
-        self.receipts.add(id, receipt, now.unix_ms);
+        self.receipts.add(id, receipt, now);
     }
 
     fn tell(

@@ -195,6 +195,10 @@ impl Dialect for Wire {
             Err(message) => Heard::Answer(error(&message)),
         }
     }
+
+    fn binary(&mut self) -> Heard<super::Message> {
+        Heard::Answer(error("a message is JSON in a text frame, not a binary one"))
+    }
 }
 
 enum Parsed {

@@ -3,7 +3,7 @@
 use super::clients::{Member, new_id};
 use super::world::World;
 use crate::access::Role;
-use crate::dialects::table::{Put, Request, parse_sound_action};
+use crate::dialects::table::{Put, Request, SCREENS, parse_sound_action};
 use rstest::rstest;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
@@ -171,6 +171,20 @@ fn chat_survives_a_crash_and_a_repeat_is_said_once() {
         .cleo
         .asks(&mut t.world, json!({ "type": "chat", "text": "ho" }));
     assert_eq!(answer["chat_seq"], 2);
+}
+
+#[test]
+fn a_repeat_is_said_once_whatever_the_clock_on_the_wall_says() {
+    let mut t = table();
+    let chat = json!({ "type": "chat", "id": new_id(), "text": "hi" });
+    t.world.say(t.cleo.conn(), &chat.to_string());
+    for jump in [3_600_000, -7_200_000, 86_400_000] {
+        t.world.set_clock(jump);
+        t.world.advance(2_000);
+        t.world.say(t.cleo.conn(), &chat.to_string());
+        t.cleo.read_all(&mut t.world);
+        assert_eq!(t.cleo.answers.last().unwrap().1["chat_seq"], 1);
+    }
 }
 
 #[test]
@@ -419,6 +433,28 @@ fn a_screens_state_is_its_own_and_survives_its_reload() {
         );
         other.drop_line(&mut t.world);
     }
+}
+
+#[test]
+fn screens_that_are_here_keep_what_they_have_however_many_have_been() {
+    let mut t = table();
+    let blank = |t: &mut Table, id: &str| {
+        let message = json!({ "type": "display", "target": id, "action": "blank" });
+        assert_eq!(t.ada.asks(&mut t.world, message)["type"], "ack");
+    };
+    let mine = t.tv.id.clone();
+    blank(&mut t, &mine);
+    for _ in 0..SCREENS + 5 {
+        let mut other = Member::join(Role::Display, "Other", &mut t.world);
+        let id = other.id.clone();
+        blank(&mut t, &id);
+        other.drop_line(&mut t.world);
+        t.world.advance(1_000);
+    }
+    t.tv.drop_line(&mut t.world);
+    t.tv.connect(&mut t.world);
+    let welcome = t.tv.told(&mut t.world, "welcome").remove(0);
+    assert_eq!(welcome["displays"][&mine]["blank"], true);
 }
 
 #[test]

@@ -136,7 +136,9 @@ fn a_player_gives_an_entry_only_what_everybody_can_read() {
         json!([1, 2]),
         json!({"x": "1", "y": 1}),
         json!({"x": 1, "y": 1, "useGridCoordinates": 1}),
-        json!({"x": 1, "y": 1, "junk": "j".repeat(300)}),
+        json!({"x": 1, "y": 1, "junk": 1}),
+        json!({"x": 1}),
+        json!({}),
     ] {
         assert_eq!(answer(place, bad), "invalid");
     }
@@ -144,6 +146,9 @@ fn a_player_gives_an_entry_only_what_everybody_can_read() {
         assert_eq!(answer(&["initiative"], bad), "invalid");
     }
     assert_eq!(answer(&["mapPosition", "x"], json!("1")), "invalid");
+    for key in ["html", "k".repeat(100_000).as_str()] {
+        assert_eq!(answer(&["mapPosition", key], json!(1)), "invalid");
+    }
     assert_eq!(answer(&["initiative", "x"], json!(1)), "invalid");
     assert_eq!(
         answer(
@@ -156,6 +161,20 @@ fn a_player_gives_an_entry_only_what_everybody_can_read() {
     assert_eq!(answer(&["initiative"], json!(17)), "");
     assert_eq!(answer(&["initiative"], Value::Null), "");
     assert_eq!(answer(place, Value::Null), "");
+}
+
+#[test]
+fn a_player_takes_no_part_of_a_place_away() {
+    let Table {
+        mut world,
+        mut player,
+        ..
+    } = table();
+    let path = json!(["initiativeOrder", {"id": "mine"}, "mapPosition", "x"]);
+    let edits = json!({"edits": [{"op": "delete", "path": path}]});
+    let answer = player.makes(&mut world, edits);
+    assert_eq!(answer["code"], "invalid");
+    assert_eq!(world.scene()["initiativeOrder"][0]["mapPosition"]["x"], 1);
 }
 
 #[test]

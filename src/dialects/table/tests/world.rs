@@ -277,6 +277,11 @@ impl World {
 
     // Time and disk
 
+    /// Somebody sets the clock on the wall.
+    pub fn set_clock(&mut self, ahead_ms: i64) {
+        self.now.unix_ms = self.now.unix_ms.saturating_add_signed(ahead_ms);
+    }
+
     pub fn advance(&mut self, ms: u64) {
         let end = self.now.instant + Duration::from_millis(ms);
         while self.ticked + Duration::from_secs(1) <= end {

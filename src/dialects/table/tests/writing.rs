@@ -567,14 +567,20 @@ fn an_edit_that_became_less_in_the_senders_view_is_told_as_that() {
         &mut world,
         json!({ "type": "assign", "entry": "e1", "member": cleo.id }),
     );
-    let place = json!(["initiativeOrder", {"id": "e1"}, "mapPosition"]);
-    // What the model does not know stays with the GM.
-    let answer = cleo.sets(&mut world, place, json!({ "x": 2, "y": 2, "other": 7 }));
-    assert!(is_ack(&answer) && answer.get("edits").is_some(), "{answer}");
-    assert_eq!(
-        cleo.doc["initiativeOrder"][0]["mapPosition"],
-        json!({ "x": 2, "y": 2 })
+    let points = json!([{"x": 10, "y": 10}, {"x": 30, "y": 10}, {"x": 30, "y": 30}]);
+    ada.sets(
+        &mut world,
+        json!(["fogOfWar", {"id": "f2"}, "points"]),
+        points,
     );
+    let entry = json!(["initiativeOrder", {"id": "e1"}, "isPlayer"]);
+    ada.sets(&mut world, entry, json!(false));
+    let place = json!(["initiativeOrder", {"id": "e1"}, "mapPosition"]);
+    // Where it went, under fog, stays with the GM.
+    let answer = cleo.sets(&mut world, place, json!({ "x": 25, "y": 15 }));
+    assert!(is_ack(&answer) && answer.get("edits").is_some(), "{answer}");
+    let known = &cleo.doc["initiativeOrder"][0];
+    assert_eq!(known.get("mapPosition"), None, "{known}");
     assert_eq!(cleo.seq, world.rules.doc.head());
 }
 
