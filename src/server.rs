@@ -26,7 +26,7 @@ use crate::dialects::nexus::{Rooms, assets::AssetBook};
 use crate::dialects::peerjs::{Broker, Switchboard};
 use crate::dialects::peershare::{self, Signaling};
 use crate::dialects::session::Sessions;
-use crate::dialects::table::{OpenTables, Settings};
+use crate::dialects::table::{OpenTables, Settings, keep_file};
 use crate::error::{Error, Result};
 use crate::http::{ClientBuilds, RouteList, at_once};
 use crate::ice::Ice;
@@ -37,7 +37,7 @@ use crate::mdns::{self, Announcement};
 use crate::memory;
 use crate::metrics::Metrics;
 use crate::model::TableId;
-use crate::scenes::{Aliases, SCENES, read_current, write_current};
+use crate::scenes::{Aliases, CurrentScene, SCENES};
 use crate::sockets::{Sockets, last_words};
 use crate::store::{PendingIntent, Store, Watcher};
 use crate::tables::{Directory, Tables};
@@ -159,10 +159,6 @@ impl Server {
         let listener = listen(config.listen, "--listen ADDR:PORT")?;
         let further = listen_further(&config)?;
         let addr = listener.local_addr()?;
-        let keeper = Keeper::start({
-            let store = store.clone();
-            move |scene| write_current(&store, scene)
-        });
         let settings = Settings {
             echo: config.spelltable_echo,
             frame_bytes: config.limits.max_frame,
@@ -182,7 +178,15 @@ impl Server {
             move || known.list().into_iter().map(|table| table.id).collect(),
         );
         let open = Arc::new(open);
-        open.open_main(read_current(&store), keeper)?;
+        let current = Arc::new(CurrentScene::new(store.clone(), {
+            let aside = open.aside(TableId::MAIN);
+            move |bytes| keep_file(&aside, bytes)
+        }));
+        let keeper = Keeper::start({
+            let current = current.clone();
+            move |scene| current.write(scene)
+        });
+        open.open_main(current.read(), keeper)?;
         let readiness = Readiness::new({
             let open = open.clone();
             move || open.trouble().map_or(Ok(()), Err)

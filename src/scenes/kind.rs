@@ -1,8 +1,7 @@
 //! The row of data for scenes, and the file that holds the table's own.
 
-use crate::error::Result;
 use crate::json::{JsonText, NodeKind};
-use crate::store::{AssetPath, Class, Kind, Store};
+use crate::store::{AssetPath, Class, Kind};
 use bytes::Bytes;
 
 /// The table's own scene, as SpellTable reads it; never listed, loaded or changed by id.
@@ -35,33 +34,14 @@ fn classify(path: &AssetPath) -> Class {
 }
 
 fn inspect(bytes: Vec<u8>) -> Result<(), String> {
-    let text =
-        JsonText::parse(Bytes::from(bytes)).map_err(|e| format!("it is no valid scene: {e}"))?;
-    match text.root().kind() {
-        NodeKind::Object => Ok(()),
+    parse(bytes.into()).map(drop)
+}
+
+/// The scene in a file, or what is wrong with it.
+pub(super) fn parse(bytes: Bytes) -> Result<JsonText, String> {
+    let scene = JsonText::parse(bytes).map_err(|e| format!("it is no valid scene: {e}"))?;
+    match scene.root().kind() {
+        NodeKind::Object => Ok(scene),
         _ => Err("it is no valid scene: not a JSON object".into()),
     }
-}
-
-fn current_path() -> AssetPath {
-    AssetPath::parse(CURRENT_SCENE).expect("a constant that is a path")
-}
-
-/// The table's scene as the last run left it; `None` when there is none or it is broken.
-pub fn read_current(store: &Store) -> Option<JsonText> {
-    let bytes = store.shelf(&SCENES).read(&current_path()).ok()?;
-    match inspect(bytes.clone()) {
-        Ok(()) => JsonText::parse(Bytes::from(bytes)).ok(),
-        Err(reason) => {
-            tracing::warn!(%reason, "scenes/{CURRENT_SCENE} is left alone until the table changes: {reason}");
-            None
-        }
-    }
-}
-
-/// Makes the table's scene durable. Blocks.
-pub fn write_current(store: &Store, scene: &JsonText) -> Result<()> {
-    let mut change = store.change();
-    change.write(&SCENES, current_path(), scene.as_str().as_bytes())?;
-    change.apply().map(drop)
 }

@@ -3,9 +3,11 @@
 
 mod aliases;
 mod catalogue;
+mod current;
 mod kind;
 mod routes;
 
 pub use aliases::Aliases;
-pub use kind::{CURRENT_SCENE, SCENES, read_current, write_current};
+pub use current::CurrentScene;
+pub use kind::{CURRENT_SCENE, SCENES};
 pub use routes::routes;

@@ -1,7 +1,8 @@
 //! kill -9 at any moment: what was acknowledged is there, what was begun is completed.
 
-use crate::support::{PATIENCE, PNG, start_in, write_file};
-use serde_json::json;
+use crate::support::{PATIENCE, PNG, Socket, TestServer, start_in, write_file};
+use serde_json::{Value, json};
+use std::path::Path;
 use std::time::Instant;
 
 #[test]
@@ -177,6 +178,62 @@ fn a_broken_current_scene_is_ignored_and_left_alone() {
             broken
         );
     }
+}
+
+/// What lies aside below a data folder.
+fn aside(root: &Path) -> Vec<Vec<u8>> {
+    let folder = root.join(".tablekeep/tables/main/aside");
+    let files = std::fs::read_dir(folder).into_iter().flatten();
+    let files = files.map(|file| std::fs::read(file.unwrap().path()).unwrap());
+    files.collect()
+}
+
+fn wait_for_scene(server: &TestServer, name: &str) {
+    let deadline = Instant::now() + PATIENCE;
+    let saved = || -> Option<Value> {
+        let text = std::fs::read(server.path("scenes/current_scene.json")).ok()?;
+        serde_json::from_slice(&text).ok()
+    };
+    while saved().is_none_or(|scene| scene["name"] != name) {
+        assert!(Instant::now() < deadline, "the scene is not saved");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn what_somebody_writes_by_hand_is_never_lost() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    let file = root.join("scenes/current_scene.json");
+    let server = start_in(root, &[]);
+    let mut page = server.websocket();
+    let show = |page: &mut Socket, name: &str| {
+        page.say(&json!({"type": "scene_update", "scene": {"id": "s", "name": name}}).to_string());
+    };
+    show(&mut page, "first");
+    wait_for_scene(&server, "first");
+    assert!(aside(root).is_empty());
+    // While it runs.
+    std::fs::write(&file, "{\"name\":\"by hand\"}").unwrap();
+    show(&mut page, "second");
+    wait_for_scene(&server, "second");
+    assert_eq!(aside(root), [b"{\"name\":\"by hand\"}"]);
+    drop(page);
+    drop(server);
+    // While it does not, with a comma too many: the journal's scene is shown.
+    std::fs::write(&file, "{\"name\":\"a long edit\",}").unwrap();
+    let server = start_in(root, &[]);
+    wait_for_scene(&server, "second");
+    let kept = aside(root);
+    assert!(kept.contains(&b"{\"name\":\"a long edit\",}".to_vec()));
+    assert_eq!(kept.len(), 2);
+    drop(server);
+    // What an editor puts in front is no error.
+    std::fs::write(&file, "\u{feff}{\"name\":\"third\"}").unwrap();
+    let server = start_in(root, &[]);
+    let mut page = server.websocket();
+    page.hear();
+    assert!(page.hear().contains("third"));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use crate::json::JsonText;
 use crate::live::{Now, Outgoing};
 use crate::store::write_all_durably;
 use std::collections::VecDeque;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 /// Replaced and refused scenes that are kept.
@@ -101,8 +101,17 @@ pub(super) fn keep_now(folder: &Path, scene: &JsonText) {
     );
 }
 
+/// Keeps a file that another program has written in the place of the scene's own, whatever is in it.
+/// Returns where. Blocks.
+pub fn keep_file(folder: &Path, bytes: &[u8]) -> std::io::Result<PathBuf> {
+    let name = format!("{}-0000-foreign.json", Now::read().unix_ms);
+    write_and_thin(folder, [(&*name, bytes)])?;
+    Ok(folder.join(name))
+}
+
 fn keep_or_warn<'a>(folder: &Path, scenes: impl IntoIterator<Item = &'a Kept>) {
-    if let Err(error) = write_and_thin(folder, scenes) {
+    let file = |kept: &'a Kept| (&*kept.name, kept.scene.as_str().as_bytes());
+    if let Err(error) = write_and_thin(folder, scenes.into_iter().map(file)) {
         tracing::warn!(%error, "a scene could not be kept below .tablekeep/: {error}");
     }
 }
@@ -110,14 +119,13 @@ fn keep_or_warn<'a>(folder: &Path, scenes: impl IntoIterator<Item = &'a Kept>) {
 /// Writes some more, durably, and lets others go. These are a courtesy: nothing waits for them.
 fn write_and_thin<'a>(
     folder: &Path,
-    scenes: impl IntoIterator<Item = &'a Kept>,
+    files: impl IntoIterator<Item = (&'a str, &'a [u8])>,
 ) -> std::io::Result<()> {
     // One at a time: what another has not finished must not count among the oldest.
     static WRITING: Mutex<()> = Mutex::new(());
     let _one = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
     std::fs::create_dir_all(folder)?;
-    let file = |kept: &'a Kept| (&*kept.name, kept.scene.as_str().as_bytes());
-    write_all_durably(folder, scenes.into_iter().map(file))?;
+    write_all_durably(folder, files)?;
     let names =
         std::fs::read_dir(folder)?.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
     for name in surplus(names.collect()) {

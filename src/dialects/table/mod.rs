@@ -26,6 +26,7 @@ mod view;
 mod whole_scenes;
 mod wire;
 
+pub use aside::keep_file;
 pub use ask::{Put, Request};
 pub use open::{OpenTable, OpenTables};
 pub use people::{CONNECTIONS, Person};

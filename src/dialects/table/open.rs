@@ -152,9 +152,14 @@ impl OpenTables {
         self.folder.join(id.as_str())
     }
 
+    /// Where a table's replaced and refused scenes are kept.
+    pub fn aside(&self, id: TableId) -> PathBuf {
+        aside(&self.folder(id))
+    }
+
     fn settings_of(&self, id: TableId, has_file: bool) -> Settings {
         Settings {
-            aside: aside(&self.folder(id)),
+            aside: self.aside(id),
             has_file,
             ..self.settings.clone()
         }
