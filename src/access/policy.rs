@@ -60,6 +60,8 @@ pub struct Verdict {
     pub trusted: bool,
     /// Whether it comes from a page of this server (or from no page at all): cookies count.
     pub own_page: bool,
+    /// Whether it names a page that may use this server, and so may show its files.
+    pub embeds: bool,
     /// Whether the sender is the GM wherever it sits, without any proof.
     by_place: bool,
     /// The GM's sign-in that a cookie proves.
@@ -196,6 +198,7 @@ impl Policy {
             basis,
             trusted,
             own_page,
+            embeds: self.names_page(head, host),
             by_place,
             gm: proven.gm,
         })
@@ -301,10 +304,24 @@ impl Policy {
 
     /// From where the page behind this request, if any, comes.
     fn page(&self, head: &RequestHead, host: &str) -> Page {
-        let Some(origin) = head.headers.get(header::ORIGIN) else {
-            return page_by_fetch(head);
+        match asking(head) {
+            Some(Asking::Origin(origin)) => self.page_at(origin, head, host),
+            Some(Asking::Referer(origin)) => self.page_at(origin, head, host).min(Page::Allowed),
+            None => page_by_fetch(head),
+        }
+    }
+
+    /// Whether a page is named by `Origin` or `Referer` that may use this server.
+    fn names_page(&self, head: &RequestHead, host: &str) -> bool {
+        let origin = match head.headers.get(header::ORIGIN) {
+            Some(origin) => origin.to_str().ok(),
+            None => referring(head),
         };
-        let Some(from) = origin.to_str().ok().and_then(authority) else {
+        origin.is_some_and(|origin| self.page_at(origin, head, host) >= Page::Allowed)
+    }
+
+    fn page_at(&self, origin: &str, head: &RequestHead, host: &str) -> Page {
+        let Some(from) = authority(origin) else {
             return Page::Foreign;
         };
         let Some(name) = host_name(from) else {
@@ -319,7 +336,7 @@ impl Policy {
             || self
                 .allow_origin
                 .iter()
-                .any(|o| origin.as_bytes().eq_ignore_ascii_case(o.as_bytes()));
+                .any(|o| origin.eq_ignore_ascii_case(o));
         if allowed {
             Page::Allowed
         } else {
@@ -355,12 +372,12 @@ impl Policy {
         (self.loopback_gm && here) || self.gm_from.iter().any(|net| net.contains(&peer))
     }
 
-    /// No Origin, or one on this machine's loopback.
+    /// No page is named, or one on this machine's loopback.
     fn origin_is_loopback(&self, head: &RequestHead) -> bool {
-        let Some(origin) = head.headers.get(header::ORIGIN) else {
+        let Some(Asking::Origin(origin) | Asking::Referer(origin)) = asking(head) else {
             return true;
         };
-        let name = origin.to_str().ok().and_then(authority).and_then(host_name);
+        let name = authority(origin).and_then(host_name);
         name.is_some_and(|name| self.is_loopback_name(name))
     }
 
@@ -374,6 +391,31 @@ impl Policy {
         let missing = || Error::Forbidden("there are no accounts here".into());
         self.accounts.as_deref().ok_or_else(missing)
     }
+}
+
+/// The origin of the page that asks.
+enum Asking<'a> {
+    /// As the browser names it; empty when it is none.
+    Origin(&'a str),
+    /// By the page's address: browsers leave the origin out where a page only shows something, such
+    /// as a picture. No page can give another's.
+    Referer(&'a str),
+}
+
+/// Which page asks, if one from elsewhere may.
+fn asking(head: &RequestHead) -> Option<Asking<'_>> {
+    if let Some(origin) = head.headers.get(header::ORIGIN) {
+        return Some(Asking::Origin(origin.to_str().unwrap_or("")));
+    }
+    (page_by_fetch(head) == Page::Foreign).then(|| Asking::Referer(referring(head).unwrap_or("")))
+}
+
+/// The origin in `Referer` (RFC 9110, section 10.1.3).
+fn referring(head: &RequestHead) -> Option<&str> {
+    let referer = text(&head.headers, header::REFERER)?;
+    let start = referer.find("://")? + 3;
+    let end = referer[start..].find(['/', '?', '#']);
+    Some(end.map_or(referer, |end| &referer[..start + end]))
 }
 
 /// The same from what browsers say of a request without an origin.

@@ -32,7 +32,8 @@ const PIECE: u64 = 112 << 10;
 /// What users upload may style itself, and nothing else: no script runs on our origin.
 const SANDBOX: HeaderValue =
     HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'; sandbox");
-const CORP: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
+/// Which pages may show an answer (Fetch, section 3.7).
+pub(super) const CORP: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 const SAME_SITE: HeaderValue = HeaderValue::from_static("same-site");
 const BYTES: HeaderValue = HeaderValue::from_static("bytes");
 const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");

@@ -3,6 +3,7 @@
 //! What [`at_once`] can answer, files in memory above all, does not go through the routes: that way
 //! costs as much as the rest of a small answer.
 
+use super::download::CORP;
 use super::{Outlet, Tail};
 use crate::access::{Policy, Seat, SocketAddrs, Verdict};
 use crate::error::Error;
@@ -24,6 +25,8 @@ const METHODS: &str = "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT";
 /// What pages may read of an answer besides its body.
 const EXPOSED: &str =
     "accept-ranges, content-disposition, content-length, content-range, etag, last-modified";
+
+const EVERYWHERE: HeaderValue = HeaderValue::from_static("cross-origin");
 
 /// Addresses of another system, whose own server has other manners: of CORS as Express has it, and
 /// 404 for every method that it does not know. Who may ask is decided as everywhere.
@@ -339,10 +342,13 @@ fn own_file_headers() -> Vec<(HeaderName, HeaderValue)> {
     vec![(header::VARY, HeaderValue::from_static("Origin"))]
 }
 
-/// The CORS headers of an answer to this request.
+/// The headers of an answer to this request that let its page have it.
 fn cors_headers(headers: &HeaderMap, verdict: Verdict) -> Vec<(HeaderName, HeaderValue)> {
+    // Chromium takes no two ports of one address for one site (Fetch, section 3.7), and `localhost`
+    // and 127.0.0.1 are two: pages that may show a file are told so.
+    let embeds = verdict.embeds.then_some((CORP, EVERYWHERE));
     let Some(origin) = headers.get(header::ORIGIN).filter(|_| verdict.trusted) else {
-        return Vec::new();
+        return embeds.into_iter().collect();
     };
     let allowed = if headers.contains_key(header::COOKIE) {
         origin.clone()
@@ -362,6 +368,9 @@ fn cors_headers(headers: &HeaderMap, verdict: Verdict) -> Vec<(HeaderName, Heade
         // Other origins get other headers, so a cache must keep them apart.
         (header::VARY, HeaderValue::from_static("Origin")),
     ]
+    .into_iter()
+    .chain(embeds)
+    .collect()
 }
 
 fn add(headers: &mut HeaderMap, cors: Vec<(HeaderName, HeaderValue)>) {

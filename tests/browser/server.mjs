@@ -217,9 +217,10 @@ const TYPES = { ".html": "text/html; charset=utf-8", ".js": "text/javascript; ch
  *
  * @param {import("node:test").TestContext} t
  * @param {Record<string, { type: string, body: string }>} [more] further files by name
+ * @param {string} [host] what the origin is called
  * @returns {Promise<string>} the origin
  */
-export async function startPages(t, more = {}) {
+export async function startPages(t, more = {}, host = "localhost") {
   const server = createServer(async (request, response) => {
     const name = path.basename(new URL(request.url ?? "/", "http://localhost").pathname);
     if (more[name]) {
@@ -234,13 +235,13 @@ export async function startPages(t, more = {}) {
       response.writeHead(name === "favicon.ico" ? 204 : 404).end();
     }
   });
-  server.listen(0, "localhost");
+  server.listen(0, host);
   await once(server, "listening");
   later(t, () => {
     server.closeAllConnections();
     server.close();
   });
-  return `http://localhost:${server.address().port}`;
+  return `http://${host}:${server.address().port}`;
 }
 
 /**

@@ -1,6 +1,7 @@
 // Pages of another origin that speak to the API as SpellTable's two generations of frontends do.
 
 import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { test } from "node:test";
 import { DEMO, openPage, startBrowser, startPages, startServer } from "./server.mjs";
@@ -254,4 +255,32 @@ test("a page of another origin can read why something was refused", async (t) =>
   assert.equal(answers[1].body.detail, "Scene not found");
   assert.deepEqual(answers[2].body.detail.map(({ type, loc }) => [type, loc]), [["missing", ["body", "id"]], ["string_type", ["body", "name"]]]);
   assert.equal(answers[4].body.detail, "Not Found");
+});
+
+test("maps are shown on pages at every name and port of this machine, and nowhere else", async (t) => {
+  const server = await startServer(t);
+  const form = new FormData();
+  form.append("file", new File([await readFile(path.join(DEMO, "maps/crypt.jpg"))], "crypt.jpg"));
+  assert.equal((await fetch(`${server.base}/maps/upload`, { method: "POST", body: form })).status, 200);
+  const page = { type: "text/html; charset=utf-8", body: "<!doctype html><title>Maps</title>" };
+  const silent = { ...page, body: `${page.body}<meta name="referrer" content="no-referrer">` };
+  const browser = await startBrowser(t);
+  const shown = (page, url) => page.evaluate((url) => new Promise((resolve) => {
+    const picture = new Image();
+    picture.addEventListener("load", () => resolve(picture.naturalWidth > 0));
+    picture.addEventListener("error", () => resolve(false));
+    picture.src = url;
+  }), url);
+  for (const host of ["localhost", "127.0.0.1"]) {
+    const pages = await startPages(t, { "maps.html": page, "silent.html": silent }, host);
+    const { page: open } = await openPage(browser);
+    for (const api of ["localhost", "127.0.0.1"]) {
+      const map = Object.assign(new URL("/maps/file/crypt.jpg", server.origin), { hostname: api });
+      await open.goto(`${pages}/maps.html`);
+      assert.equal(await shown(open, `${map}?${host}`), true, `${host} shows ${api}`);
+      // A page that does not say who it is might be anybody's.
+      await open.goto(`${pages}/silent.html`);
+      assert.equal(await shown(open, `${map}?silent-${host}`), host === api && host === "localhost", `${host} in silence, ${api}`);
+    }
+  }
 });

@@ -227,6 +227,50 @@ fn foreign_pages_change_nothing_even_in_open_mode() {
 }
 
 #[test]
+fn a_picture_is_for_the_page_that_it_is_on() {
+    let policy = policy(&["--loopback-gm", "true"]);
+    let here = from("127.0.0.1", "127.0.0.1");
+    let judge = |headers: &[(&'static str, &str)]| {
+        let headers = [&[("host", "127.0.0.1:8010")], headers].concat();
+        let verdict = policy.judge(&head(Method::GET, &headers), here).unwrap();
+        (verdict.embeds, verdict.own_page, verdict.role)
+    };
+    let across = ("sec-fetch-site", "cross-site");
+    for (headers, expected) in [
+        // SpellTable's page at another name of this machine, and at another port.
+        (
+            vec![across, ("referer", "http://localhost:3000/viewer?x#y")],
+            (true, false, Role::Gm),
+        ),
+        (
+            vec![("referer", "http://127.0.0.1:3000")],
+            (true, true, Role::Gm),
+        ),
+        (
+            vec![("origin", "http://localhost:3000")],
+            (true, false, Role::Gm),
+        ),
+        // Nobody says where it is to be shown.
+        (vec![], (false, true, Role::Gm)),
+        (vec![across], (false, false, Role::Player)),
+        (
+            vec![across, ("referer", "http://evil.example/localhost:3000")],
+            (false, false, Role::Player),
+        ),
+        (
+            vec![across, ("referer", "http://localhost@evil.example/")],
+            (false, false, Role::Player),
+        ),
+        (
+            vec![("origin", "null"), ("referer", "http://localhost:3000/")],
+            (false, false, Role::Player),
+        ),
+    ] {
+        assert_eq!(judge(&headers), expected, "{headers:?}");
+    }
+}
+
+#[test]
 fn a_cookie_makes_the_gm_on_our_own_pages_only() {
     let flags = [
         "--loopback-gm",
