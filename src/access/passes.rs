@@ -34,6 +34,11 @@ pub trait Generations: Send + Sync {
     fn generation(&self, table: TableId) -> Option<u64>;
 }
 
+/// As what and how somebody has joined, in one byte of a cookie.
+const DISPLAY: u8 = 0;
+const PLAYER: u8 = 1;
+const UNINVITED: u8 = 2;
+
 /// Somebody has joined a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Grant {
@@ -41,6 +46,8 @@ pub struct Grant {
     pub table: TableId,
     /// As what: a player or a display.
     pub role: Role,
+    /// By a code or a number, and not because the door was open.
+    pub invited: bool,
     /// Made by chance for each joining: tells one member from another.
     pub member: [u8; 16],
     /// Of the table's code.
@@ -180,6 +187,7 @@ impl Passes {
         &self,
         table: TableId,
         role: Role,
+        invited: bool,
         now: SystemTime,
         secure: bool,
     ) -> Result<String> {
@@ -187,14 +195,18 @@ impl Passes {
         let generation =
             generation.ok_or_else(|| Error::NotFound(format!("there is no table '{table}'")))?;
         let role = match role {
-            Role::Display => 0,
+            Role::Display => DISPLAY,
             // Nobody becomes the GM by joining.
-            Role::Player | Role::Gm => 1,
+            Role::Player | Role::Gm => PLAYER,
+        };
+        let how = match invited {
+            true => role,
+            false => role | UNINVITED,
         };
         let fact = [
             &seconds(now + GRANT).to_be_bytes()[..],
             &table.to_bytes(),
-            &[role],
+            &[how],
             &generation.to_be_bytes(),
             &random::<16>()?,
         ]
@@ -229,17 +241,17 @@ impl Passes {
         let fact: [u8; TABLE_FACT] = self.table.open(find(headers, TABLE_COOKIE)?)?;
         let (until, rest) = take_until(&fact, now)?;
         let (table, rest) = rest.split_first_chunk()?;
-        let ([role], rest) = rest.split_first_chunk()?;
+        let ([how], rest) = rest.split_first_chunk()?;
         let (generation, member) = rest.split_first_chunk()?;
         let table = TableId::from_bytes(*table)?;
         let current = self.generations.generation(table)?;
         (u64::from_be_bytes(*generation) == current).then_some(Grant {
             table,
-            role: if *role == 0 {
-                Role::Display
-            } else {
-                Role::Player
+            role: match how & !UNINVITED {
+                DISPLAY => Role::Display,
+                _ => Role::Player,
             },
+            invited: how & UNINVITED == 0,
             member: member.try_into().ok()?,
             generation: current,
             until,
@@ -379,7 +391,7 @@ pub(super) mod tests {
     fn a_grant_is_for_one_table_until_its_code_is_renewed() {
         let folder = tempfile::tempdir().unwrap();
         let (passes, book) = passes(&folder, "secret");
-        let admit = |role| cookies(&[passes.admit(TableId::MAIN, role, NOW, false).unwrap()]);
+        let admit = |role| cookies(&[passes.admit(TableId::MAIN, role, true, NOW, false).unwrap()]);
         let (phone, tv) = (admit(Role::Player), admit(Role::Display));
         let grant = |browser: &HeaderMap| passes.read(browser, NOW).grant;
         assert_eq!(grant(&phone).unwrap().role, Role::Player);
@@ -399,7 +411,7 @@ pub(super) mod tests {
         assert_eq!(grant(&phone), None);
         assert!(
             passes
-                .admit(TableId::MAIN, Role::Player, NOW, false)
+                .admit(TableId::MAIN, Role::Player, true, NOW, false)
                 .is_err()
         );
     }
@@ -409,7 +421,7 @@ pub(super) mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (passes, _) = passes(&folder, "secret");
         let table = passes
-            .admit(TableId::MAIN, Role::Player, NOW, false)
+            .admit(TableId::MAIN, Role::Player, true, NOW, false)
             .unwrap();
         let [gm, device] = passes.sign_in("secret", NOW, false).unwrap();
         for line in [table, device] {

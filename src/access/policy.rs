@@ -176,11 +176,14 @@ impl Policy {
         }
         let own_page = page == Page::Own;
         let has_cookie = own_page && head.headers.contains_key(header::COOKIE);
-        let proven = if has_cookie {
+        let mut proven = if has_cookie {
             self.passes.read(&head.headers, SystemTime::now())
         } else {
             Proven::default()
         };
+        // Who came in by the open door has to knock once it is closed.
+        let counts = |grant: &Grant| grant.invited || self.players == Players::Open;
+        proven.grant = proven.grant.filter(counts);
         let has_token = trusted && head.headers.contains_key(header::AUTHORIZATION);
         let account = match &self.accounts {
             Some(accounts) if has_cookie || has_token => {

@@ -175,6 +175,7 @@ mod tests {
         Basis {
             joined: Some(Grant {
                 table: TableId::MAIN,
+                invited: true,
                 role: Role::Player,
                 member: [generation as u8; 16],
                 generation,

@@ -271,6 +271,7 @@ async fn join(
         Some("display") => Role::Display,
         Some(other) => return Err(unknown_role(other)),
     };
+    let invited = code.is_some();
     let table = match (code, config.players) {
         (Some(code), _) => {
             tables
@@ -285,7 +286,7 @@ async fn join(
             return Err(Problem::missing(loc, json!({})).into());
         }
     };
-    admit(&policy, &req, &table, role)
+    admit(&policy, &req, &table, role, invited)
 }
 
 fn unknown_role(given: &str) -> Error {
@@ -301,9 +302,17 @@ fn unknown_role(given: &str) -> Error {
 }
 
 /// The answer to whoever now belongs to `table`.
-fn admit(policy: &Policy, req: &HttpRequest, table: &Table, role: Role) -> Result<HttpResponse> {
-    let now = SystemTime::now();
-    let cookie = policy.passes().admit(table.id, role, now, is_secure(req))?;
+fn admit(
+    policy: &Policy,
+    req: &HttpRequest,
+    table: &Table,
+    role: Role,
+    invited: bool,
+) -> Result<HttpResponse> {
+    let (now, secure) = (SystemTime::now(), is_secure(req));
+    let cookie = policy
+        .passes()
+        .admit(table.id, role, invited, now, secure)?;
     Ok(HttpResponse::Ok()
         .append_header((header::SET_COOKIE, cookie))
         .insert_header((header::CACHE_CONTROL, "no-store"))
@@ -366,7 +375,7 @@ async fn ask_to_pair(
         }
         Answer::Confirmed(table) => {
             let table = tables.directory.get(table)?;
-            admit(&policy, &req, &table, Role::Display)
+            admit(&policy, &req, &table, Role::Display, true)
         }
     }
 }

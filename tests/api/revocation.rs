@@ -185,7 +185,7 @@ fn a_socket_ends_when_the_cookie_runs_out_that_opened_it() {
     let at = |age| SystemTime::now() + SOON - age;
     let [line, _] = passes.sign_in("sesame", at(SIGN_IN), false).unwrap();
     let gm = pair(&line);
-    let line = passes.admit(TableId::MAIN, Role::Player, at(JOINED), false);
+    let line = passes.admit(TableId::MAIN, Role::Player, true, at(JOINED), false);
     let player = pair(&line.unwrap());
     let (on_gm, on_player) = (open(&server, &gm), open(&server, &player));
     let mut stays = open(&server, &fresh);

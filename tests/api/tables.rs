@@ -269,6 +269,23 @@ fn with_open_doors_main_needs_no_code_and_other_tables_do() {
 }
 
 #[test]
+fn who_came_in_by_the_open_door_has_to_knock_once_it_is_closed() {
+    let folder = furnished();
+    let open = ["--loopback-gm", "false", "--gm-password", "sesame"];
+    let server = start_in(folder.path(), &open);
+    let walked = server.json("POST", "/tables/join", r#"{"role":"player"}"#);
+    let main = tables(&server, &gm(&server))[0].clone();
+    let invited = join(&server, &main, "player");
+    drop(server);
+    let server = start_in(folder.path(), CODE);
+    assert_eq!(statuses(&server, &walked.cookies()), [403; 3]);
+    assert_eq!(statuses(&server, &invited), [200; 3]);
+    drop(server);
+    let server = start_in(folder.path(), &open);
+    assert_eq!(statuses(&server, &walked.cookies()), [200; 3]);
+}
+
+#[test]
 fn a_renewed_code_puts_out_who_joined_with_the_old_one() {
     let folder = furnished();
     let server = start_in(folder.path(), CODE);

@@ -318,7 +318,9 @@ fn a_seat_needs_a_cookie_where_codes_are_asked_for() {
         assert_eq!(seat(&[]).1, without);
         assert_eq!(seat(&[("cookie", "tablekeep-table=forged")]).1, without);
         for (table, role) in [(TableId::MAIN, Role::Display), (other(), Role::Player)] {
-            let line = policy.passes().admit(table, role, SystemTime::now(), false);
+            let line = policy
+                .passes()
+                .admit(table, role, true, SystemTime::now(), false);
             let browser = cookies(&[line.unwrap()]);
             let cookie = browser.get(header::COOKIE).unwrap().to_str().unwrap();
             assert_eq!(seat(&[("cookie", cookie)]), (role, Some(table)));
@@ -334,7 +336,7 @@ fn the_gm_sits_at_main_or_where_a_cookie_says() {
     let here = from("127.0.0.1", "127.0.0.1");
     let line = policy
         .passes()
-        .admit(other(), Role::Display, SystemTime::now(), false);
+        .admit(other(), Role::Display, true, SystemTime::now(), false);
     let browser = cookies(&[line.unwrap()]);
     let cookie = (
         "cookie",
