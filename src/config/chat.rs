@@ -137,7 +137,7 @@ pub struct ChatLimits {
         hide_short_help = true
     )]
     pub room_wrong_passwords: NonZeroU32,
-    /// Join keys of no room in 10 minutes from one address; then it waits as long
+    /// Different join keys of no room in 10 minutes from one address; then further ones wait as long
     #[arg(
         id = "chat-wrong-keys",
         long = "chat-wrong-keys",

@@ -39,7 +39,7 @@ pub(super) struct ChatLimitsBody {
     wrong_passwords: u32,
     /// Of one room in an hour, before everybody waits.
     room_wrong_passwords: u32,
-    /// In ten minutes.
+    /// Different ones in ten minutes.
     wrong_keys: u32,
     /// That wait to be checked.
     passwords: usize,

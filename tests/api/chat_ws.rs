@@ -1111,23 +1111,57 @@ fn guessing_a_password_is_slowed_down_and_locks_nobody_else_out() {
     assert!(started.elapsed().as_millis() >= 2000);
 }
 
-#[cfg(target_os = "linux")]
 #[test]
-fn guessing_join_keys_is_slowed_down_and_locks_nobody_else_out() {
+fn guessing_join_keys_is_slowed_down_and_locks_nobody_out() {
     let server = start_with(&["--chat-wrong-keys", "4"]);
     let (_owner, created) = Peer::create(&server);
-    let mut guesser = Peer::from("127.0.0.2", &server);
+    let mut guesser = Peer::new(&server);
+    let guess = |n: u32| match n % 2 {
+        0 => {
+            json!({"type": "JoinRoom", "join_key": format!("AAAA-AAAA-AAAA-AAA{n}"), "name": "x"})
+        }
+        _ => json!({"type": "PeekRoom", "join_key": format!("no key {n}")}),
+    };
     for n in 0..4 {
-        let guess = match n % 2 {
-            0 => json!({"type": "JoinRoom", "join_key": "AAAA-AAAA-AAAA-AAAA", "name": "x"}),
-            _ => json!({"type": "PeekRoom", "join_key": "AAAA-AAAA-AAAA-AAAA"}),
-        };
-        assert_eq!(guesser.code(guess), "room_not_found");
+        assert_eq!(guesser.code(guess(n)), "room_not_found");
     }
-    let refused = guesser.ask(join(&created, "Eve"));
-    assert_eq!(refused["code"], "rate_limited");
-    assert!(refused["retry_after_ms"].as_u64().unwrap() > 590_000);
+    for n in [4, 5, 0, 1] {
+        let refused = guesser.ask(guess(n));
+        assert_eq!(refused["code"], "rate_limited");
+        assert!(refused["retry_after_ms"].as_u64().unwrap() > 590_000);
+    }
+    // Who has a room's key does not guess, also at the same address.
+    let peek = json!({"type": "PeekRoom", "join_key": key(&created)});
+    assert_eq!(guesser.ask(peek)["type"], "RoomPeek");
     Peer::join(&server, &created, "Ann");
+}
+
+#[test]
+fn a_club_that_comes_back_after_a_restart_is_not_locked_out() {
+    let mut before = start();
+    let (_owner, created) = Peer::create(&before);
+    let sessions: Vec<_> = (0..24)
+        .map(|n| Peer::join(&before, &created, &format!("P{n}")).1)
+        .collect();
+    assert_eq!(before.terminate(), 0);
+    // Rooms are in memory: to another server it is the same.
+    let server = start();
+    let mut club: Vec<_> = sessions.iter().map(|_| Peer::new(&server)).collect();
+    for (peer, session) in club.iter_mut().zip(&sessions) {
+        let resume = json!({"type": "ResumeSession", "session_token": session["session_token"], "last_seq": 1});
+        assert_eq!(peer.code(resume), "resume_failed");
+        let peek = json!({"type": "PeekRoom", "join_key": key(&created)});
+        assert_eq!(peer.code(peek), "room_not_found");
+        assert_eq!(peer.code(join(&created, "P")), "room_not_found");
+    }
+    let (_owner, new) = Peer::create(&server);
+    for (n, peer) in club.iter_mut().enumerate() {
+        let joined = peer.ask(join(&new, &format!("P{n}")));
+        assert_eq!(joined["type"], "RoomJoined", "{joined}");
+    }
+    // A further dead link is nothing else than unknown.
+    let dead = json!({"type": "PeekRoom", "join_key": "AAAA-AAAA-AAAA-AAAA"});
+    assert_eq!(Peer::new(&server).code(dead), "room_not_found");
 }
 
 #[test]

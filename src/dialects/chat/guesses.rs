@@ -23,25 +23,25 @@ const MOST: usize = 1 << 16;
 /// Wrong guesses by address, in bounded memory.
 pub struct Guesses {
     most_passwords: u32,
-    most_keys: u32,
+    most_keys: usize,
     // Locks for small maps, held for a look.
-    passwords: Mutex<HashMap<(Client, Digest), Wrong>>,
-    keys: Mutex<HashMap<Client, Wrong>>,
+    passwords: Mutex<HashMap<(Client, Digest), Wrong<u32>>>,
+    /// Which they were: a dead key that a whole club still has is one.
+    keys: Mutex<HashMap<Client, Wrong<Vec<Digest>>>>,
 }
 
 /// Wrong guesses of one client.
-#[derive(Clone, Copy)]
-struct Wrong {
-    count: u32,
+struct Wrong<T> {
+    guesses: T,
     first: Instant,
     last: Instant,
     until: Option<Instant>,
 }
 
-impl Wrong {
+impl<T: Default> Wrong<T> {
     fn new(now: Instant) -> Self {
         Self {
-            count: 0,
+            guesses: T::default(),
             first: now,
             last: now,
             until: None,
@@ -74,7 +74,7 @@ impl Guesses {
     pub fn new(limits: &ChatLimits) -> Self {
         Self {
             most_passwords: limits.wrong_passwords.get(),
-            most_keys: limits.wrong_keys.get(),
+            most_keys: limits.wrong_keys.get() as usize,
             passwords: Mutex::default(),
             keys: Mutex::default(),
         }
@@ -101,8 +101,8 @@ impl Guesses {
             // It was tried together with the one that this wait is for: nobody waits twice for it.
             return;
         }
-        wrong.count = wrong.count.saturating_add(1);
-        if let Some(further) = wrong.count.checked_sub(self.most_passwords) {
+        wrong.guesses = wrong.guesses.saturating_add(1);
+        if let Some(further) = wrong.guesses.checked_sub(self.most_passwords) {
             let wait = FIRST_WAIT.saturating_mul(1 << further.min(10));
             wrong.until = Some(now + wait.min(LONGEST_WAIT));
         }
@@ -113,32 +113,36 @@ impl Guesses {
         lock(&self.passwords).remove(&(client, room));
     }
 
-    /// Whether this client may try a join key now.
-    pub fn may_try_key(&self, client: Client, now: Instant) -> Result<(), Refusal> {
-        let known = lock(&self.keys);
-        known.get(&client).map_or(Ok(()), |wrong| wrong.check(now))
-    }
-
-    /// No room had it.
-    pub fn wrong_key(&self, client: Client, now: Instant) {
+    /// No room has this join key. Answers what to say of it.
+    pub fn wrong_key(&self, client: Client, key: Digest, now: Instant) -> Refusal {
         let mut known = lock(&self.keys);
         let wrong = entry(&mut known, client, now);
+        if let Err(refusal) = wrong.check(now) {
+            return refusal;
+        }
         if now.duration_since(wrong.first) > KEY_WINDOW {
             *wrong = Wrong::new(now);
         }
-        wrong.count += 1;
         wrong.last = now;
-        if wrong.count >= self.most_keys {
+        if !wrong.guesses.contains(&key) {
+            wrong.guesses.push(key);
+        }
+        if wrong.guesses.len() >= self.most_keys {
             *wrong = Wrong {
                 until: Some(now + KEY_WINDOW),
                 ..Wrong::new(now)
             };
         }
+        Refusal::RoomNotFound
     }
 }
 
-/// The count of `key`.
-fn entry<K: Eq + Hash + Copy>(known: &mut HashMap<K, Wrong>, key: K, now: Instant) -> &mut Wrong {
+/// The guesses of `key`.
+fn entry<K: Eq + Hash + Copy, T: Default>(
+    known: &mut HashMap<K, Wrong<T>>,
+    key: K,
+    now: Instant,
+) -> &mut Wrong<T> {
     if known.len() >= MOST && !known.contains_key(&key) {
         known.retain(|_, wrong| !wrong.is_old(now));
         // Nobody can be locked out by filling this up.
@@ -207,7 +211,7 @@ mod tests {
 
     fn wait(outcome: Result<(), Refusal>) -> u64 {
         match outcome {
-            Ok(()) => 0,
+            Ok(()) | Err(Refusal::RoomNotFound) => 0,
             Err(Refusal::RateLimited { retry_after_ms }) => retry_after_ms / 1000,
             Err(other) => panic!("{other:?}"),
         }
@@ -254,18 +258,31 @@ mod tests {
     fn unknown_keys_are_counted_over_ten_minutes() {
         let guesses = Guesses::new(&limits());
         let start = Instant::now();
-        for _ in 0..19 {
-            guesses.wrong_key(client(1), start);
+        let told = |who, n, now| wait(Err(guesses.wrong_key(client(who), [n; 32], now)));
+        for n in 0..19 {
+            assert_eq!(told(1, n, start), 0);
         }
         let later = start + KEY_WINDOW + Duration::from_secs(1);
-        guesses.wrong_key(client(1), later);
-        assert_eq!(guesses.may_try_key(client(1), later), Ok(()));
-        for _ in 0..19 {
-            guesses.wrong_key(client(1), later);
+        for n in 0..20 {
+            assert_eq!(told(1, n, later), 0);
         }
-        assert_eq!(wait(guesses.may_try_key(client(1), later)), 600);
-        assert_eq!(guesses.may_try_key(client(2), later), Ok(()));
-        assert_eq!(guesses.may_try_key(client(1), later + KEY_WINDOW), Ok(()));
+        assert_eq!(told(1, 20, later), 600);
+        assert_eq!(told(2, 20, later), 0);
+        assert_eq!(told(1, 20, later + KEY_WINDOW), 0);
+    }
+
+    #[test]
+    fn a_dead_key_is_one_however_often_it_is_tried() {
+        let guesses = Guesses::new(&limits());
+        let now = Instant::now();
+        let told = |n| guesses.wrong_key(client(1), [n; 32], now);
+        for _ in 0..100 {
+            assert_eq!(told(0), Refusal::RoomNotFound);
+        }
+        for n in 1..20 {
+            assert_eq!(told(n), Refusal::RoomNotFound);
+        }
+        assert_eq!(wait(Err(told(0))), 600);
     }
 
     #[test]
@@ -286,13 +303,13 @@ mod tests {
         let guesses = Guesses::new(&limits());
         let now = Instant::now();
         for n in 0..(MOST as u32 + 10) {
-            guesses.wrong_key(client(n), now);
+            guesses.wrong_key(client(n), ROOM, now);
             guesses.wrong_password(client(n), ROOM, now);
         }
         assert_eq!(lock(&guesses.keys).len(), MOST);
         assert_eq!(lock(&guesses.passwords).len(), MOST);
         let later = now + MEMORY * 2;
-        guesses.wrong_key(client(u32::MAX), later);
+        guesses.wrong_key(client(u32::MAX), ROOM, later);
         assert_eq!(lock(&guesses.keys).len(), 1);
     }
 }
