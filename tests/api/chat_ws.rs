@@ -1253,14 +1253,31 @@ fn a_text_that_is_not_utf_8_ends_the_connection() {
 }
 
 #[test]
+fn who_says_much_at_once_and_reads_it_afterwards_stays() {
+    let server = start();
+    let (mut owner, _) = Peer::create(&server);
+    let content = "x".repeat(60_000);
+    for n in 0..190 {
+        owner.say(with(chat(&content), json!({"request_id": n.to_string()})));
+    }
+    for seq in 2..192 {
+        let heard = owner.hear();
+        assert_eq!(
+            (&heard["type"], &heard["seq"]),
+            (&json!("ChatMessage"), &json!(seq))
+        );
+    }
+}
+
+#[test]
 fn who_reads_too_slowly_is_sent_away_and_may_come_back() {
     let server = start_with(&["--chat-msg-rate", "100000", "--chat-msg-burst", "100000"]);
     let (mut owner, created) = Peer::create(&server);
     let (mut slow, joined) = Peer::join(&server, &created, "Slow");
     owner.hear();
     let content = "x".repeat(64 << 10);
-    // As much as both ends' buffers take, and a lane of 1 MiB.
-    for _ in 0..400 {
+    // As much as both ends' buffers take, and a lane of 16 MiB.
+    for _ in 0..600 {
         owner.ask(chat(&content));
     }
     assert_eq!(slow.close(), (1013, "Slow consumer".into()));

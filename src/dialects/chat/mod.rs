@@ -38,9 +38,9 @@ use base64::Engine;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
 use std::sync::Arc;
 
-/// What connections are held to.
+/// What connections are held to. A member's whole burst may wait, at the largest size of messages.
 pub const BOUNDS: Bounds = Bounds {
-    control_bytes: 1 << 20,
+    control_bytes: 16 << 20,
     slow: CloseCode::TryLater,
     silent: None,
 };
