@@ -38,6 +38,8 @@ pub struct Waiting {
     pub is_call: bool,
     /// Its sender knows already that the receiver does not come.
     told: bool,
+    /// What its sender said before it was pushed out: the rest is not enough for who picks it up.
+    torn: bool,
 }
 
 impl Waiting {
@@ -49,6 +51,7 @@ impl Waiting {
             frame,
             is_call,
             told: false,
+            torn: false,
         }
     }
 
@@ -114,26 +117,34 @@ impl Queues {
         while self.is_too_long(&absent)
             && let Some(dropped) = self.pop(&absent)
         {
-            let others = self.by_absent.get(&absent);
-            let mut others = others.into_iter().flat_map(|queue| &queue.messages);
-            // Whoever has more waiting hears when that expires.
-            if !dropped.told && !others.any(|other| other.from.id == dropped.from.id) {
-                let (absent, from) = (absent.clone(), dropped.from);
-                expired.push(Expired { absent, from });
+            let queue = self.by_absent.get_mut(&absent);
+            let mut others = queue.into_iter().flat_map(|queue| &mut queue.messages);
+            match others.find(|other| other.from == dropped.from) {
+                // Whoever has more waiting hears when that expires or is picked up.
+                Some(other) => other.torn |= !dropped.told,
+                None => expired.extend(self.tell(&absent, dropped)),
             }
         }
         expired
     }
 
-    /// What has waited for `id`, in order.
-    pub fn take(&mut self, id: &str) -> VecDeque<Waiting> {
+    /// What has waited for `id`, in order, and who has waited in vain all the same: whose first
+    /// messages were pushed out.
+    pub fn take(&mut self, id: &str) -> (VecDeque<Waiting>, Vec<Expired>) {
         let Some((absent, queue)) = self.by_absent.remove_entry(id) else {
-            return VecDeque::new();
+            return Default::default();
         };
         for waiting in &queue.messages {
             self.discount(&absent, waiting);
         }
-        queue.messages
+        let torn = queue.messages.iter();
+        let torn = torn.filter(|waiting| waiting.torn && !waiting.told);
+        let expired = torn.map(|waiting| Expired {
+            absent: absent.clone(),
+            from: waiting.from.clone(),
+        });
+        let expired = expired.collect();
+        (queue.messages, expired)
     }
 
     /// Gives up what has waited for `age`. A sender hears of somebody's absence once for all that
@@ -150,18 +161,26 @@ impl Queues {
             while self.by_absent.get(&absent).is_some_and(is_due)
                 && let Some(given_up) = self.pop(&absent)
             {
-                if given_up.told {
-                    continue;
-                }
-                let queue = self.by_absent.get_mut(&absent);
-                for other in queue.into_iter().flat_map(|queue| &mut queue.messages) {
-                    other.told |= other.from == given_up.from;
-                }
-                let (absent, from) = (absent.clone(), given_up.from);
-                expired.push(Expired { absent, from });
+                expired.extend(self.tell(&absent, given_up));
             }
         }
         expired
+    }
+
+    /// Whether the sender of what does not wait for `absent` any more is to hear of it: not twice
+    /// for all that it has waiting now.
+    fn tell(&mut self, absent: &Arc<str>, gone: Waiting) -> Option<Expired> {
+        if gone.told {
+            return None;
+        }
+        let queue = self.by_absent.get_mut(absent);
+        for other in queue.into_iter().flat_map(|queue| &mut queue.messages) {
+            other.told |= other.from == gone.from;
+        }
+        Some(Expired {
+            absent: absent.clone(),
+            from: gone.from,
+        })
     }
 
     /// Whether nothing waits, by all books.
@@ -286,8 +305,8 @@ mod tests {
         for (from, text) in [("a", "1"), ("b", "2"), ("a", "3")] {
             assert!(queues.push("x", message(from, text, now)).is_empty());
         }
-        assert_eq!(texts(&queues.take("x")), ["1", "2", "3"]);
-        assert!(queues.take("x").is_empty());
+        assert_eq!(texts(&queues.take("x").0), ["1", "2", "3"]);
+        assert!(queues.take("x").0.is_empty());
         assert!(queues.is_empty());
     }
 
@@ -299,7 +318,7 @@ mod tests {
         queues.push("x", message("b", "late", after(4000)));
         assert!(queues.sweep(AGE, after(4999)).is_empty());
         assert_eq!(names(&queues.sweep(AGE, after(5000))), [("x", "a")]);
-        assert_eq!(texts(&queues.take("x")), ["late"]);
+        assert_eq!(texts(&queues.take("x").0), ["late"]);
         queues.push("x", message("b", "later", after(5000)));
         assert_eq!(names(&queues.sweep(AGE, after(10_000))), [("x", "b")]);
         assert!(queues.is_empty());
@@ -343,8 +362,35 @@ mod tests {
             [("x", "b")]
         );
         // The oldest of one who has more waiting: it hears in time.
-        assert!(queues.push("x", message("a", "65", now)).is_empty());
+        for n in 65..68 {
+            let told = queues.push("x", message("a", &n.to_string(), now));
+            assert!(told.is_empty());
+        }
         assert_eq!(names(&queues.sweep(AGE, now + AGE)), [("x", "a")]);
+        assert!(queues.is_empty());
+    }
+
+    #[test]
+    fn whose_first_message_was_pushed_out_hears_although_the_rest_is_picked_up() {
+        let (mut queues, now) = (Queues::default(), Instant::now());
+        for sender in ["a", "b"] {
+            for n in 0..QUEUE_MESSAGES / 2 {
+                queues.push("x", message(sender, &n.to_string(), now));
+            }
+        }
+        for n in 0..3 {
+            assert!(
+                queues
+                    .push("x", message("b", &n.to_string(), now))
+                    .is_empty()
+            );
+        }
+        let (taken, expired) = queues.take("x");
+        assert_eq!(
+            (taken.len(), taken[0].frame.payload()),
+            (QUEUE_MESSAGES, "3")
+        );
+        assert_eq!(names(&expired), [("x", "a")]);
         assert!(queues.is_empty());
     }
 
@@ -355,9 +401,9 @@ mod tests {
         queues.push("x", message("a", "first", now));
         queues.push("x", message("a", &half, now));
         queues.push("x", message("a", &half, now));
-        assert_eq!(queues.take("x").len(), 1);
+        assert_eq!(queues.take("x").0.len(), 1);
         queues.push("x", message("a", &"x".repeat(QUEUE_BYTES * 2), now));
-        assert_eq!(queues.take("x").len(), 1);
+        assert_eq!(queues.take("x").0.len(), 1);
         assert!(queues.is_empty());
     }
 
@@ -378,7 +424,7 @@ mod tests {
             names(&queues.push("one more", message("a", "m", now))),
             [("0", "a")]
         );
-        assert!(queues.take("0").is_empty());
+        assert!(queues.take("0").0.is_empty());
         assert_eq!(queues.sweep(AGE, now + AGE).len(), ABSENT_PER_SENDER + 1);
         assert!(queues.is_empty());
     }

@@ -251,12 +251,14 @@ impl Rules for BrokerRules {
         };
         let id = registration.owner.id.clone();
         tell(conn, wire::open(), out);
-        for waiting in self.queues.take(&id) {
+        let (messages, expired) = self.queues.take(&id);
+        for waiting in messages {
             self.passed_on(waiting.is_call, &waiting.from.id, &id, now.instant);
             tell(conn, waiting.frame, out);
         }
         self.by_id.insert(id, conn);
         self.registered.insert(conn, registration);
+        self.tell_expired(expired, out);
     }
 
     fn receive(&mut self, from: ConnId, message: Message, now: Now, out: &mut Outgoing) {
