@@ -26,9 +26,8 @@ pub struct Facts<'a> {
 pub fn banner(config: &Config, policy: &Policy, facts: &Facts<'_>, store: &Store) -> String {
     let addr = facts.addr;
     let mut text = format!("\nTablekeep {}\n", env!("CARGO_PKG_VERSION"));
-    let mut line = |name: &str, value: String| {
-        let _ = writeln!(text, "  {name:<16}{value}");
-    };
+    let mut lines = Vec::new();
+    let mut line = |name, value: String| lines.push((name, value));
     let network = policy.machine().ways(addr);
     if let Some(local) = local_url(addr) {
         line("on this machine", local);
@@ -64,6 +63,11 @@ pub fn banner(config: &Config, policy: &Policy, facts: &Facts<'_>, store: &Store
         line("table code", code.clone());
     }
     line("found", found(store));
+    let width = lines.iter().map(|(name, _)| name.len()).max();
+    let width = width.unwrap_or_default() + 2;
+    for (name, value) in lines {
+        let _ = writeln!(text, "  {name:<width$}{value}");
+    }
     if let Some(first) = network.first().filter(|_| config.qr) {
         // In the fragment, which no browser sends.
         let code = facts.code.as_ref().map(|code| format!("#{code}"));

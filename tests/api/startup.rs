@@ -200,6 +200,30 @@ fn banner(flags: &[&str], home: &Path, current: &Path) -> String {
 }
 
 #[test]
+fn each_further_port_has_its_name_apart_from_its_address() {
+    let folder = tempfile::tempdir().unwrap();
+    let flags = [
+        "--listen",
+        "127.0.0.1:0",
+        "--mdns",
+        "false",
+        "--speak",
+        "chat@0",
+        "--speak",
+        "peershare-socket@0",
+        "--data-dir",
+        folder.path().to_str().unwrap(),
+    ];
+    let said = banner(&flags, folder.path(), folder.path());
+    for name in ["chat", "peershare-socket"] {
+        let line = said.lines().find(|line| line.trim().starts_with(name));
+        let (shown, address) = line.unwrap().trim().split_once("  ").unwrap();
+        assert_eq!(shown, name, "{said}");
+        assert!(address.trim().starts_with("http://"), "{said}");
+    }
+}
+
+#[test]
 fn the_first_lines_say_where_it_is_and_what_it_found() {
     let folder = tempfile::tempdir().unwrap();
     write_file(folder.path(), "data/scenes/broken.json", b"{");

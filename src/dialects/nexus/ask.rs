@@ -19,7 +19,7 @@ impl Ask {
         let mut pairs = pairs.map(Query::into_inner).unwrap_or_default();
         let mut first = |name: &str| {
             let at = pairs.iter().position(|(key, _)| key == name)?;
-            Some(pairs.swap_remove(at).1).filter(|value| !value.is_empty())
+            Some(pairs.remove(at).1).filter(|value| !value.is_empty())
         };
         if let Some(code) = first("host") {
             return Self::Host(Some(code));
@@ -49,6 +49,7 @@ mod tests {
             ("join=", Ask::Host(None)),
             ("host=&join=", Ask::Host(None)),
             ("host=&join=AB12", Ask::Join("AB12".into())),
+            ("host=&join=AAAA&join=BBBB", Ask::Join("AAAA".into())),
             ("join=BBBB&host=AAAA", host("AAAA")),
             ("host=AAAA&host=BBBB", host("AAAA")),
             ("join=AAAA&join=BBBB", Ask::Join("AAAA".into())),
