@@ -1165,6 +1165,43 @@ fn a_club_that_comes_back_after_a_restart_is_not_locked_out() {
 }
 
 #[test]
+fn passwords_that_are_guessed_at_once_are_counted_one_by_one() {
+    let server = start();
+    let mut owner = Peer::new(&server);
+    let created = owner.ask(with(room(), json!({"password": "sesame"})));
+    let mut guessers: Vec<_> = (0..40).map(|_| Peer::new(&server)).collect();
+    for (n, peer) in guessers.iter_mut().enumerate() {
+        let guess = json!({"password": format!("wrong {n}")});
+        peer.say(with(join(&created, "Eve"), guess));
+    }
+    let answers: Vec<_> = guessers.iter_mut().map(Peer::hear).collect();
+    let (tried, refused): (Vec<_>, Vec<_>) = answers
+        .iter()
+        .partition(|answer| answer["code"] == "invalid_password");
+    assert_eq!((tried.len(), refused.len()), (5, 35));
+    for refused in refused {
+        assert_eq!(refused["code"], "rate_limited", "{refused}");
+        assert!(refused["retry_after_ms"].as_u64().unwrap() <= 30_000);
+    }
+}
+
+#[test]
+fn a_party_of_one_address_that_knows_the_password_comes_in_whatever_the_queue() {
+    let server = start_with(&["--chat-password-queue", "1"]);
+    let mut owner = Peer::new(&server);
+    let password = json!({"password": "sesame"});
+    let created = owner.ask(with(room(), password.clone()));
+    let mut party: Vec<_> = (0..12).map(|_| Peer::new(&server)).collect();
+    for (n, peer) in party.iter_mut().enumerate() {
+        peer.say(with(join(&created, &format!("P{n}")), password.clone()));
+    }
+    for peer in &mut party {
+        let joined = peer.hear();
+        assert_eq!(joined["type"], "RoomJoined", "{joined}");
+    }
+}
+
+#[test]
 fn a_hundred_people_of_one_address_come_at_once() {
     let server = start();
     let (_owner, created) = Peer::create(&server);

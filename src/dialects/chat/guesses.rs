@@ -5,8 +5,9 @@ use crate::access::Client;
 use crate::config::ChatLimits;
 use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
 
 /// After too many wrong passwords one waits so long, twice as long after each further one.
 const FIRST_WAIT: Duration = Duration::from_secs(30);
@@ -97,10 +98,6 @@ impl Guesses {
         let mut known = lock(&self.passwords);
         let wrong = entry(&mut known, (client, room), now);
         wrong.last = now;
-        if wrong.check(now).is_err() {
-            // It was tried together with the one that this wait is for: nobody waits twice for it.
-            return;
-        }
         wrong.guesses = wrong.guesses.saturating_add(1);
         if let Some(further) = wrong.guesses.checked_sub(self.most_passwords) {
             let wait = FIRST_WAIT.saturating_mul(1 << further.min(10));
@@ -159,11 +156,16 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// When wrong passwords came for one room, from anywhere.
+/// When wrong passwords came for one room, from anywhere, and who is trying one now.
 pub struct RoomGuesses {
     most: usize,
     times: Mutex<VecDeque<Instant>>,
+    /// Of those who try one or wait to.
+    turns: Mutex<HashMap<Client, Arc<AsyncMutex<()>>>>,
 }
+
+/// Held while a password is tried.
+pub type Turn = OwnedMutexGuard<()>;
 
 impl RoomGuesses {
     /// None so far.
@@ -171,7 +173,19 @@ impl RoomGuesses {
         Self {
             most: limits.room_wrong_passwords.get() as usize,
             times: Mutex::default(),
+            turns: Mutex::default(),
         }
+    }
+
+    /// Waits until nobody else tries a password from this address: so each that is wrong counts before
+    /// the next, however many come at once, and those that are right all come in.
+    pub async fn turn(&self, client: Client) -> Turn {
+        let turn = {
+            let mut turns = lock(&self.turns);
+            turns.retain(|_, turn| Arc::strong_count(turn) > 1);
+            turns.entry(client).or_default().clone()
+        };
+        turn.lock_owned().await
     }
 
     /// One more.
@@ -198,6 +212,7 @@ mod tests {
     use super::*;
     use crate::config::Config;
     use clap::Parser;
+    use futures_util::FutureExt;
 
     fn limits() -> ChatLimits {
         Config::parse_from(["t"]).limits.chat
@@ -244,14 +259,21 @@ mod tests {
         assert_eq!(may(1, now), 0);
     }
 
-    #[test]
-    fn passwords_that_were_tried_together_wait_once() {
-        let guesses = Guesses::new(&limits());
-        let now = Instant::now();
-        for _ in 0..60 {
-            guesses.wrong_password(client(1), ROOM, now);
-        }
-        assert_eq!(wait(guesses.may_try_password(client(1), ROOM, now)), 30);
+    #[tokio::test]
+    async fn an_address_tries_one_password_of_a_room_at_a_time() {
+        let room = RoomGuesses::new(&limits());
+        let first = room.turn(client(1)).await;
+        let mut second = Box::pin(room.turn(client(1)));
+        assert!((&mut second).now_or_never().is_none());
+        // Others are not held up.
+        assert!(room.turn(client(2)).now_or_never().is_some());
+        drop(first);
+        let second = second.now_or_never().unwrap();
+        assert!(room.turn(client(1)).now_or_never().is_none());
+        drop(second);
+        // Nobody is remembered for it.
+        assert!(room.turn(client(3)).now_or_never().is_some());
+        assert_eq!(lock(&room.turns).len(), 1);
     }
 
     #[test]

@@ -218,8 +218,9 @@ async fn check_password(
     // Slow, not locked: nobody can lock a table out by guessing.
     if entry.guesses.is_slow(Instant::now()) {
         sleep(SLOW).await;
-        may_try()?;
     }
+    let _turn = entry.guesses.turn(client).await;
+    may_try()?;
     if chat.passwords.is_right(given, kept.clone()).await? {
         chat.guesses.right_password(client, entry.digest);
         return Ok(());
