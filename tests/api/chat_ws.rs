@@ -1246,6 +1246,32 @@ fn who_sends_too_fast_is_told_and_then_sent_away() {
 }
 
 #[test]
+fn who_says_too_much_at_once_is_answered_before_being_sent_away() {
+    let server = start_with(&["--chat-msg-rate", "1", "--chat-msg-burst", "51"]);
+    let (mut owner, _) = Peer::create(&server);
+    for n in 0..100 {
+        let said = with(chat("x"), json!({"request_id": n.to_string()}));
+        owner.0.write(Message::text(said.to_string())).unwrap();
+    }
+    owner.0.flush().unwrap();
+    let (mut taken, mut refused) = (0, 0);
+    let end = loop {
+        match owner.0.read().unwrap() {
+            Message::Text(text) if text.contains("ChatMessage") => taken += 1,
+            Message::Text(text) if text.contains("rate_limited") => refused += 1,
+            Message::Close(end) => break end.unwrap(),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert!(taken >= 50, "{taken}");
+    assert_eq!(refused, 9);
+    assert_eq!(
+        (end.code.into(), end.reason.as_str()),
+        (1008, "Too many requests")
+    );
+}
+
+#[test]
 fn rooms_and_their_makers_are_bounded() {
     let server = start_with(&["--chat-rooms-per-address", "2", "--chat-create-rate", "4"]);
     let (_one, _) = Peer::create(&server);

@@ -98,6 +98,8 @@ pub enum What {
     },
     /// Decided already; the room only keeps the order.
     Answer(Said),
+    /// The same, of a connection that is refused once too often.
+    Expel,
 }
 
 /// What others want of a room; each is answered.
@@ -672,6 +674,7 @@ impl ChatRules {
             } => self.share_key(at, &to, epoch, &wrapped_key, out)?,
             What::Rekey { epoch, keys } => self.rekey(at, request_id, epoch, &keys, now, out)?,
             What::Answer(said) => self.answer(conn, request_id, &said, out),
+            What::Expel => out.close(conn, CloseCode::Policy, "Too many requests"),
         }
         Ok(())
     }

@@ -10,7 +10,7 @@ use super::wire::{ClientMessage, Letter, Tagging, read};
 use super::{Chat, check};
 use crate::access::{Attempt, Client, random};
 use crate::error::Error;
-use crate::live::{CloseCode, Dialect, Heard};
+use crate::live::{Dialect, Heard};
 use bytes::Bytes;
 use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
@@ -201,13 +201,11 @@ impl Speaker {
         let is_owner = self.seat.as_ref().is_some_and(|seat| seat.is_owner);
         let what = match what {
             Ok(what) => what,
-            Err(refusal) if self.is_abuse(refusal, Instant::now()) => {
-                return Heard::End(CloseCode::Policy, "Too many requests".into());
-            }
+            Err(refusal) if self.is_abuse(refusal, Instant::now()) => What::Expel,
             Err(refusal) => What::Answer(refusal.said()),
         };
         let last = match what {
-            What::Leave => true,
+            What::Leave | What::Expel => true,
             What::Close => is_owner,
             _ => false,
         };
