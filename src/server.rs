@@ -6,11 +6,12 @@ mod documents;
 mod folder;
 mod listeners;
 mod sessions;
+mod stop;
 mod tasks;
 
 pub use documents::{ASSETS_OPENAPI, OPENAPI, api_document, assets_document};
 pub use folder::chosen_folder;
-pub use tasks::stop_signal;
+pub use stop::stop_signal;
 
 use self::apps::{AT_ONCE, Foundation, app, further_app};
 use self::folder::data_folder;
@@ -48,7 +49,7 @@ use actix_web::dev::AppConfig;
 use actix_web::web::Data;
 use futures_util::TryFutureExt;
 use futures_util::future::{Either, ready};
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::sync::Arc;
@@ -362,7 +363,9 @@ impl Server {
                 further: &further,
                 is_terminal: std::io::stderr().is_terminal(),
             };
-            eprintln!("{}", banner(&config, &policy, &facts, &store));
+            let text = banner(&config, &policy, &facts, &store);
+            // Nobody may be there to read it; the table goes on.
+            let _ = writeln!(std::io::stderr(), "{text}");
         })?)
     }
 }

@@ -15,7 +15,9 @@ pub fn start(filter: &str) -> Result<()> {
     let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
         .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
-        .with_target(false);
+        .with_target(false)
+        // It would be told on standard error, where it panics once the terminal is closed.
+        .log_internal_errors(false);
     tracing_subscriber::registry()
         .with(targets)
         .with(lines)

@@ -57,22 +57,6 @@ pub(super) async fn drain(couriers: &Couriers, handle: &ServerHandle, open: &Ope
     handle.stop(true).await;
 }
 
-/// Done when the process is told to stop: Ctrl-C, or SIGTERM.
-pub async fn stop_signal() {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut term) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                _ = term.recv() => {}
-                _ = tokio::signal::ctrl_c() => {}
-            }
-            return;
-        }
-    }
-    let _ = tokio::signal::ctrl_c().await;
-}
-
 pub(super) fn empty_trash(store: Arc<Store>, days: u32) {
     let keep = TRASH_PAUSE * days;
     actix_rt::spawn(async move {

@@ -1,6 +1,9 @@
 //! kill -9 at any moment: what was acknowledged is there, what was begun is completed.
 
-use crate::support::{PATIENCE, PNG, Socket, TestServer, start_in, write_file};
+use crate::support::{
+    PATIENCE, PNG, Socket, TestServer, start_in, start_through, start_unheard, write_file,
+};
+use rstest::rstest;
 use serde_json::{Value, json};
 use std::path::Path;
 use std::time::Instant;
@@ -28,10 +31,15 @@ fn the_table_survives_a_power_cut_up_to_the_last_second() {
     );
 }
 
-#[test]
-fn stopping_saves_the_table_at_once_and_says_come_back() {
+#[rstest]
+#[case::an_operator("TERM")]
+#[case::ctrl_c("INT")]
+#[case::a_terminal_that_is_closed("HUP")]
+#[case::ctrl_backslash("QUIT")]
+fn stopping_saves_the_table_at_once_and_says_come_back(#[case] signal: &str) {
     let folder = tempfile::tempdir().unwrap();
-    let mut server = start_in(folder.path(), &[]);
+    // With the terminal its other end goes away: nobody reads the log any more.
+    let mut server = start_unheard(folder.path());
     let mut gm = server.websocket();
     gm.hear();
     for n in 0..50 {
@@ -41,13 +49,36 @@ fn stopping_saves_the_table_at_once_and_says_come_back() {
     let start = Instant::now();
     let id = std::thread::scope(|scope| {
         let closing = scope.spawn(move || gm.close_code());
-        let code = server.terminate();
+        server.signal(signal);
+        let code = server.exit_code();
         (code, closing.join().unwrap())
     });
     assert_eq!(id, (0, 1001));
     assert!(start.elapsed() < PATIENCE);
     let saved = std::fs::read_to_string(folder.path().join("scenes/current_scene.json")).unwrap();
     assert_eq!(saved, r#"{"n":49}"#);
+    // As every page is told after a restart.
+    let server = start_in(folder.path(), &[]);
+    let mut gm = server.websocket();
+    gm.hear();
+    assert_eq!(gm.hear(), r#"{"type":"scene_update","scene":{"n":49}}"#);
+}
+
+/// Under nohup the server outlives its terminal.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_hangup_that_is_ignored_stays_ignored() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut server = start_through(&["nohup"], folder.path());
+    // It has come so far that it listens to signals.
+    server.get("/health");
+    server.signal("HUP");
+    let status = std::fs::read_to_string(format!("/proc/{}/status", server.pid())).unwrap();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let ignored = u64::from_str_radix(ignored.unwrap().trim(), 16).unwrap();
+    assert_eq!(ignored & 1, 1, "{status}");
+    assert_eq!(server.get("/health").status, 200);
+    assert_eq!(server.terminate(), 0);
 }
 
 #[test]

@@ -72,9 +72,40 @@ pub fn start_in(folder: &Path, flags: &[&str]) -> TestServer {
     spawn(folder, &[], flags)
 }
 
+/// The same by way of another program, such as `nohup`.
+pub fn start_through(words: &[&str], folder: &Path) -> TestServer {
+    let mut command = Command::new(words[0]);
+    command
+        .args(&words[1..])
+        .arg(env!("CARGO_BIN_EXE_tablekeep"));
+    let log = NamedTempFile::new().unwrap();
+    let stderr = log.reopen().unwrap().into();
+    run(command, folder, &[], log, stderr)
+}
+
+/// The same, when nobody reads what it logs.
+pub fn start_unheard(folder: &Path) -> TestServer {
+    let command = Command::new(env!("CARGO_BIN_EXE_tablekeep"));
+    let (_, stderr) = std::io::pipe().unwrap();
+    let log = NamedTempFile::new().unwrap();
+    run(command, folder, &[], log, stderr.into())
+}
+
 fn spawn(folder: &Path, vars: &[(&str, &str)], flags: &[&str]) -> TestServer {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tablekeep"));
     command.envs(vars.iter().copied());
+    let log = NamedTempFile::new().unwrap();
+    let stderr = log.reopen().unwrap().into();
+    run(command, folder, flags, log, stderr)
+}
+
+fn run(
+    mut command: Command,
+    folder: &Path,
+    flags: &[&str],
+    log: NamedTempFile,
+    stderr: Stdio,
+) -> TestServer {
     for (name, value) in [
         ("--listen", "127.0.0.1:0"),
         ("--qr", "false"),
@@ -86,10 +117,7 @@ fn spawn(folder: &Path, vars: &[(&str, &str)], flags: &[&str]) -> TestServer {
         }
     }
     command.arg("--data-dir").arg(folder).args(flags);
-    let stderr = NamedTempFile::new().unwrap();
-    command
-        .stdout(Stdio::piped())
-        .stderr(stderr.reopen().unwrap());
+    command.stdout(Stdio::piped()).stderr(stderr);
     let mut child = command.spawn().unwrap();
     let mut stdout = BufReader::new(child.stdout.take().unwrap());
     let mut line = String::new();
@@ -108,7 +136,7 @@ fn spawn(folder: &Path, vars: &[(&str, &str)], flags: &[&str]) -> TestServer {
         folder: folder.to_owned(),
         child,
         stdout,
-        stderr,
+        stderr: log,
     }
 }
 
@@ -219,14 +247,20 @@ impl TestServer {
     /// Stops the server as an operator would and returns its exit code.
     #[cfg(unix)]
     pub fn terminate(&mut self) -> i32 {
+        self.signal("TERM");
+        self.exit_code()
+    }
+
+    /// Sends a signal, such as `HUP`.
+    #[cfg(unix)]
+    pub fn signal(&self, name: &str) {
         let id = self.child.id().to_string();
-        assert!(
-            Command::new("kill")
-                .args(["-TERM", &id])
-                .status()
-                .unwrap()
-                .success()
-        );
+        let kill = Command::new("kill").args(["-s", name, &id]).status();
+        assert!(kill.unwrap().success());
+    }
+
+    /// How it has ended, once it has; -1 when a signal has ended it.
+    pub fn exit_code(&mut self) -> i32 {
         self.child.wait().unwrap().code().unwrap_or(-1)
     }
 
