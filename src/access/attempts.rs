@@ -5,13 +5,15 @@ use crate::error::{Error, Result};
 use actix_web::HttpRequest;
 use governor::clock::{Clock, DefaultClock};
 use governor::middleware::NoOpMiddleware;
-use governor::state::keyed::HashMapStateStore;
+use governor::nanos::Nanos;
+use governor::state::StateStore;
+use governor::state::keyed::{HashMapStateStore, ShrinkableKeyedStateStore};
 use governor::{Quota, RateLimiter};
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::time::sleep_until;
 
@@ -197,12 +199,48 @@ impl Wrongs {
 
 /// Counts attempts; bounded in memory.
 pub struct Attempts<C: Clock = DefaultClock> {
-    limiter: RateLimiter<Key, HashMapStateStore<Key>, C, NoOpMiddleware<C::Instant>>,
+    limiter: RateLimiter<Key, Counts, C, NoOpMiddleware<C::Instant>>,
+    counts: Counts,
+    /// After which time one more is fine.
+    interval: Nanos,
     clock: C,
     taken: AtomicUsize,
 }
 
 type Key = (Attempt, Client);
+
+/// What the limiter knows of each client, shared with it: it cannot give anything back itself.
+#[derive(Clone, Default)]
+struct Counts(Arc<HashMapStateStore<Key>>);
+
+impl StateStore for Counts {
+    type Key = Key;
+
+    fn measure_and_replace<T, F, E>(&self, key: &Key, f: F) -> std::result::Result<T, E>
+    where
+        F: Fn(Option<Nanos>) -> std::result::Result<(T, Nanos), E>,
+    {
+        self.0.measure_and_replace(key, f)
+    }
+}
+
+impl ShrinkableKeyedStateStore<Key> for Counts {
+    fn retain_recent(&self, drop_below: Nanos) {
+        self.0.retain_recent(drop_below);
+    }
+
+    fn shrink_to_fit(&self) {
+        ShrinkableKeyedStateStore::shrink_to_fit(&*self.0);
+    }
+
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
 
 impl Default for Attempts {
     fn default() -> Self {
@@ -225,8 +263,11 @@ impl<C: Clock + Clone> Attempts<C> {
     }
 
     fn with(quota: Quota, clock: C) -> Self {
+        let counts = Counts::default();
         Self {
-            limiter: RateLimiter::hashmap_with_clock(quota, clock.clone()),
+            limiter: RateLimiter::new(quota, counts.clone(), clock.clone()),
+            counts,
+            interval: quota.replenish_interval().into(),
             clock,
             taken: AtomicUsize::new(0),
         }
@@ -252,6 +293,22 @@ impl<C: Clock + Clone> Attempts<C> {
                 .max(1);
             Error::TooManyAttempts { wait_seconds: wait }
         })
+    }
+
+    /// Gives back what was taken, once it is known that it was right: many people may come from one
+    /// address, and only failing is slowed down. Those whom there is no room to tell apart get nothing
+    /// back.
+    pub fn give_back(&self, attempt: Attempt, client: Client) {
+        let key = (attempt, client);
+        if !self.counts.0.lock().contains_key(&key) {
+            return;
+        }
+        // The limiter keeps for each client the time at which nothing is taken any more.
+        let earlier = |free: Option<Nanos>| {
+            let free = free.map_or(0, Nanos::as_u64);
+            Ok::<_, ()>(((), free.saturating_sub(self.interval.as_u64()).into()))
+        };
+        let _ = self.counts.measure_and_replace(&key, earlier);
     }
 }
 
@@ -294,6 +351,29 @@ mod tests {
         clock.advance(Duration::from_secs(2));
         attempts.take(Attempt::SignIn, guesser).unwrap();
         assert!(attempts.take(Attempt::SignIn, guesser).is_err());
+    }
+
+    #[test]
+    fn what_was_right_costs_nothing_and_hides_nothing_that_was_wrong() {
+        let attempts = Attempts::new(FakeRelativeClock::default());
+        let (group, other) = (client("192.0.2.1"), client("192.0.2.2"));
+        for _ in 0..100 {
+            attempts.take(Attempt::Join, group).unwrap();
+            attempts.give_back(Attempt::Join, group);
+        }
+        for _ in 0..BURST.get() {
+            attempts.take(Attempt::Join, group).unwrap();
+            // As many at once as may be wrong, however many of them turn out right.
+            attempts.take(Attempt::SignIn, group).unwrap();
+        }
+        assert!(attempts.take(Attempt::SignIn, group).is_err());
+        assert!(attempts.take(Attempt::Join, group).is_err());
+        attempts.give_back(Attempt::SignIn, group);
+        attempts.take(Attempt::SignIn, group).unwrap();
+        assert!(attempts.take(Attempt::SignIn, group).is_err());
+        // Who is not known is not remembered for it.
+        attempts.give_back(Attempt::Join, other);
+        assert_eq!(attempts.limiter.len(), 2);
     }
 
     #[tokio::test]

@@ -205,6 +205,7 @@ impl Accounts {
         let now = SystemTime::now();
         let name = user.username.as_str();
         let issued = passes.issue(user.id, user.generation, name, now, is_secure(req))?;
+        self.attempts.give_back(Attempt::Login, client);
         Ok((user, issued))
     }
 

@@ -251,7 +251,7 @@ fn grant_of(req: &HttpRequest) -> Option<Grant> {
 
 /// Joins the table with this code: a cookie remembers it for 90 days, or until the code is renewed.
 ///
-/// Codes are slowed down per address.
+/// Wrong codes are slowed down per address.
 #[utoipa::path(tag = "tables", request_body = Join, responses((status = 200, body = Joined), (status = 404, description = "No table has this code", body = ErrorBody), GuestErrors))]
 #[post("/tables/join")]
 async fn join(
@@ -274,11 +274,12 @@ async fn join(
     let invited = code.is_some();
     let table = match (code, config.players) {
         (Some(code), _) => {
-            tables
-                .attempts
-                .take(Attempt::Join, Client::of_request(&req))?;
+            let client = Client::of_request(&req);
+            tables.attempts.take(Attempt::Join, client)?;
             let found = tables.directory.by_code(&code);
-            found.ok_or_else(|| Error::NotFound("no table has this code".into()))?
+            let found = found.ok_or_else(|| Error::NotFound("no table has this code".into()))?;
+            tables.attempts.give_back(Attempt::Join, client);
+            found
         }
         (None, Players::Open) => tables.directory.get(TableId::MAIN)?,
         (None, Players::Code) => {
@@ -430,7 +431,7 @@ struct Confirm {
 
 /// Confirms the display that shows this number: it belongs to this table from now on.
 ///
-/// Numbers are slowed down per address.
+/// Wrong numbers are slowed down per address.
 #[utoipa::path(tag = "tables", request_body = Confirm, params(("id" = String, Path, description = "Id of the table", example = "main")),
     responses((status = 200, body = Message), (status = 404, description = "No such table, or no display shows this number", body = ErrorBody), GuestErrors))]
 #[put("/tables/{id}/pair")]
@@ -445,10 +446,10 @@ async fn confirm_pair(
     let mut fields = body.fields()?;
     let number = fields.text("number");
     fields.check()?;
-    tables
-        .attempts
-        .take(Attempt::Pair, Client::of_request(&req))?;
+    let client = Client::of_request(&req);
+    tables.attempts.take(Attempt::Pair, client)?;
     tables.pairing.confirm(&number, table.id, Instant::now())?;
+    tables.attempts.give_back(Attempt::Pair, client);
     tracing::info!(table = %table.id, "a display was paired with table {}", table.id);
     let message = format!("The display belongs to '{}' now", table.name);
     Ok(Json(Message::new(message)))

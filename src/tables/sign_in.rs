@@ -24,7 +24,7 @@ struct Password {
 
 /// Signs the GM in: a cookie carries the role for 12 hours, on the server's own pages.
 ///
-/// Attempts are slowed down per address. A browser that has signed in before is counted by itself.
+/// Wrong passwords are slowed down per address. A browser that has signed in before is counted by itself.
 #[utoipa::path(tag = "access", request_body = Password, responses((status = 204, description = "Signed in; the cookie is set"),
     (status = 401, description = "The password is wrong", body = ErrorBody), GuestErrors))]
 #[post("/signin")]
@@ -45,7 +45,10 @@ async fn sign_in(
     let signed_in = passes.sign_in(&password, SystemTime::now(), is_secure(&req));
     let from = req.peer_addr().map(|addr| addr.ip());
     match &signed_in {
-        Ok(_) => tracing::info!(?from, "the GM has signed in"),
+        Ok(_) => {
+            tables.attempts.give_back(Attempt::SignIn, who);
+            tracing::info!(?from, "the GM has signed in");
+        }
         Err(Error::Unauthenticated(_)) => tracing::warn!(?from, "a sign-in with a wrong password"),
         Err(_) => {}
     }

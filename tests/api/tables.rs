@@ -235,6 +235,23 @@ fn codes_are_forgiving_to_type_and_wrong_ones_are_404() {
 }
 
 #[test]
+fn a_group_of_any_size_comes_in_from_one_address() {
+    let server = start_with(CODE);
+    let cookie = gm(&server);
+    let main = &tables(&server, &cookie)[0];
+    let joined = |_| {
+        server
+            .post("/tables/join", &json!({"code": main["code"]}))
+            .status
+    };
+    assert!((0..30).map(joined).all(|status| status == 200));
+    // Guesses in between are counted all the same.
+    let guess = || server.post("/tables/join", &json!({"code": "0000"})).status;
+    let refused = (0..20).any(|n| guess() == 429 || joined(n) == 429);
+    assert!(refused);
+}
+
+#[test]
 fn guessing_codes_is_slowed_down() {
     let server = start_with(CODE);
     let cookie = gm(&server);
