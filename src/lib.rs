@@ -34,6 +34,8 @@ pub mod mdns;
 pub mod memory;
 pub mod metrics;
 pub mod model;
+#[cfg(unix)]
+pub mod open_files;
 pub mod scenes;
 pub mod server;
 pub mod sockets;

@@ -27,5 +27,7 @@ fn serve(mut config: Config) -> Result<()> {
     let adopted = config.adopt(|name| std::env::var(name).ok());
     adopted.map_err(Error::Invalid)?;
     telemetry::start(&config.log)?;
+    #[cfg(unix)]
+    tablekeep::open_files::take_all();
     actix_rt::System::new().block_on(async { server::serve(config, stop_signal()).await })
 }

@@ -1,6 +1,6 @@
 //! What the person sees who starts it.
 
-use crate::support::{start, start_with, write_file};
+use crate::support::{start, start_through, start_with, write_file};
 use rstest::rstest;
 use std::io::Read;
 use std::net::TcpListener;
@@ -147,6 +147,33 @@ fn bad_flags_say_what_was_expected() {
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(said.contains(expected), "{said}");
     }
+}
+
+/// What a connection takes, too.
+#[cfg(target_os = "linux")]
+#[test]
+fn as_many_files_may_be_open_as_the_system_allows() {
+    let folder = tempfile::tempdir().unwrap();
+    let limits = |shell: &str| {
+        let words = ["sh", "-c", &format!("{shell}; exec \"$@\""), "sh"];
+        let server = start_through(&words, folder.path());
+        let limits = std::fs::read_to_string(format!("/proc/{}/limits", server.pid())).unwrap();
+        let line = limits
+            .lines()
+            .find(|line| line.starts_with("Max open files"));
+        let words: Vec<_> = line
+            .unwrap()
+            .split_whitespace()
+            .map(str::to_owned)
+            .collect();
+        (words[3].clone(), words[4].clone(), server)
+    };
+    let (soft, hard, _) = limits("ulimit -Sn 300");
+    assert_eq!(soft, hard);
+    let (soft, _, server) = limits("ulimit -n 1000");
+    assert_eq!(soft, "1000");
+    let log = server.wait_for_log("LimitNOFILE");
+    assert!(log.contains("only 1000 files"), "{log}");
 }
 
 #[test]
