@@ -21,15 +21,13 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 /// Headers that proxies and tunnels add: whoever is behind one does not sit at this machine.
-const FORWARDED: [HeaderName; 7] = [
+const FORWARDED: [HeaderName; 3] = [
     header::FORWARDED,
-    HeaderName::from_static("x-forwarded-for"),
-    HeaderName::from_static("x-forwarded-host"),
-    HeaderName::from_static("x-forwarded-proto"),
-    HeaderName::from_static("x-forwarded-port"),
     HeaderName::from_static("x-real-ip"),
     header::VIA,
 ];
+/// The same of all headers that begin so.
+const X_FORWARDED: &str = "x-forwarded";
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
@@ -160,19 +158,16 @@ impl Policy {
     /// Errors: 421 when `Host` is none of our names; 403 when a page that may not use this server
     /// tries to change something or to open a socket.
     pub fn judge(&self, head: &RequestHead, addrs: SocketAddrs) -> Result<Verdict> {
-        let host = host_of(head).ok_or_else(|| self.misdirected("(none)"))?;
+        let host = host_of(head).ok_or_else(nameless)?;
         let host_ip = as_ip(host);
         if host_ip.is_none() && !self.machine.answers_to(host) {
-            return Err(self.misdirected(host));
+            return Err(misdirected(host));
         }
         let page = self.page(head, host);
         let trusted = page >= Page::Allowed;
         let upgrade = head.headers.contains_key(header::UPGRADE);
         if !trusted && (upgrade || !is_safe(&head.method)) {
-            let origin = text(&head.headers, header::ORIGIN).unwrap_or("another site");
-            return Err(Error::Forbidden(format!(
-                "pages of {origin} may not use this server; start it with --allow-origin {origin} to allow them"
-            )));
+            return Err(foreign(head));
         }
         let own_page = page == Page::Own;
         let has_cookie = own_page && head.headers.contains_key(header::COOKIE);
@@ -297,14 +292,6 @@ impl Policy {
         Ok(lines)
     }
 
-    fn misdirected(&self, host: &str) -> Error {
-        // The name comes from outside: shown short and without anything odd in it.
-        let shown: String = host.chars().take(80).filter(|c| !c.is_control()).collect();
-        Error::Misdirected(format!(
-            "this server is not called '{shown}'; use its address, or start it with --allow-host {shown}"
-        ))
-    }
-
     /// From where the page behind this request, if any, comes.
     fn page(&self, head: &RequestHead, host: &str) -> Page {
         match asking(head) {
@@ -357,7 +344,8 @@ impl Policy {
     /// Whether a proxy says that it passes this on: the connection is its own then, and the address
     /// that of everybody behind it.
     pub fn is_forwarded(head: &RequestHead) -> bool {
-        FORWARDED.iter().any(|name| head.headers.contains_key(name))
+        let mut names = head.headers.keys();
+        names.any(|name| FORWARDED.contains(name) || name.as_str().starts_with(X_FORWARDED))
     }
 
     fn is_gm(&self, head: &RequestHead, addrs: SocketAddrs, host: &str) -> bool {
@@ -421,7 +409,37 @@ fn referring(head: &RequestHead) -> Option<&str> {
     Some(end.map_or(referer, |end| &referer[..start + end]))
 }
 
-/// The same from what browsers say of a request without an origin.
+/// A name that is not ours.
+fn misdirected(host: &str) -> Error {
+    // No name is longer (RFC 1035, section 2.3.4).
+    let shown: String = host.chars().take(253).collect();
+    Error::Misdirected(format!(
+        "this server is not called '{shown}'; use its address, or start it with --allow-host {shown}"
+    ))
+}
+
+/// No name that could be allowed.
+fn nameless() -> Error {
+    let text = "the request does not say in Host which server it means; use the server's address";
+    Error::Misdirected(text.into())
+}
+
+/// A page that may not use this server; how to allow it, where it says where it is from.
+fn foreign(head: &RequestHead) -> Error {
+    let origin = text(&head.headers, header::ORIGIN);
+    let named = origin.filter(|origin| authority(origin).and_then(host_name).is_some());
+    Error::Forbidden(match (named, origin) {
+        (Some(origin), _) => format!(
+            "pages of {origin} may not use this server; start it with --allow-origin {origin} to allow them"
+        ),
+        (None, Some("null")) => {
+            "pages that do not say where they are from (Origin: null) may not use this server; open them from a web server, not as files".into()
+        }
+        (None, _) => "pages of another site may not use this server".into(),
+    })
+}
+
+/// Where a request without an origin comes from, by what browsers say of it.
 fn page_by_fetch(head: &RequestHead) -> Page {
     let fetch = |name: HeaderName| text(&head.headers, name);
     let Some(site) = fetch(SEC_FETCH_SITE) else {

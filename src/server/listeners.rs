@@ -163,5 +163,18 @@ where
         .upgrade(fn_service(upgrade))
         .h1(routes);
     let accept = |io| ready(Ok::<_, DispatchError>(http::Socket::accepted(io)));
-    fn_service(accept).and_then(http)
+    fn_service(accept).and_then(http).map_err(|error| {
+        report(&error);
+        error
+    })
+}
+
+/// Why a connection ended. Whoever connects can speak nonsense or go away; nobody need act on that.
+fn report(error: &DispatchError) {
+    match error {
+        DispatchError::Body(_) | DispatchError::InternalError => {
+            tracing::error!(?error, "an answer could not be sent to its end: {error}");
+        }
+        _ => tracing::debug!(?error, "a connection ended: {error}"),
+    }
 }

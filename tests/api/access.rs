@@ -5,6 +5,8 @@ use crate::support::{Form, PNG, TestServer, start, start_with};
 use crate::table_client::Member;
 use rstest::rstest;
 use serde_json::{Value, json};
+use std::io::{Read, Write};
+use std::net::TcpStream;
 
 /// Who may use an operation.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -485,17 +487,44 @@ fn refusals_name_the_setting_that_would_allow_it() {
     let text = |path: &str, headers: &[(&str, &str)]| server.send("GET", path, headers, b"").text();
     assert!(text("/maps/list", &[]).contains("--gm-from"));
     assert!(text("/maps/list", &[("host", "evil.example")]).contains("--allow-host evil.example"));
-    let answer = server.send(
-        "POST",
-        "/maps/folder",
-        &[("origin", "https://a.example")],
-        b"{}",
-    );
-    assert!(
-        answer.text().contains("--allow-origin https://a.example"),
-        "{}",
+    let change = |header: (&str, &str)| {
+        let answer = server.send("POST", "/maps/folder", &[header], b"{}");
+        assert_eq!(answer.status, 403);
         answer.text()
-    );
+    };
+    let said = change(("origin", "https://a.example"));
+    assert!(said.contains("--allow-origin https://a.example"), "{said}");
+    // Where no setting would, none is named.
+    for header in [
+        ("origin", "null"),
+        ("origin", ""),
+        ("origin", "chrome-extension://abc"),
+        ("sec-fetch-site", "cross-site"),
+    ] {
+        let said = change(header);
+        assert!(said.contains("may not use this server"), "{said}");
+        assert!(!said.contains("--allow"), "{header:?}: {said}");
+    }
+    for host in ["", "user@a", "a:b"] {
+        let answer = server.send("GET", "/maps/list", &[("host", host)], b"");
+        assert_eq!(answer.status, 421, "{host}");
+        assert!(!answer.text().contains("--allow"), "{}", answer.text());
+    }
+}
+
+#[test]
+fn who_speaks_no_http_fills_no_log() {
+    let mut server = start();
+    for _ in 0..20 {
+        let mut stranger = TcpStream::connect(server.addr).unwrap();
+        stranger.write_all(b"\x16\x03\x01 hello\r\n\r\n").unwrap();
+        let mut answer = Vec::new();
+        let _ = stranger.read_to_end(&mut answer);
+    }
+    assert_eq!(server.terminate(), 0);
+    let log = server.log();
+    assert!(log.contains("stopping") && !log.contains("ERROR"), "{log}");
+    assert!(!log.contains("parse"), "{log}");
 }
 
 #[test]

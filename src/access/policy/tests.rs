@@ -100,6 +100,8 @@ fn the_gm_sits_at_this_machine() {
         "x-forwarded-host",
         "x-forwarded-proto",
         "x-forwarded-port",
+        "x-forwarded-server",
+        "x-forwarded",
         "x-real-ip",
         "via",
     ];
