@@ -20,6 +20,7 @@ pub use peershare::{Environment, MayCreate, PeerShare};
 pub use sessions::{Duplicates, LoginMode, SchedulerKind, ServerRole, SessionLimits, Sessions};
 pub use speak::{ClientBuild, Speak, SpeakList, Speaker};
 
+use clap::builder::RangedU64ValueParser;
 use clap::{Parser, ValueEnum};
 use ipnet::IpNet;
 use std::net::SocketAddr;
@@ -43,7 +44,8 @@ pub struct Config {
         long,
         env = "TABLEKEEP_LISTEN",
         default_value = LISTEN,
-        value_name = "ADDR:PORT"
+        value_name = "ADDR:PORT",
+        value_parser = address
     )]
     pub listen: SocketAddr,
 
@@ -89,7 +91,8 @@ pub struct Config {
         long,
         env = "TABLEKEEP_ALLOW_HOST",
         value_name = "NAME",
-        value_delimiter = ','
+        value_delimiter = ',',
+        value_parser = host_name
     )]
     pub allow_host: Vec<String>,
 
@@ -186,7 +189,8 @@ pub struct Limits {
         long,
         env = "TABLEKEEP_MAX_CONNECTIONS",
         value_name = "N",
-        default_value_t = 25_000
+        default_value_t = 25_000,
+        value_parser = RangedU64ValueParser::<usize>::new().range(1..)
     )]
     pub max_connections: usize,
     /// Tables that may exist at the same time
@@ -212,7 +216,8 @@ pub struct Limits {
         long,
         env = "TABLEKEEP_MAX_UPLOADS",
         value_name = "N",
-        default_value_t = 8
+        default_value_t = 8,
+        value_parser = clap::value_parser!(u16).range(1..)
     )]
     pub max_uploads: u16,
     /// Memory for files that are served again and again
@@ -330,17 +335,26 @@ impl Config {
         let speaks = self
             .speakers()
             .any(|speak| matches!(speak.speaker, Speaker::Login | Speaker::Session));
-        self.sessions.adopt_role(var("ROLE"), speaks)?;
-        let role = self.sessions.role();
+        self.sessions.adopt_role(var("ROLE"))?;
         if speaks || self.sessions.role.is_some() {
             self.sessions.adopt(&var)?;
-            self.adopt_port(var("PORT"), role)?;
         }
-        Ok(())
+        self.adopt_port(var("PORT"))
     }
 
-    /// `PORT` is the main listener's, where nothing else could be meant.
-    fn adopt_port(&mut self, port: Option<String>, role: ServerRole) -> Result<(), String> {
+    /// `PORT` is the main listener's, where nothing else could be meant: of a process that is one server
+    /// alone, or beside a single `--speak`. Where no other system is spoken it is somebody else's.
+    fn adopt_port(&mut self, port: Option<String>) -> Result<(), String> {
+        let role = self.sessions.role();
+        let asked = self.speakers();
+        // Its second port is not asked for by itself.
+        let asked = asked.filter(|speak| speak.speaker != Speaker::PeerShareSocket);
+        let asked: Vec<_> = asked.collect();
+        let is_elsewhere = asked.is_empty() && self.sessions.role.is_none();
+        // Such a listener has taken it.
+        if is_elsewhere || asked.iter().any(|speak| speak.by_default) {
+            return Ok(());
+        }
         let port = port.filter(|text| !text.trim().is_empty());
         let port = port.map(|text| text.trim().parse::<u16>());
         let port = port
@@ -349,7 +363,11 @@ impl Config {
         let is_default = LISTEN.parse() == Ok(self.listen);
         let chosen = match (role, port) {
             (ServerRole::All, None) => return Ok(()),
-            (ServerRole::All, Some(port)) if is_default && self.speakers().count() <= 1 => port,
+            // It names a port that is open for that system anyway.
+            (ServerRole::All, Some(port)) if asked.iter().any(|speak| speak.port == port) => {
+                return Ok(());
+            }
+            (ServerRole::All, Some(port)) if is_default && asked.len() <= 1 => port,
             (ServerRole::All, Some(_)) => {
                 return Err("PORT could be that of several listeners here; use --listen ADDR:PORT and --speak DIALECT@PORT instead, and unset PORT".into());
             }
@@ -386,6 +404,32 @@ fn in_container() -> bool {
             .iter()
             .any(|name| std::env::var_os(name).is_some());
     marked && std::env::var_os("CARGO_MANIFEST_DIR").is_none()
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| {
+        "expected an address and a port: 0.0.0.0:8010 for all networks, 127.0.0.1:8010 for this machine alone, [::]:8010 for all with IPv6".into()
+    })
+}
+
+/// A name as it stands in `Host` without the port, which does not count there. Browsers send names that
+/// are not ASCII in Punycode.
+fn host_name(text: &str) -> Result<String, String> {
+    let plain =
+        |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_') || !c.is_ascii();
+    let text = text.trim();
+    let url = text
+        .chars()
+        .all(plain)
+        .then(|| reqwest::Url::parse(&format!("http://{text}")));
+    let name = match &url {
+        Some(Ok(url)) => url.host_str().unwrap_or_default().trim_end_matches('.'),
+        _ => "",
+    };
+    match name.is_empty() {
+        true => Err("expected a name such as table.example, without http://, port and path".into()),
+        false => Ok(name.to_owned()),
+    }
 }
 
 fn network(text: &str) -> Result<IpNet, String> {
@@ -460,6 +504,31 @@ pub(crate) mod tests {
         assert!(origin("http://a.example:3000").is_ok());
         for bad in ["a.example", "http://", "http://a/", "*", "ftp://a"] {
             assert!(origin(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn names_of_the_server_are_as_browsers_send_them() {
+        assert_eq!(host_name("Table.Example."), Ok("table.example".into()));
+        assert_eq!(host_name(" my_nas "), Ok("my_nas".into()));
+        assert_eq!(
+            host_name("bücher.example"),
+            Ok("xn--bcher-kva.example".into())
+        );
+        for bad in [
+            "",
+            ".",
+            "a.example:8080",
+            "http://a.example",
+            "a.example/",
+            "*",
+            "*.example",
+            "a b",
+            "a@b",
+            "a.example?x",
+            "[::1]",
+        ] {
+            assert!(host_name(bad).is_err(), "{bad}");
         }
     }
 

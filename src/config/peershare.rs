@@ -274,12 +274,12 @@ mod tests {
         // What is said on the command line counts.
         assert_eq!(told("peershare-new@0").0, [0]);
         let said = ports(&["--speak", "peershare@1,2", "--log", "warn"], &vars);
-        assert_eq!(said, (vec![1, 2], "warn".to_owned(), 8010));
+        assert_eq!(said, (vec![1, 2], "warn".to_owned(), 4000));
         // Nothing is said by an empty one.
         let blank = ports(&["--speak", "peershare"], &[("LOG_LEVEL", " ")]);
         assert_eq!(blank, first);
-        // Without such a port they are somebody else's.
-        assert_eq!(told("nexus@5"), (vec![5], LOG.to_owned(), 8010));
+        // Without such a port they are not PeerShare's.
+        assert_eq!(told("nexus@5"), (vec![5], LOG.to_owned(), 4000));
     }
 
     #[test]

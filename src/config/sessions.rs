@@ -5,6 +5,7 @@ use super::{Secret, seconds, size};
 use crate::error::Error;
 use clap::ValueEnum;
 use clap::builder::RangedU64ValueParser;
+use std::net::Ipv6Addr;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
@@ -323,18 +324,14 @@ impl Sessions {
         })
     }
 
-    /// What `ROLE` in the environment makes of this process. Errors: a sentence.
-    pub(super) fn adopt_role(&mut self, text: Option<String>, strict: bool) -> Result<(), String> {
-        let Some(text) = text.filter(|_| self.role.is_none()) else {
-            return Ok(());
-        };
-        match ServerRole::from_str(text.trim(), true) {
-            Ok(role) => self.role = Some(role),
-            Err(_) if strict => {
-                return Err("ROLE cannot be used: expected all, backend or session".into());
-            }
-            // Somebody else's variable.
-            Err(_) => {}
+    /// What `ROLE` in the environment makes of this process. Errors: a sentence; what was meant to be a
+    /// session server would else be a whole table server.
+    pub(super) fn adopt_role(&mut self, text: Option<String>) -> Result<(), String> {
+        let text = text.filter(|text| !text.trim().is_empty() && self.role.is_none());
+        if let Some(text) = text {
+            let role = ServerRole::from_str(text.trim(), true);
+            let expected = "ROLE cannot be used: expected all, backend or session; unset it when it is another program's";
+            self.role = Some(role.map_err(|_| expected)?);
         }
         Ok(())
     }
@@ -422,12 +419,23 @@ fn token(text: &str) -> Result<Secret, String> {
 /// A host as clients put it behind `ws://`: a name, usually with a port, possibly with a path.
 fn host(text: &str) -> Result<String, String> {
     let text = text.trim();
-    let fits = (1..=255).contains(&text.len())
-        && !text.contains("//")
-        && !text.starts_with('/')
-        && text
+    let (authority, path) = text.split_once('/').unwrap_or((text, ""));
+    let (name, port) = match authority.rsplit_once(':') {
+        Some((name, port)) if !port.ends_with(']') => (name, port.parse::<u16>().is_ok()),
+        _ => (authority, true),
+    };
+    let is_name = match name.strip_prefix('[').and_then(|ip| ip.strip_suffix(']')) {
+        Some(ip) => ip.parse::<Ipv6Addr>().is_ok(),
+        None => {
+            let plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-_".contains(&byte);
+            !name.is_empty() && name.bytes().all(plain)
+        }
+    };
+    let is_path = !text.contains("//")
+        && path
             .bytes()
             .all(|byte| byte.is_ascii_graphic() && !b"\"\\<>@?#,".contains(&byte));
+    let fits = text.len() <= 255 && is_name && port && is_path;
     fits.then(|| text.to_owned())
         .ok_or_else(|| "expected a host such as localhost:8000, without ws://".into())
 }
@@ -494,14 +502,17 @@ mod tests {
             "another one that is long"
         );
         // Somebody else's variables end no table server.
-        for vars in [
-            [("JWT_SECRET", "x")],
-            [("ROLE", "admin")],
-            [("SCHEDULER", "cron")],
-        ] {
+        for vars in [[("JWT_SECRET", "x")], [("SCHEDULER", "cron")]] {
             assert!(adopted(&[], &vars).is_ok(), "{vars:?}");
             assert!(adopted(&["--speak", "login@0"], &vars).is_err(), "{vars:?}");
         }
+        // This one decides what the process is, so a slip is none that can be passed over.
+        assert!(
+            adopted(&[], &[("ROLE", "sesion")])
+                .unwrap_err()
+                .contains("ROLE")
+        );
+        assert!(adopted(&[], &[("ROLE", " ")]).is_ok());
     }
 
     #[test]
@@ -570,6 +581,7 @@ mod tests {
             (vec![("SESSION_DUPLICATES", "both")], "replace"),
             (vec![("MAX_ROOMS_PER_INSTANCE", "many")], "number"),
             (vec![("PUBLIC_HOST", "ws://a")], "without ws://"),
+            (vec![("SESSION_SERVER_HOST", "a:8000,b:x")], "without ws://"),
             (vec![("PORT", "http")], "PORT"),
             (vec![("ROLE", "worker")], "ROLE"),
         ] {
@@ -584,6 +596,14 @@ mod tests {
         assert_eq!(adopted(&[], &port).unwrap().listen.port(), 8010);
         let one = adopted(&["--speak", "login@0"], &port).unwrap();
         assert_eq!(one.listen.port(), 3456);
+        // Whichever system it is, and whatever other ports that has.
+        for listener in ["nexus@5000", "peershare@3000,3001"] {
+            let main = adopted(&["--speak", listener], &port).unwrap().listen;
+            assert_eq!(main.port(), 3456, "{listener}");
+        }
+        // One that its own listener has anyway.
+        let same = adopted(&["--speak", "nexus@3456,chat@9001"], &port).unwrap();
+        assert_eq!(same.listen.port(), 8010);
         let all = [("ROLE", "all"), port[0], ("JWT_SECRET", LONG)];
         let all = adopted(&[], &all).unwrap();
         assert_eq!(all.listen.port(), 3456);
@@ -591,6 +611,8 @@ mod tests {
         for flags in [
             vec!["--speak", "login@0", "--speak", "session@0"],
             vec!["--speak", "login@0", "--listen", "127.0.0.1:0"],
+            vec!["--speak", "nexus@0,chat@0"],
+            vec!["--speak", "nexus@0", "--listen", "127.0.0.1:0"],
         ] {
             let said = adopted(&flags, &port).unwrap_err();
             assert!(said.contains("PORT") && said.contains("--listen"), "{said}");
@@ -617,6 +639,26 @@ mod tests {
         assert_eq!(config.session_server_host, ["a:1", "b:2"]);
         assert_eq!(config.max_rooms_per_instance(), usize::MAX);
         assert_eq!(settings(&[]).sessions.scheduler(), SchedulerKind::Local);
+    }
+
+    #[test]
+    fn hosts_are_names_or_addresses_with_ports_and_paths() {
+        for good in [
+            "localhost:8000",
+            "a.example",
+            "b_c:1/x/y",
+            "[::1]:8000",
+            "[::1]",
+            "10.0.0.1:80",
+        ] {
+            assert_eq!(host(good), Ok(good.to_owned()));
+        }
+        for bad in [
+            "", "/x", ":8000", "a:", "a:b", "a:99999", "a:1:2", "::1", "[::1", "[x]:1", "a b",
+            "wss://a", "ü:1", "a//b", "*:80", "u@a",
+        ] {
+            assert!(host(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -123,6 +123,17 @@ fn a_broken_list_of_tables_or_key_is_one_sentence() {
 fn bad_flags_say_what_was_expected() {
     for (flag, value, expected) in [
         ("--listen", "nonsense", "--listen"),
+        ("--listen", "localhost:8010", "127.0.0.1:8010"),
+        ("--listen", ":8010", "0.0.0.0:8010"),
+        ("--listen", "8010", "0.0.0.0:8010"),
+        ("--allow-host", "good.example:8080", "table.example"),
+        ("--allow-host", "http://chat.example", "table.example"),
+        ("--allow-host", "*", "table.example"),
+        ("--public-host", "a:b", "localhost:8000"),
+        ("--session-server-host", "a:8000,:8001", "localhost:8000"),
+        ("--max-uploads", "0", "--max-uploads"),
+        ("--max-connections", "0", "--max-connections"),
+        ("--log", "[", "--log"),
         ("--gm-from", "10.0.0.0/99", "192.168.1.0/24"),
         (
             "--allow-origin",
@@ -147,6 +158,17 @@ fn bad_flags_say_what_was_expected() {
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(said.contains(expected), "{said}");
     }
+}
+
+#[test]
+fn a_misspelt_role_starts_nothing() {
+    let output = Command::new(env!("CARGO_BIN_EXE_tablekeep"))
+        .args(["--listen", "127.0.0.1:0"])
+        .env("ROLE", "sesion")
+        .output()
+        .unwrap();
+    let said = complaint(&output);
+    assert!(said.contains("all, backend or session"), "{said}");
 }
 
 /// What a connection takes, too.
