@@ -9,8 +9,7 @@ use crate::error::{Error, Result};
 use crate::server::chosen_folder;
 use crate::store::PRIVATE_DIR;
 use clap::{Args, Parser, Subcommand};
-use std::fs;
-use std::io::{BufRead, IsTerminal, Read, Write, stdin, stdout};
+use std::io::{BufRead, ErrorKind, IsTerminal, Read, Write, stderr, stdin, stdout};
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -95,30 +94,41 @@ impl UserArgs {
     /// Does it. Errors are sentences for the person who asked.
     pub fn run(self, config: &Config) -> Result<()> {
         let folder = self.data_dir.as_deref().or(config.data_dir.as_deref());
-        let private = chosen_folder(folder)?.join(PRIVATE_DIR);
-        let file = AccountFile::below(&private);
-        match self.what {
-            UserCommand::Add { name, role, email } => {
+        let folder = chosen_folder(folder)?;
+        let file = AccountFile::below(&folder.join(PRIVATE_DIR));
+        self.what.run(&file, config)?;
+        // Beside the outcome, which programs may read.
+        let folder = folder.canonicalize().unwrap_or(folder);
+        let _ = writeln!(stderr(), "in the data folder {}", folder.display());
+        Ok(())
+    }
+}
+
+impl UserCommand {
+    fn run(self, file: &AccountFile, config: &Config) -> Result<()> {
+        match self {
+            Self::Add { name, role, email } => {
                 let most = config.limits.accounts.max_accounts.into();
                 let email = email.unwrap_or_else(|| Email::made_for(&name));
                 let wish = Wish { name, role, email };
                 // Before the password is asked for.
-                let mut trial = file.read().map_err(|error| explain(&file, error))?;
+                let mut trial = file.read().map_err(|error| explain(file, error))?;
                 wish.add(&mut trial, String::new(), 0, most)
-                    .map_err(|error| explain(&file, error.into()))?;
+                    .map_err(|error| explain(file, error.into()))?;
                 let password = hash(&ask()?)?;
-                fs::create_dir_all(&private)?;
+                file.make_folder()
+                    .map_err(|error| explain(file, error.into()))?;
                 let generation = u32::from_be_bytes(random()?);
-                let user = change(&file, |book| {
+                let user = change(file, |book| {
                     wish.add(book, password.clone(), generation, most)
                 })?;
                 say(&format!("added {}", describe(&user)))
             }
-            UserCommand::Passwd { name } => {
-                let book = file.read().map_err(|error| explain(&file, error))?;
-                find(&book, &name).map_err(|error| explain(&file, error.into()))?;
+            Self::Passwd { name } => {
+                let book = file.read().map_err(|error| explain(file, error))?;
+                find(&book, &name).map_err(|error| explain(file, error.into()))?;
                 let password = hash(&ask()?)?;
-                let user = change(&file, |book| {
+                let user = change(file, |book| {
                     let changes = Changes {
                         password: Some(password.clone()),
                         ..Changes::default()
@@ -127,12 +137,12 @@ impl UserArgs {
                 })?;
                 say(&format!("{} has another password", describe(&user)))
             }
-            UserCommand::List => {
-                let book = file.read().map_err(|error| explain(&file, error))?;
+            Self::List => {
+                let book = file.read().map_err(|error| explain(file, error))?;
                 say(&list(&book))
             }
-            UserCommand::Remove { name } => {
-                let user = change(&file, |book| book.remove(find(book, &name)?, None))?;
+            Self::Remove { name } => {
+                let user = change(file, |book| book.remove(find(book, &name)?, None))?;
                 say(&format!("removed {}", describe(&user)))
             }
         }
@@ -185,6 +195,9 @@ fn explain(file: &AccountFile, error: FileError) -> Error {
     Error::Invalid(match error {
         FileError::Refused(refused) => refused.to_string(),
         FileError::Held => format!("another program holds the accounts in {path}: try again"),
+        FileError::Io(error) if error.kind() == ErrorKind::PermissionDenied => format!(
+            "the accounts in {path} cannot be used: {error}; run this as the user who runs the server, or with sudo"
+        ),
         FileError::Io(error) => format!("the accounts in {path} cannot be used: {error}"),
         FileError::Broken(why) => format!(
             "the accounts in {path} cannot be used ({why}): put a copy in its place, or move it \

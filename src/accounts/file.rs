@@ -81,6 +81,20 @@ impl AccountFile {
         &self.0
     }
 
+    /// Makes the folder that it is in, where there is none. Blocks.
+    pub fn make_folder(&self) -> io::Result<()> {
+        let folder = self.0.with_file_name("");
+        let Some(around) = folder.parent() else {
+            return Ok(());
+        };
+        fs::create_dir_all(around)?;
+        match fs::create_dir(&folder) {
+            Ok(()) => give_as(&File::open(&folder)?, around),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
     /// What tells this state of the file from another; `None`: there is no file.
     pub(super) fn mark(&self) -> io::Result<Option<Mark>> {
         match fs::metadata(&self.0) {
@@ -153,6 +167,7 @@ impl AccountFile {
         let outcome = change(&mut book)?;
         // Aside first: whoever finds the file finds a whole one. Made with mode 0600.
         let draft = NamedTempFile::new_in(&folder)?;
+        give_as(draft.as_file(), &folder)?;
         let database = builder().create_file(draft.reopen()?).map_err(opening)?;
         let writing = database.begin_write().map_err(redb::Error::from)?;
         write(&writing, &Book::default(), &book)?;
@@ -171,6 +186,25 @@ impl AccountFile {
     fn open(&self) -> Result<Database, FileError> {
         patiently(|| builder().open(&self.0))
     }
+}
+
+/// Gives what root has just made to whom the folder around it belongs: the server that reads it is
+/// another user's.
+#[cfg(unix)]
+fn give_as(made: &File, around: &Path) -> io::Result<()> {
+    use std::os::unix::fs::{MetadataExt, fchown};
+    if !rustix::process::geteuid().is_root() {
+        return Ok(());
+    }
+    let owner = fs::metadata(around)?;
+    // Not every disk knows owners; there everybody may read it.
+    let _ = fchown(made, Some(owner.uid()), Some(owner.gid()));
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn give_as(_made: &File, _around: &Path) -> io::Result<()> {
+    Ok(())
 }
 
 fn builder() -> Builder {

@@ -5,6 +5,7 @@ use super::book::Book;
 use super::file::{AccountFile, FileError, Mark};
 use crate::access::{self, Session, Standing};
 use crate::error::{Error, Result};
+use std::io::ErrorKind;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockWriteGuard};
 use std::time::SystemTime;
 
@@ -126,7 +127,8 @@ impl Ledger {
         let file = self.file.path().display();
         let mut state = self.write();
         if !matches!(&*state, State::Broken(..)) {
-            tracing::error!(%error, "the accounts in {file} cannot be read: {error}; {ADVICE}");
+            let advice = advice(&error);
+            tracing::error!(%error, "the accounts in {file} cannot be read: {error}; {advice}");
         }
         let known = match &*state {
             State::Read(book, _) => Some(book.clone()),
@@ -151,9 +153,18 @@ impl Ledger {
     }
 }
 
+/// What somebody may do whose accounts cannot be read for this reason.
+fn advice(error: &FileError) -> &'static str {
+    match error {
+        FileError::Io(error) if error.kind() == ErrorKind::PermissionDenied => {
+            "give the file to the user who runs the server (chown), as the others in that folder are"
+        }
+        _ => BROKEN,
+    }
+}
+
 /// What somebody may do whose file of accounts is broken.
-pub(super) const ADVICE: &str =
-    "put a copy in its place, or move it away to begin without accounts";
+const BROKEN: &str = "put a copy in its place, or move it away to begin without accounts";
 
 fn unreadable() -> Error {
     Error::Unavailable("the accounts cannot be read; the server's log has the cause".into())
@@ -215,6 +226,14 @@ mod tests {
         file.set_modified(old).unwrap();
         assert!(ledger.is_behind() && !ledger.refresh().unwrap());
         assert!(!ledger.is_behind());
+    }
+
+    #[test]
+    fn a_file_of_somebody_else_is_not_thrown_away() {
+        let denied = FileError::Io(ErrorKind::PermissionDenied.into());
+        assert!(advice(&denied).contains("chown"));
+        let broken = FileError::Broken("it is torn".into());
+        assert!(advice(&broken).contains("move it away"));
     }
 
     #[test]

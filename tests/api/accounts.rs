@@ -787,6 +787,32 @@ fn without_accounts_nothing_of_them_is_on_disk() {
     assert!(!server.path(".tablekeep/accounts.redb").exists());
 }
 
+/// `sudo tablekeep user add`, where another user runs the server.
+#[cfg(unix)]
+#[test]
+fn accounts_that_root_adds_belong_to_whom_the_table_belongs_to() {
+    use std::os::unix::fs::{MetadataExt, chown};
+    let folder = tempfile::tempdir().unwrap();
+    // Where the tests are not root's, nothing can be made that is somebody else's.
+    let is_root = std::fs::metadata(folder.path()).unwrap().uid() == 0;
+    if is_root {
+        chown(folder.path(), Some(12_345), Some(12_346)).unwrap();
+    }
+    let output = user(folder.path(), &["add", "Anna"], "open sesame\n");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let shown = folder.path().canonicalize().unwrap();
+    assert!(said.contains(shown.to_str().unwrap()), "{said}");
+    let owner = |name: &str| {
+        let data = std::fs::metadata(folder.path().join(name)).unwrap();
+        (data.uid(), data.gid(), data.mode() & 0o077)
+    };
+    let (uid, gid, _) = owner("");
+    let (of_folder, of_file) = (owner(".tablekeep"), owner(".tablekeep/accounts.redb"));
+    assert_eq!((of_folder.0, of_folder.1), (uid, gid));
+    assert_eq!(of_file, (uid, gid, 0));
+    assert_eq!(uid, if is_root { 12_345 } else { uid });
+}
+
 #[test]
 fn the_command_line_says_what_it_did_and_what_it_cannot_do() {
     let folder = tempfile::tempdir().unwrap();
