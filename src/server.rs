@@ -14,7 +14,7 @@ pub use folder::chosen_folder;
 pub use stop::stop_signal;
 
 use self::apps::{AT_ONCE, Foundation, app, further_app};
-use self::folder::data_folder;
+use self::folder::{data_folder, keep_private};
 use self::listeners::{Further, announce, cards, connections, listen, listen_further, ports};
 use self::tasks::{drain, empty_trash, follow_moves, follow_proofs};
 use crate::access::{AccountPasses, Keys, Passes, Passwords, Policy, Presence, own_password};
@@ -172,12 +172,12 @@ impl Server {
             },
         };
         let known = directory.clone();
-        let open = OpenTables::new(
-            store.private().join("tables"),
-            settings,
-            couriers.clone(),
-            move || known.list().into_iter().map(|table| table.id).collect(),
-        );
+        let folder = store.private().join("tables");
+        // Its journals have what was whispered.
+        keep_private(&folder);
+        let open = OpenTables::new(folder, settings, couriers.clone(), move || {
+            known.list().into_iter().map(|table| table.id).collect()
+        });
         let open = Arc::new(open);
         let current = Arc::new(CurrentScene::new(store.clone(), {
             let aside = open.aside(TableId::MAIN);

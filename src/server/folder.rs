@@ -55,3 +55,17 @@ pub fn chosen_folder(asked: Option<&Path>) -> Result<PathBuf> {
         .data_dir();
     Ok(own)
 }
+
+/// Makes a folder that nobody else on this machine may look into, and closes one that is there, as far
+/// as the disk knows owners. Where it cannot be made, whoever needs it says so.
+pub(super) fn keep_private(folder: &Path) {
+    #[cfg(unix)]
+    {
+        use std::fs::{DirBuilder, Permissions, set_permissions};
+        use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+        let _ = DirBuilder::new().recursive(true).mode(0o700).create(folder);
+        let _ = set_permissions(folder, Permissions::from_mode(0o700));
+    }
+    #[cfg(not(unix))]
+    let _ = folder;
+}

@@ -268,12 +268,34 @@ fn guessing_locks_nobody_out_at_another_address() {
 
 #[cfg(unix)]
 #[test]
-fn the_key_is_for_nobody_elses_eyes() {
+fn the_key_and_what_was_whispered_are_for_nobody_elses_eyes() {
+    use std::fs::{Permissions, set_permissions};
     use std::os::unix::fs::PermissionsExt;
-    let server = start_with(FLAGS);
-    for name in ["key", "tables.json"] {
-        let file = std::fs::metadata(server.path(".tablekeep").join(name)).unwrap();
-        assert_eq!(file.permissions().mode() & 0o777, 0o600, "{name}");
+    const PRIVATE: [(&str, u32); 4] = [
+        ("key", 0o600),
+        ("tables.json", 0o600),
+        ("tables", 0o700),
+        ("tables/main/journal", 0o600),
+    ];
+    let folder = tempfile::tempdir().unwrap();
+    let mut server = start_in(folder.path(), FLAGS);
+    // As an older version, or a copy, has left them.
+    for again in [false, true] {
+        for (name, mode) in PRIVATE {
+            let path = server.path(".tablekeep").join(name);
+            let found = std::fs::metadata(&path).unwrap().permissions().mode() & 0o777;
+            assert_eq!(found, mode, "{name}");
+            set_permissions(&path, Permissions::from_mode(mode | 0o044)).unwrap();
+        }
+        if !again {
+            server.terminate();
+            set_permissions(
+                server.path(".tablekeep/tables.json"),
+                Permissions::from_mode(0o600),
+            )
+            .unwrap();
+            server = start_in(folder.path(), FLAGS);
+        }
     }
     assert_eq!(
         std::fs::read(server.path(".tablekeep/key")).unwrap().len(),

@@ -41,13 +41,17 @@ impl Disk for Files {
     type File = File;
 
     fn open(&mut self, path: &Path) -> io::Result<File> {
-        OpenOptions::new().read(true).write(true).open(path)
+        let file = OpenOptions::new().read(true).write(true).open(path)?;
+        close_to_others(&file);
+        Ok(file)
     }
 
     fn create(&mut self, path: &Path) -> io::Result<File> {
         let mut how = OpenOptions::new();
         how.read(true).write(true).create(true).truncate(true);
-        how.open(path)
+        let file = ours_alone(&mut how).open(path)?;
+        close_to_others(&file);
+        Ok(file)
     }
 
     fn rename(&mut self, from: &Path, to: &Path) -> io::Result<()> {
@@ -58,7 +62,8 @@ impl Disk for Files {
         match fs::hard_link(path, also) {
             // Some memory cards know no second names.
             Err(e) if e.kind() != io::ErrorKind::AlreadyExists => {
-                let mut copy = File::create_new(also)?;
+                let mut how = OpenOptions::new();
+                let mut copy = ours_alone(how.write(true).create_new(true)).open(also)?;
                 io::copy(&mut File::open(path)?, &mut copy)?;
                 copy.sync_all()
             }
@@ -77,6 +82,27 @@ impl Disk for Files {
             None => Ok(()),
         }
     }
+}
+
+/// A journal has what was whispered: what is made is for nobody else on this machine.
+fn ours_alone(how: &mut OpenOptions) -> &mut OpenOptions {
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(how, 0o600);
+    how
+}
+
+/// The same of what is there already. Not every disk knows owners.
+fn close_to_others(file: &File) {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let is_open = |data: fs::Metadata| data.permissions().mode() & 0o077 != 0;
+        if file.metadata().is_ok_and(is_open) {
+            let _ = file.set_permissions(fs::Permissions::from_mode(0o600));
+        }
+    }
+    #[cfg(not(unix))]
+    let _ = file;
 }
 
 impl Medium for File {
