@@ -44,6 +44,72 @@ fn the_documents_and_the_viewer_are_served() {
     assert!(server.get("/docs/swagger-ui-bundle.js").body.len() > 100_000);
     let asyncapi = server.get("/asyncapi.yaml");
     assert!(asyncapi.text().starts_with("asyncapi: 3."));
+    let cut: Vec<_> = asyncapi
+        .text()
+        .lines()
+        .flat_map(keys_without_value)
+        .collect();
+    assert!(cut.is_empty(), "quote what has a comma: {cut:?}");
+}
+
+/// The parts of a line's flow mappings (`{a: b, c}`) that are keys alone: a comma in a text that is not
+/// quoted cuts it off there (YAML 1.2, section 7.4.2).
+fn keys_without_value(line: &str) -> Vec<String> {
+    // A line of a text that runs over several has no mapping.
+    let before_it = line.split(['{', '[']).next().unwrap_or_default();
+    if before_it.trim().trim_start_matches("- ").contains(' ') {
+        return Vec::new();
+    }
+    let mut found = Vec::new();
+    // The brackets that are open, with the part behind each that has begun.
+    let mut open: Vec<(char, String)> = Vec::new();
+    let mut quoted = false;
+    let mut before = ' ';
+    for c in line.chars() {
+        quoted ^= c == '\'';
+        // Elsewhere a bracket is a text's own.
+        let opens = matches!(c, '{' | '[') && ":-,{[".contains(before);
+        let closes = matches!(c, '}' | ']');
+        if quoted || (open.is_empty() && !opens) {
+            if let Some((_, part)) = open.last_mut() {
+                part.push(c);
+            }
+        } else if opens {
+            open.push((c, String::new()));
+        } else if c == ',' || closes {
+            let (bracket, part) = open.last_mut().expect("a bracket is open");
+            let is_bare = !part.contains(':') && !part.trim().is_empty();
+            if *bracket == '{' && is_bare {
+                found.push(part.trim().to_owned());
+            }
+            part.clear();
+            if closes {
+                open.pop();
+            }
+        } else if let Some((_, part)) = open.last_mut() {
+            part.push(c);
+        }
+        if c != ' ' {
+            before = c;
+        }
+    }
+    found
+}
+
+#[test]
+fn a_comma_that_cuts_a_text_off_is_found() {
+    let bare = |line| keys_without_value(line);
+    assert_eq!(
+        bare("a: {b: {type: string, description: One, or more.}}"),
+        ["or more."]
+    );
+    for good in [
+        "a: {b: {type: [x, y], description: 'One, or {more}.'}, c: {}}",
+        "    what, is {this} in a text, then",
+        "    client may write `{\"JoinRoom\":{...}}`, which",
+    ] {
+        assert!(bare(good).is_empty(), "{good}: {:?}", bare(good));
+    }
 }
 
 #[test]
@@ -61,6 +127,9 @@ fn every_documented_path_answers() {
             }
             let answer = server.send(&method.to_uppercase(), &path, &[], b"");
             assert!(answer.status < 500, "{method} {path}: {}", answer.text());
+            // The name is looked at before anything else.
+            let misdirected = operation["responses"].get("421");
+            assert!(misdirected.is_some(), "{method} {path}");
             assert_ne!(answer.status, 405, "{method} {path}");
             if answer.status == 404 {
                 assert_ne!(

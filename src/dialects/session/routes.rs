@@ -104,6 +104,7 @@ fn authorization(req: &HttpRequest) -> Option<&str> {
     (status = 400, description = "Not JSON, or no name", body = RefusalBody),
     (status = 403, description = "A page of another site", body = ErrorBody),
     (status = 413, description = "The body is too large", body = RefusalBody),
+    (status = 421, description = "`Host` is none of this server's names", body = ErrorBody),
     (status = 429, description = "Too many from this address; `Retry-After` says when to go on", body = RefusalBody)))]
 #[post("/api/login")]
 async fn log_in(
@@ -135,6 +136,7 @@ async fn log_in(
     (status = 200, body = NewRoom),
     (status = 403, description = "`Forbidden`: no token that counts; or a page of another site",
         content((String = "text/plain"), (ErrorBody = "application/json"))),
+    (status = 421, description = "`Host` is none of this server's names", body = ErrorBody),
     (status = 429, description = "Too many from this address; `Retry-After` says when to go on", body = RefusalBody),
     (status = 503, description = "No session server takes a room more, people are in as many rooms of this address as it may have, or the scheduler cannot be reached", body = RefusalBody)))]
 #[post("/api/rooms")]
@@ -152,6 +154,7 @@ async fn create(login: Data<Arc<Login>>, req: HttpRequest) -> Result<HttpRespons
     (status = 403, description = "`Forbidden`: no token that counts",
         content((String = "text/plain"), (ErrorBody = "application/json"))),
     (status = 404, description = "`Not Found`: there is no such room", body = String, content_type = "text/plain"),
+    (status = 421, description = "`Host` is none of this server's names", body = ErrorBody),
     (status = 429, description = "Too many from this address; `Retry-After` says when to go on", body = RefusalBody),
     (status = 503, description = "The scheduler cannot be reached", body = RefusalBody)))]
 #[get("/api/rooms/{id}")]
