@@ -103,13 +103,7 @@ impl Library {
     /// The same for a list, which must be complete: pages throw out of their scene what it lacks.
     pub async fn complete_shelf(&self, kind: &'static Kind) -> Result<&Shelf> {
         let shelf = self.shelf(kind).await?;
-        if shelf.is_unreadable() {
-            let text = format!(
-                "a part of the folder {} cannot be read; check its permissions",
-                kind.dir
-            );
-            return Err(Error::Unavailable(text));
-        }
+        shelf.check_read(|_| true)?;
         Ok(shelf)
     }
 

@@ -92,21 +92,23 @@ fn relocate(mut change: Change<'_>, from: AssetPath, to: AssetPath) -> Result<Mo
         )));
     }
     let namesakes = shelf.index().named(from.name()).to_vec();
-    let sides = side_file(&from).zip(side_file(&to));
-    let sides = sides.and_then(|(old, new)| Some((shelf.read(&old).ok()?, old, new)));
+    let sides = match side_file(&from).zip(side_file(&to)) {
+        Some((old, new)) => shelf.read_if_there(&old)?.map(|text| (text, old, new)),
+        None => None,
+    };
     let map_move = MapMove {
         from: from.clone(),
         to: to.clone(),
         namesakes,
     };
+    let followers = in_scenes(change.shelf(&SCENES), &map_move, |scene| {
+        map_move.rewrite(&scene)
+    })?;
     change.rename(&MAPS, from, to.clone());
     if let Some((text, old, new)) = sides {
         change.write(&MAPS, new, &moved_side_file(text, &to))?;
         change.remove(&MAPS, old);
     }
-    let followers: Vec<_> = scenes_naming(change.shelf(&SCENES), &map_move)
-        .filter_map(|(path, scene)| Some((path, map_move.rewrite(&scene)?)))
-        .collect();
     let scenes = followers.len();
     for (path, scene) in followers {
         change.write(&SCENES, path, scene.as_str().as_bytes())?;
@@ -120,23 +122,27 @@ fn relocate(mut change: Change<'_>, from: AssetPath, to: AssetPath) -> Result<Mo
     })
 }
 
-/// The saved scenes that may show the map, for a closer look.
-fn scenes_naming<'a>(
-    shelf: &'a Shelf,
-    map_move: &'a MapMove,
-) -> impl Iterator<Item = (AssetPath, JsonText)> + 'a {
+/// What `look` finds in the saved scenes that name the map; broken ones name none. Errors: a scene
+/// cannot be read now.
+fn in_scenes<T>(
+    shelf: &Shelf,
+    map_move: &MapMove,
+    look: impl Fn(JsonText) -> Option<T>,
+) -> Result<Vec<(AssetPath, T)>> {
+    shelf.check_read(|_| true)?;
     let paths: Vec<_> = shelf
         .index()
         .assets()
         .map(|(path, _)| path.clone())
         .collect();
-    paths.into_iter().filter_map(|path| {
-        let bytes = shelf
-            .read(&path)
-            .ok()
-            .filter(|text| map_move.may_concern(text))?;
-        Some((path, JsonText::parse(Bytes::from(bytes)).ok()?))
-    })
+    let mut found = Vec::new();
+    for path in paths {
+        let text = shelf.read_if_there(&path)?;
+        let text = text.filter(|text| map_move.may_concern(text));
+        let scene = text.and_then(|text| JsonText::parse(Bytes::from(text)).ok());
+        found.extend(scene.and_then(&look).map(|what| (path, what)));
+    }
+    Ok(found)
 }
 
 /// The side file repeats its map's name and folder.
@@ -263,8 +269,12 @@ pub(super) fn store_data(
 pub(super) fn read_data(store: &Store, name: &str, folder: Option<&str>) -> Result<String> {
     let shelf = store.shelf(&MAPS);
     let map = find(shelf, name, folder)?;
-    let stored = side_file(&map).and_then(|side| shelf.read(&side).ok());
-    if let Some(text) = stored.and_then(|text| JsonText::parse(Bytes::from(text)).ok()) {
+    let stored = match side_file(&map) {
+        Some(side) => shelf.read_if_there(&side)?,
+        None => None,
+    };
+    let stored = stored.and_then(|text| JsonText::parse(Bytes::from(text)).ok());
+    if let Some(text) = stored.filter(|text| text.root().kind() == NodeKind::Object) {
         return Ok(text.as_str().to_owned());
     }
     let folder = map
@@ -286,7 +296,7 @@ pub(super) fn uses(store: &Store, raw: &str) -> Result<Vec<(AssetPath, JsonText)
         to: map.clone(),
         from: map,
     };
-    Ok(scenes_naming(store.shelf(&SCENES), &stays)
-        .filter(|(_, scene)| stays.is_shown_by(scene))
-        .collect())
+    in_scenes(store.shelf(&SCENES), &stays, |scene| {
+        Some(scene).filter(|scene| stays.is_shown_by(scene))
+    })
 }

@@ -7,8 +7,9 @@ use crate::http::Precondition;
 use crate::json::{JsonText, NodeKind};
 use crate::library::new_folder;
 use crate::model::{Image, complete, image_refs, relocate, with_images};
-use crate::store::{AssetPath, Change, FolderPath, NewName, Shelf, Stamp, Store};
+use crate::store::{AssetPath, Change, Class, FolderPath, Index, NewName, Shelf, Stamp, Store};
 use bytes::Bytes;
+use std::io::ErrorKind;
 use tempfile::NamedTempFile;
 use uuid::Uuid;
 
@@ -26,33 +27,51 @@ fn find(shelf: &Shelf, aliases: &Aliases, id: &str) -> Result<AssetPath> {
         .ok_or_else(|| Error::NotFound("Scene not found".into()))
 }
 
+/// What a scene's file is at this moment.
+enum Found {
+    Scene(JsonText),
+    /// Not a JSON object.
+    Broken,
+    Gone,
+}
+
+/// Errors: whatever else keeps the file from being read, which says nothing about what is in it.
+fn look(shelf: &Shelf, path: &AssetPath) -> Result<Found> {
+    let Some(bytes) = shelf.read_if_there(path)? else {
+        return Ok(Found::Gone);
+    };
+    Ok(match JsonText::parse(Bytes::from(bytes)) {
+        Ok(scene) if scene.root().kind() == NodeKind::Object => Found::Scene(scene),
+        _ => Found::Broken,
+    })
+}
+
 fn read(shelf: &Shelf, path: &AssetPath) -> Result<JsonText> {
-    let broken = || Error::NotFound("Scene not found".into());
-    let bytes = shelf.read(path).map_err(|e| match e {
-        Error::NotFound(_) => broken(),
-        other => other,
-    })?;
-    let scene = JsonText::parse(Bytes::from(bytes)).map_err(|_| broken())?;
-    match scene.root().kind() {
-        NodeKind::Object => Ok(scene),
-        _ => Err(broken()),
+    match look(shelf, path)? {
+        Found::Scene(scene) => Ok(scene),
+        Found::Broken | Found::Gone => Err(Error::NotFound("Scene not found".into())),
     }
 }
 
-/// All scenes as pages expect them; one that broke since the last look is left out.
-pub(super) fn list(store: &Store) -> Vec<JsonText> {
+fn paths(shelf: &Shelf) -> Vec<AssetPath> {
+    let index = shelf.index();
+    index.assets().map(|(path, _)| path.clone()).collect()
+}
+
+/// All scenes as pages expect them. One that broke since the last look is left out, and one that
+/// nobody may read; when the disk fails, it is an error.
+pub(super) fn list(store: &Store) -> Result<Vec<JsonText>> {
     // Not while something moves: what is on its way is in neither place.
     let quiet = store.change();
     let shelf = quiet.shelf(&SCENES);
-    let paths: Vec<_> = shelf
-        .index()
-        .assets()
-        .map(|(path, _)| path.clone())
-        .collect();
-    paths
-        .iter()
-        .filter_map(|path| Some(relocate(&read(shelf, path).ok()?, path)))
-        .collect()
+    shelf.check_read(|kind| kind != ErrorKind::PermissionDenied)?;
+    let mut scenes = Vec::new();
+    for path in paths(shelf) {
+        if let Found::Scene(scene) = look(shelf, &path)? {
+            scenes.push(relocate(&scene, &path));
+        }
+    }
+    Ok(scenes)
 }
 
 pub(super) fn load(store: &Store, aliases: &Aliases, id: &str) -> Result<(JsonText, Stamp)> {
@@ -185,11 +204,12 @@ fn move_images(
         change.rename(&SCENES, image.clone(), to.clone());
         moved.push((image, to));
     }
-    let new_path = |path: &str| {
-        let (_, to) = moved.iter().find(|(from, _)| from.as_str() == path)?;
-        Some(to.as_str().to_owned())
-    };
-    Ok(with_images(scene, |_| true, new_path, None))
+    Ok(with_images(
+        scene,
+        |_| true,
+        |path| new_path(&moved, path),
+        None,
+    ))
 }
 
 fn images_folder(folder: &FolderPath) -> Result<FolderPath> {
@@ -197,6 +217,7 @@ fn images_folder(folder: &FolderPath) -> Result<FolderPath> {
 }
 
 /// The image files that only this scene refers to: a copy made by "Save As" shares its original's.
+/// None, while it cannot be told what some scene refers to.
 fn own_images(shelf: &Shelf, scene_path: &AssetPath, scene: &JsonText) -> Vec<AssetPath> {
     let mut own: Vec<_> = image_refs(scene)
         .iter()
@@ -208,19 +229,32 @@ fn own_images(shelf: &Shelf, scene_path: &AssetPath, scene: &JsonText) -> Vec<As
     if own.is_empty() {
         return own;
     }
-    let others: Vec<_> = shelf
-        .index()
-        .assets()
-        .map(|(path, _)| path.clone())
-        .collect();
-    for other in others.iter().filter(|other| *other != scene_path) {
-        let Ok(text) = read(shelf, other) else {
-            continue;
+    if unknown_scene(shelf, |_| true).is_some() {
+        return Vec::new();
+    }
+    for other in paths(shelf).iter().filter(|other| *other != scene_path) {
+        let text = match look(shelf, other) {
+            Ok(Found::Scene(text)) => text,
+            Ok(Found::Gone) => continue,
+            Ok(Found::Broken) | Err(_) => return Vec::new(),
         };
         let used = image_refs(&text);
         own.retain(|path| used.iter().all(|image| image.path != path.as_str()));
     }
     own
+}
+
+/// Where something is left out that may be a scene, or have scenes in it; the first that matters.
+fn unknown_scene(shelf: &Shelf, matters: impl Fn(&str) -> bool) -> Option<String> {
+    let is_image = |path: &str| {
+        let path = AssetPath::parse(path);
+        path.is_ok_and(|path| (SCENES.classify)(&path) == Class::Extra)
+    };
+    let index = shelf.index();
+    let mut skipped = index.skipped().keys();
+    skipped
+        .find(|path| !is_image(path) && matters(path))
+        .cloned()
 }
 
 pub(super) fn delete(
@@ -264,11 +298,75 @@ fn find_folder(shelf: &Shelf, raw: &str) -> Result<AssetPath> {
         .ok_or_else(|| Error::NotFound("Folder not found".into()))
 }
 
+/// Moves a folder to the trash. Pictures that scenes elsewhere show, too, go to those first.
+///
+/// Errors: 409 when there are pictures and it cannot be told what some scene shows.
 pub(super) fn delete_folder(store: &Store, raw: &str) -> Result<()> {
     let mut change = store.change();
     let path = find_folder(change.shelf(&SCENES), raw)?;
+    take_out_shared(&mut change, &path.clone().into())?;
     change.trash(&SCENES, path);
     change.apply().map(drop)
+}
+
+fn take_out_shared(change: &mut Change<'_>, folder: &FolderPath) -> Result<()> {
+    let shelf = change.shelf(&SCENES);
+    let has_images = |index: &Index| index.extras().any(|path| folder.contains(path.as_str()));
+    if !has_images(&shelf.index()) {
+        return Ok(());
+    }
+    let doubt = |scene: &str| {
+        Err(Error::Conflict(format!(
+            "'{scene}' cannot be read and may show pictures of this folder; mend or remove it first"
+        )))
+    };
+    if let Some(scene) = unknown_scene(shelf, |path| !folder.contains(path)) {
+        return doubt(&scene);
+    }
+    let mut moved: Vec<(AssetPath, AssetPath)> = Vec::new();
+    let mut rewritten = Vec::new();
+    for path in paths(shelf) {
+        if folder.contains(path.as_str()) {
+            continue;
+        }
+        let scene = match look(shelf, &path)? {
+            Found::Scene(scene) => scene,
+            Found::Gone => continue,
+            Found::Broken => return doubt(path.as_str()),
+        };
+        for image in image_refs(&scene) {
+            let image = AssetPath::parse(&image.path).ok();
+            let image = image.filter(|image| folder.contains(image.as_str()));
+            let Some(image) = image.filter(|image| shelf.index().has_extra(image)) else {
+                continue;
+            };
+            if moved.iter().any(|(from, _)| *from == image) {
+                continue;
+            }
+            let around = images_folder(&path.folder())?;
+            let mut to = around.join(image.name())?;
+            if shelf.exists(&to) || moved.iter().any(|(_, taken)| *taken == to) {
+                to = around.join(&format!("{}_{}", Uuid::new_v4(), image.name()))?;
+            }
+            moved.push((image, to));
+        }
+        let follow = |path: &str| new_path(&moved, path);
+        if image_refs(&scene).iter().any(|i| follow(&i.path).is_some()) {
+            rewritten.push((path, with_images(&scene, |_| true, follow, None)));
+        }
+    }
+    for (from, to) in moved {
+        change.rename(&SCENES, from, to);
+    }
+    for (path, text) in rewritten {
+        change.write(&SCENES, path, text.as_str().as_bytes())?;
+    }
+    Ok(())
+}
+
+fn new_path(moved: &[(AssetPath, AssetPath)], path: &str) -> Option<String> {
+    let (_, to) = moved.iter().find(|(from, _)| from.as_str() == path)?;
+    Some(to.as_str().to_owned())
 }
 
 /// Renames a folder; the scenes below, and the image paths in all scenes, follow.
@@ -294,14 +392,10 @@ pub(super) fn rename_folder(store: &Store, raw: &str, new_name: &str) -> Result<
         old.contains(path)
             .then(|| format!("{}{below}", to.as_str()))
     };
+    shelf.check_read(|_| true)?;
     let mut rewritten = Vec::new();
-    let paths: Vec<_> = shelf
-        .index()
-        .assets()
-        .map(|(path, _)| path.clone())
-        .collect();
-    for path in paths {
-        let Ok(scene) = read(shelf, &path) else {
+    for path in paths(shelf) {
+        let Found::Scene(scene) = look(shelf, &path)? else {
             continue;
         };
         let moved_to = follow(path.as_str())

@@ -155,7 +155,7 @@ async fn list(library: Data<Library>, _gm: Gm) -> Result<HttpResponse> {
     let folders = serde_json::to_string(&folders).map_err(std::io::Error::other)?;
     let body = library
         .run(move |store| {
-            let scenes = catalogue::list(store);
+            let scenes = catalogue::list(store)?;
             let size: usize = scenes.iter().map(|s| s.as_str().len() + 1).sum();
             let mut body = String::with_capacity(size + folders.len() + 32);
             body.push_str("{\"folders\":");

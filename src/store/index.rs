@@ -3,6 +3,7 @@
 use super::{AssetPath, FolderPath};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::Metadata;
+use std::io::ErrorKind;
 use std::time::SystemTime;
 
 /// What the index knows of one file.
@@ -20,6 +21,26 @@ impl Entry {
         Self {
             bytes: found.len(),
             modified: found.modified().unwrap_or(SystemTime::UNIX_EPOCH),
+        }
+    }
+}
+
+/// Why a file or folder is left out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Skipped {
+    /// For people.
+    pub reason: String,
+    /// The disk did not tell what it is, for this reason; it may do so in a moment. `None`: it is
+    /// known, and nothing for this shelf.
+    pub unread: Option<ErrorKind>,
+}
+
+impl Skipped {
+    /// Something known that is nothing for this shelf.
+    pub(super) fn known(reason: impl Into<String>) -> Self {
+        Self {
+            reason: reason.into(),
+            unread: None,
         }
     }
 }
@@ -92,7 +113,7 @@ pub struct Index {
     folders: BTreeSet<FolderPath>,
     /// Assets by their last name: all of them, in path order.
     by_name: HashMap<String, Vec<AssetPath>>,
-    skipped: BTreeMap<String, String>,
+    skipped: BTreeMap<String, Skipped>,
     version: u64,
 }
 
@@ -117,8 +138,13 @@ impl Index {
         self.folders.iter()
     }
 
-    /// Files left out and why, by path.
-    pub fn skipped(&self) -> &BTreeMap<String, String> {
+    /// All extras, in the same order.
+    pub fn extras(&self) -> impl Iterator<Item = &AssetPath> {
+        self.extras.iter().map(|(path, _)| path)
+    }
+
+    /// What is left out and why, by path.
+    pub fn skipped(&self) -> &BTreeMap<String, Skipped> {
         &self.skipped
     }
 
@@ -159,13 +185,13 @@ impl Index {
         self.folders.insert(folder);
     }
 
-    pub(super) fn skip(&mut self, path: String, reason: String) {
-        self.skipped.insert(path, reason);
+    pub(super) fn skip(&mut self, path: String, what: Skipped) {
+        self.skipped.insert(path, what);
     }
 
     /// Forgets `path` and everything below it; the root is everything. Returns what had been
     /// skipped there, so that an unchanged reason is not reported again.
-    pub(super) fn forget(&mut self, path: &FolderPath) -> BTreeMap<String, String> {
+    pub(super) fn forget(&mut self, path: &FolderPath) -> BTreeMap<String, Skipped> {
         self.version += 1;
         let gone = |other: &str| other == path.as_str() || path.contains(other);
         self.folders.retain(|folder| !gone(folder.as_str()));

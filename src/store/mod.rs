@@ -15,7 +15,7 @@ mod signature;
 mod watch;
 
 pub use change::{Change, PendingIntent};
-pub use index::{Entry, Index};
+pub use index::{Entry, Index, Skipped};
 pub use kind::{Class, Kind};
 pub use path::{AssetPath, FolderPath, MAX_NAME_BYTES, MAX_PATH_BYTES, NewName, PathError};
 pub use shelf::{Shelf, Stamp};
@@ -117,6 +117,20 @@ impl Store {
         for shelf in &self.shelves {
             let _guard = self.lock();
             shelf.rescan();
+        }
+    }
+
+    /// Whether an index lacks something that the disk did not tell.
+    pub(super) fn is_unread(&self) -> bool {
+        let mut shelves = self.shelves.iter();
+        shelves.any(|shelf| !shelf.unread_paths().is_empty())
+    }
+
+    /// Reads again what the disk did not tell. Blocks.
+    pub(super) fn read_again(&self) {
+        for shelf in &self.shelves {
+            let _guard = self.lock();
+            shelf.refresh_all(&shelf.unread_paths());
         }
     }
 

@@ -1,10 +1,11 @@
 //! One library's folder on disk and its index.
 
-use super::{AssetPath, Class, Entry, FolderPath, Index, Kind, PRIVATE_DIR, make_dirs};
+use super::kind::Inspect;
+use super::{AssetPath, Class, Entry, FolderPath, Index, Kind, PRIVATE_DIR, Skipped, make_dirs};
 use crate::error::{Error, Result};
 use std::collections::BTreeMap;
 use std::fs::{self, File, Metadata};
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
@@ -14,9 +15,6 @@ use walkdir::WalkDir;
 
 /// Files to be looked into may be at most this large, in bytes: far more than a scene may have.
 const INSPECT_BYTES: u64 = 256 << 20;
-
-/// Why a folder is left out that the system does not let us read.
-const UNREADABLE: &str = "it cannot be read";
 
 /// One library's folder.
 pub struct Shelf {
@@ -73,10 +71,34 @@ impl Shelf {
         self.scanned.load(Ordering::Acquire)
     }
 
-    /// Whether a folder could not be read, so that what is in it is missing from the index.
-    pub fn is_unreadable(&self) -> bool {
+    /// Finds out whether the index lacks something that the disk did not tell.
+    ///
+    /// `matters` says for which reasons. Errors: 503, which names the first.
+    pub fn check_read(&self, matters: impl Fn(ErrorKind) -> bool) -> Result<()> {
         let index = self.index();
-        index.skipped().values().any(|reason| reason == UNREADABLE)
+        let mut unread = index.skipped().iter();
+        match unread.find(|(_, what)| what.unread.is_some_and(&matters)) {
+            Some((path, _)) => Err(self.unread(path)),
+            None => Ok(()),
+        }
+    }
+
+    fn unread(&self, path: &str) -> Error {
+        let name = [self.kind.dir, path].join("/");
+        Error::Unavailable(format!(
+            "{} cannot be read; check its permissions, or try again",
+            name.trim_end_matches('/')
+        ))
+    }
+
+    /// Where the index lacks something that the disk did not tell.
+    pub(super) fn unread_paths(&self) -> Vec<FolderPath> {
+        let index = self.index();
+        let unread = index.skipped().iter();
+        unread
+            .filter(|(_, what)| what.unread.is_some())
+            .filter_map(|(path, _)| FolderPath::parse(path).ok())
+            .collect()
     }
 
     /// A new file beside the library, invisible and gone when dropped; written, synced and then
@@ -138,11 +160,27 @@ impl Shelf {
         {
             return Err(Error::NotFound(format!("{path} not found")));
         }
-        match fs::read(file) {
-            Ok(bytes) => Ok(bytes),
-            Err(e) if is_absent(&e) => Err(Error::NotFound(format!("{path} not found"))),
-            Err(e) => Err(e.into()),
+        fs::read(file).map_err(|e| self.not_read(path, e))
+    }
+
+    /// The same of a file that may be missing: `None`.
+    pub fn read_if_there(&self, path: &AssetPath) -> Result<Option<Vec<u8>>> {
+        match self.read(path) {
+            Err(Error::NotFound(_)) => Ok(None),
+            read => read.map(Some),
         }
+    }
+
+    /// What it means that a file could not be read.
+    fn not_read(&self, path: &AssetPath, error: std::io::Error) -> Error {
+        if is_absent(&error) {
+            return Error::NotFound(format!("{path} not found"));
+        }
+        if error.kind() != ErrorKind::PermissionDenied {
+            return error.into();
+        }
+        tracing::warn!(library = self.kind.dir, %path, %error, "{}/{path} cannot be read: {error}", self.kind.dir);
+        self.unread(path.as_str())
     }
 
     /// Whether anything at all has this name on disk.
@@ -198,7 +236,7 @@ impl Shelf {
         &self,
         index: &mut Index,
         found: BTreeMap<FolderPath, Found>,
-        known: &BTreeMap<String, String>,
+        known: &BTreeMap<String, Skipped>,
     ) {
         for (path, what) in found {
             match what {
@@ -214,12 +252,13 @@ impl Shelf {
                     }
                 }
                 Found::File(Class::Ignored, _) => {}
-                Found::Skipped(reason) => {
+                Found::Skipped(what) => {
                     let path = path.as_str().to_owned();
-                    if known.get(&path) != Some(&reason) {
+                    if known.get(&path) != Some(&what) {
+                        let reason = &what.reason;
                         tracing::warn!(library = self.kind.dir, %path, %reason, "left out: {}/{path}: {reason}", self.kind.dir);
                     }
-                    index.skip(path, reason);
+                    index.skip(path, what);
                 }
             }
         }
@@ -228,10 +267,17 @@ impl Shelf {
     /// What is on disk at `path` and below. Reads no lock.
     fn look(&self, path: &FolderPath) -> BTreeMap<FolderPath, Found> {
         let mut found = BTreeMap::new();
-        if path.as_str().split('/').any(|name| name.starts_with('.'))
-            || self.check_no_link(&path.parent()).is_err()
-        {
+        if path.as_str().split('/').any(|name| name.starts_with('.')) {
             return found;
+        }
+        match self.check_no_link(&path.parent()) {
+            Ok(()) => {}
+            Err(Error::Internal(error)) => {
+                found.insert(path.clone(), Found::Skipped(unread(&error)));
+                return found;
+            }
+            // It leads through a link or a file.
+            Err(_) => return found,
         }
         let walk = WalkDir::new(self.root.join(path.as_str()))
             // Also when it is where the walk begins: a link just made leads nowhere else.
@@ -243,9 +289,7 @@ impl Shelf {
             let step = match step {
                 Ok(step) => step,
                 Err(error) => {
-                    if !error.io_error().is_some_and(is_absent) {
-                        note_unreadable(&self.root, &error, &mut found);
-                    }
+                    found.extend(unread_folder(&self.root, &error));
                     continue;
                 }
             };
@@ -257,8 +301,8 @@ impl Shelf {
             let Some(Ok(path)) = path else {
                 let key = shown.replace(|c: char| c.is_control() || c == '\\', "?");
                 if let Ok(key) = FolderPath::parse(&key) {
-                    let reason = "its name cannot be used in an address".to_owned();
-                    found.insert(key, Found::Skipped(reason));
+                    let what = Skipped::known("its name cannot be used in an address");
+                    found.insert(key, Found::Skipped(what));
                 }
                 continue;
             };
@@ -280,26 +324,29 @@ impl Shelf {
         let found = match self.metadata_inside(step) {
             Ok(found) if found.is_file() => found,
             Ok(_) => return None,
-            Err(reason) => return Some(Found::Skipped(reason)),
+            Err(what) => return Some(Found::Skipped(what)),
         };
         if class == Class::Asset
             && let Some(inspect) = self.kind.inspect
-            && let Err(reason) = read_at_most(step.path(), INSPECT_BYTES).and_then(inspect)
+            && let Err(what) = inspect_file(step.path(), inspect)
         {
-            return Some(Found::Skipped(reason));
+            return Some(Found::Skipped(what));
         }
         Some(Found::File(class, Entry::of(&found)))
     }
 
     /// Follows a link only when it stays inside.
-    fn metadata_inside(&self, step: &walkdir::DirEntry) -> Result<Metadata, String> {
+    fn metadata_inside(&self, step: &walkdir::DirEntry) -> Result<Metadata, Skipped> {
         if step.path_is_symlink() {
-            let target = step.path().canonicalize().map_err(|e| e.to_string())?;
+            let target = step.path().canonicalize();
+            // Whatever the cause: a link that leads nowhere that we can see is nothing for us.
+            let target = target.map_err(|e| Skipped::known(e.to_string()))?;
             if !target.starts_with(&self.root) {
-                return Err("it is a link that leads out of the folder".into());
+                let reason = "it is a link that leads out of the folder";
+                return Err(Skipped::known(reason));
             }
         }
-        fs::metadata(step.path()).map_err(|e| e.to_string())
+        fs::metadata(step.path()).map_err(|e| unread(&e))
     }
 
     /// Opens an indexed file for reading, and says what it is at this moment. Blocks.
@@ -309,10 +356,7 @@ impl Shelf {
             let stamp = Stamp::of(&file.metadata()?);
             Ok((file, stamp))
         };
-        open().map_err(|e| match is_absent(&e) {
-            true => Error::NotFound(format!("{path} not found")),
-            false => e.into(),
-        })
+        open().map_err(|e| self.not_read(path, e))
     }
 
     /// What the file is at this moment; one look at the disk.
@@ -320,8 +364,7 @@ impl Shelf {
         match fs::metadata(path.below(&self.root)) {
             Ok(found) if found.is_file() => Ok(Stamp::of(&found)),
             Ok(_) => Err(Error::NotFound(format!("{path} not found"))),
-            Err(e) if is_absent(&e) => Err(Error::NotFound(format!("{path} not found"))),
-            Err(e) => Err(e.into()),
+            Err(e) => Err(self.not_read(path, e)),
         }
     }
 }
@@ -331,20 +374,18 @@ fn is_ours(name: &std::ffi::OsStr) -> bool {
     !name.as_encoded_bytes().starts_with(b".") && name != "lost+found"
 }
 
-/// Notes a folder that cannot be read.
-fn note_unreadable(root: &Path, error: &walkdir::Error, found: &mut BTreeMap<FolderPath, Found>) {
-    let path = error
-        .path()
-        .and_then(|p| p.strip_prefix(root).ok()?.to_str());
-    if let Some(Ok(path)) = path.map(FolderPath::parse) {
-        found.insert(path, Found::Skipped(UNREADABLE.into()));
-    }
+/// A folder that the disk did not tell of; `None` when it has gone.
+fn unread_folder(root: &Path, error: &walkdir::Error) -> Option<(FolderPath, Found)> {
+    let cause = error.io_error().filter(|cause| !is_absent(cause))?;
+    let path = error.path()?.strip_prefix(root).ok()?.to_str()?;
+    let path = FolderPath::parse(path).ok()?;
+    Some((path, Found::Skipped(unread(cause))))
 }
 
 enum Found {
     Folder,
     File(Class, Entry),
-    Skipped(String),
+    Skipped(Skipped),
 }
 
 /// Identity of a file's content: changes whenever the content does. Every write of ours makes a
@@ -391,24 +432,34 @@ impl Stamp {
     }
 }
 
+/// Whether there is no such file; whatever else goes wrong says nothing about that.
 fn is_absent(error: &std::io::Error) -> bool {
     use std::io::ErrorKind as K;
     matches!(
         error.kind(),
-        K::NotFound | K::NotADirectory | K::InvalidFilename
+        K::NotFound | K::NotADirectory | K::IsADirectory | K::InvalidFilename
     )
 }
 
-fn read_at_most(path: &Path, limit: u64) -> Result<Vec<u8>, String> {
-    let mut bytes = Vec::new();
-    let file = File::open(path).map_err(|e| e.to_string())?;
-    file.take(limit + 1)
-        .read_to_end(&mut bytes)
-        .map_err(|e| e.to_string())?;
-    if bytes.len() as u64 > limit {
-        return Err(format!("it is larger than {limit} bytes"));
+/// What the disk did not tell.
+fn unread(error: &std::io::Error) -> Skipped {
+    Skipped {
+        reason: format!("it cannot be read: {error}"),
+        // What has just gone is no riddle.
+        unread: Some(error.kind()).filter(|_| !is_absent(error)),
     }
-    Ok(bytes)
+}
+
+fn inspect_file(path: &Path, inspect: Inspect) -> Result<(), Skipped> {
+    let mut bytes = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(INSPECT_BYTES + 1).read_to_end(&mut bytes))
+        .map_err(|e| unread(&e))?;
+    if bytes.len() as u64 > INSPECT_BYTES {
+        let reason = format!("it is larger than {INSPECT_BYTES} bytes");
+        return Err(Skipped::known(reason));
+    }
+    inspect(bytes).map_err(Skipped::known)
 }
 
 /// Whether a file can be renamed from one folder to the other. Tried, because two mounts of one

@@ -17,6 +17,8 @@ const COLLECT: Duration = Duration::from_millis(50);
 const RESCAN: Duration = Duration::from_secs(300);
 /// The same when the system has no watches left for us.
 const RESCAN_UNWATCHED: Duration = Duration::from_secs(10);
+/// What the disk did not tell is asked again after this long, then ever more rarely.
+const ASK_AGAIN: Duration = Duration::from_secs(1);
 
 enum News {
     Changed(PathBuf),
@@ -99,10 +101,13 @@ fn watch(
 fn follow(store: &Store, inbox: &Receiver<News>, lost: &AtomicBool, watched: bool) {
     let pause = if watched { RESCAN } else { RESCAN_UNWATCHED };
     let mut due = Instant::now() + pause;
+    let mut again = Again::default();
     loop {
         let mut changed = BTreeSet::new();
-        match inbox.recv_timeout(due.saturating_duration_since(Instant::now())) {
+        let next = again.next(store.is_unread()).map_or(due, |at| at.min(due));
+        match inbox.recv_timeout(next.saturating_duration_since(Instant::now())) {
             Ok(News::Changed(path)) => drop(changed.insert(path)),
+            Err(RecvTimeoutError::Timeout) if next < due => {}
             Err(RecvTimeoutError::Timeout) => lost.store(true, Ordering::Release),
             Ok(News::Stop) | Err(RecvTimeoutError::Disconnected) => return,
         }
@@ -122,6 +127,33 @@ fn follow(store: &Store, inbox: &Receiver<News>, lost: &AtomicBool, watched: boo
             for path in changed {
                 refresh(store, &path);
             }
+            if again.is_due() {
+                store.read_again();
+            }
+        }
+    }
+}
+
+/// When what the disk did not tell is asked again, and how long after that once more.
+#[derive(Default)]
+struct Again(Option<(Instant, Duration)>);
+
+impl Again {
+    /// The time of the next attempt; `None` when there is nothing to ask.
+    fn next(&mut self, is_unread: bool) -> Option<Instant> {
+        let first = || (Instant::now() + ASK_AGAIN, ASK_AGAIN * 2);
+        self.0 = is_unread.then(|| self.0.unwrap_or_else(first));
+        self.0.map(|(at, _)| at)
+    }
+
+    /// Whether it is time; the one after that is then twice as far away.
+    fn is_due(&mut self) -> bool {
+        match self.0 {
+            Some((at, pause)) if at <= Instant::now() => {
+                self.0 = Some((Instant::now() + pause, pause * 2));
+                true
+            }
+            _ => false,
         }
     }
 }

@@ -38,3 +38,5 @@ mod table_storm;
 mod table_ws;
 mod tables;
 mod token_attacks;
+#[cfg(target_os = "linux")]
+mod unreadable;

@@ -233,6 +233,12 @@ fn map_data_is_stored_and_has_a_default() {
         server.get("/maps/data/nope.png").whole(),
         (404, json!({"detail": "Map 'nope.png' not found"}))
     );
+    // A side file that is no object is as broken as one that is no JSON.
+    for broken in ["[1]", "{"] {
+        server.put_file("maps/dungeons/level1/crypt.png.json", broken.as_bytes());
+        let data = server.get("/maps/data/crypt.png").value();
+        assert_eq!(data["data"]["scale"], 1, "{broken}");
+    }
     // A side file alone makes no map.
     server.post("/maps/data", &json!({"name": "ghost.png", "data": {}}));
     assert_eq!(server.get("/maps/data/ghost.png").status, 404);

@@ -233,6 +233,34 @@ fn a_copied_scene_keeps_its_images_when_the_original_goes() {
 }
 
 #[test]
+fn scenes_elsewhere_keep_the_images_of_a_folder_that_goes() {
+    let server = start();
+    let id = save(&server, &scene("A", Some("Act1")));
+    let form = Form::new().file("token.png", PNG);
+    server.upload(&format!("/scenes/{id}/image"), &form);
+    let mut copy = server.get(&format!("/scenes/load/{id}")).value();
+    let mut copies = Vec::new();
+    for folder in ["Act2", "Act2", ""] {
+        copy["folder"] = json!(folder);
+        copies.push(save(&server, &copy));
+    }
+    // One that cannot be read may show them, too.
+    server.put_file("scenes/broken.json", b"{");
+    server.wait_for("/health", |health| health["scenes"]["skipped"] == 1);
+    let refused = server.delete("/scenes/folder/Act1");
+    assert_eq!(refused.status, 409, "{}", refused.text());
+    std::fs::remove_file(server.path("scenes/broken.json")).unwrap();
+    server.wait_for("/health", |health| health["scenes"]["skipped"] == 0);
+    assert_eq!(server.delete("/scenes/folder/Act1").status, 200);
+    assert!(!server.path("scenes/Act1").exists());
+    for copy in copies {
+        let scene = server.get(&format!("/scenes/load/{copy}")).value();
+        let path = scene["images"][0]["path"].as_str().unwrap();
+        assert_eq!(server.get(&format!("/scenes/image/{path}")).body, PNG);
+    }
+}
+
+#[test]
 fn a_scene_is_not_overwritten_by_somebody_who_has_an_old_one() {
     let server = start();
     let id = save(&server, &scene("A", None));

@@ -78,9 +78,7 @@ pub fn start_through(words: &[&str], folder: &Path) -> TestServer {
     command
         .args(&words[1..])
         .arg(env!("CARGO_BIN_EXE_tablekeep"));
-    let log = NamedTempFile::new().unwrap();
-    let stderr = log.reopen().unwrap().into();
-    run(command, folder, &[], log, stderr)
+    launch(command, folder, &[], &[])
 }
 
 /// The same, when nobody reads what it logs.
@@ -91,8 +89,34 @@ pub fn start_unheard(folder: &Path) -> TestServer {
     run(command, folder, &[], log, stderr.into())
 }
 
+/// The same for a server that files' permissions count for, although the tests are root's.
+#[cfg(target_os = "linux")]
+pub fn start_bounded_in(folder: &Path) -> TestServer {
+    launch(bounded(), folder, &[], &[])
+}
+
+/// The program without root's right to read and write everything.
+#[cfg(target_os = "linux")]
+pub fn bounded() -> Command {
+    let mut command = Command::new("setpriv");
+    command.args([
+        "--bounding-set=-dac_override,-dac_read_search",
+        env!("CARGO_BIN_EXE_tablekeep"),
+    ]);
+    command
+}
+
 fn spawn(folder: &Path, vars: &[(&str, &str)], flags: &[&str]) -> TestServer {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_tablekeep"));
+    let command = Command::new(env!("CARGO_BIN_EXE_tablekeep"));
+    launch(command, folder, vars, flags)
+}
+
+fn launch(
+    mut command: Command,
+    folder: &Path,
+    vars: &[(&str, &str)],
+    flags: &[&str],
+) -> TestServer {
     command.envs(vars.iter().copied());
     let log = NamedTempFile::new().unwrap();
     let stderr = log.reopen().unwrap().into();
