@@ -67,7 +67,7 @@ pub struct Uploaded {
 
 /// Receives the form's field `file`, to be put on `shelf`, and its text fields.
 ///
-/// Errors: 422 without a file, 413 over the limit (at once), 415 for bytes of another format, 507
+/// Errors: 422 without a file, 400 with two, 413 over the limit (at once), 415 for bytes of another format, 507
 /// on a full disk. Nothing stays behind then.
 pub async fn receive(
     req: &HttpRequest,
@@ -98,7 +98,10 @@ pub async fn receive(
             )));
         }
         match part.file_name {
-            Some(given) if part.name == "file" && file.is_none() => {
+            Some(_) if part.name == "file" && file.is_some() => {
+                return Err(Error::Invalid("one file for each request".into()));
+            }
+            Some(given) if part.name == "file" => {
                 let (bytes, head) = save(&mut form, shelf, limits.max_bytes, &too_large).await?;
                 // Browsers write a double quote as %22 (WHATWG, multipart/form-data encoding).
                 file = Some((given.replace("%22", "\""), bytes, head));

@@ -50,13 +50,16 @@ impl MapMove {
     /// The scene with its references following the map; `None` when it has none.
     pub fn rewrite(&self, scene: &JsonText) -> Option<JsonText> {
         let mut splices = Splices::default();
-        let (mut meant, mut others) = (0, 0);
+        let mut first = None;
         for map in map_refs(scene) {
-            if !self.is_meant(&map.name, map.folder.as_deref()) {
-                others += usize::from(map.name == self.from.name());
+            if map.name != self.from.name() {
                 continue;
             }
-            meant += 1;
+            let is_meant = self.is_meant(&map.name, map.folder.as_deref());
+            first.get_or_insert(is_meant);
+            if !is_meant {
+                continue;
+            }
             let mut edit = ObjectEdit::new(map.node);
             edit.set("name", &quote(self.to.name()));
             let folder = self.to.folder();
@@ -65,24 +68,19 @@ impl MapMove {
             }
             edit.into_splices(&mut splices);
         }
-        self.rewrite_active_map(scene, meant, others, &mut splices);
+        let follows = first.unwrap_or_else(|| self.is_meant(self.from.name(), None));
+        if follows {
+            self.rewrite_active_map(scene, &mut splices);
+        }
         (!splices.is_empty()).then(|| splices.apply(scene))
     }
 
-    /// `activeMapId` is a bare name: it follows when no other map on the scene has that name.
-    fn rewrite_active_map(
-        &self,
-        scene: &JsonText,
-        meant: usize,
-        others: usize,
-        splices: &mut Splices,
-    ) {
+    /// `activeMapId` is a bare name: it means the scene's first map of that name.
+    fn rewrite_active_map(&self, scene: &JsonText, splices: &mut Splices) {
         let Some(active) = scene.root().get("activeMapId") else {
             return;
         };
-        let follows = others == 0 && (meant > 0 || self.is_meant(self.from.name(), None));
-        if follows
-            && self.from.name() != self.to.name()
+        if self.from.name() != self.to.name()
             && active.as_str().as_deref() == Some(self.from.name())
         {
             splices.replace(active.range(), quote(self.to.name()));
@@ -138,10 +136,19 @@ mod tests {
 
     #[test]
     fn a_namesake_keeps_its_references() {
+        let scene = r#"{"maps":[{"name":"a.png","folder":null},{"name":"a.png","folder":"w"}],"activeMapId":"a.png"}"#;
+        assert_eq!(
+            rewritten("w/a.png", "w/c.png", &["a.png", "w/a.png"], scene).unwrap(),
+            r#"{"maps":[{"name":"a.png","folder":null},{"name":"c.png","folder":"w"}],"activeMapId":"a.png"}"#
+        );
+    }
+
+    #[test]
+    fn the_active_map_is_the_first_of_its_name() {
         let scene = r#"{"maps":[{"name":"a.png","folder":"w"},{"name":"a.png","folder":null}],"activeMapId":"a.png"}"#;
         assert_eq!(
             rewritten("w/a.png", "w/c.png", &["a.png", "w/a.png"], scene).unwrap(),
-            r#"{"maps":[{"name":"c.png","folder":"w"},{"name":"a.png","folder":null}],"activeMapId":"a.png"}"#
+            r#"{"maps":[{"name":"c.png","folder":"w"},{"name":"a.png","folder":null}],"activeMapId":"c.png"}"#
         );
     }
 

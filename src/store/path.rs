@@ -23,6 +23,9 @@ pub enum PathError {
     /// NUL, another control character, or a backslash.
     #[error("a path must not contain backslashes or control characters")]
     ForbiddenCharacter,
+    /// A name with a slash in it, which would be a path.
+    #[error("a name must not contain '/'")]
+    Slash,
     /// Longer than file systems take.
     #[error("a path may have at most 1024 bytes, a name 255")]
     TooLong,
@@ -188,7 +191,7 @@ impl FolderPath {
     /// A file or folder called `name` in this folder.
     pub fn join(&self, name: &str) -> Result<AssetPath, PathError> {
         if name.contains('/') {
-            return Err(PathError::ForbiddenCharacter);
+            return Err(PathError::Slash);
         }
         if self.is_root() {
             AssetPath::parse(name)
@@ -233,7 +236,7 @@ impl NewName {
         };
         check_name(&name)?;
         if name.contains('/') {
-            return Err(PathError::ForbiddenCharacter);
+            return Err(PathError::Slash);
         }
         if name.starts_with('.') {
             return Err(PathError::Hidden);
@@ -329,6 +332,7 @@ mod tests {
         ] {
             assert!(NewName::parse(good).is_ok(), "{good:?}");
         }
+        assert_eq!(NewName::parse("a/b.png"), Err(PathError::Slash));
         assert_eq!(NewName::parse("u\u{308}.png").unwrap().as_str(), "ü.png");
     }
 

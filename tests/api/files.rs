@@ -3,6 +3,7 @@
 use crate::support::{Answer, Form, PATIENCE, PNG, TestServer, raw, start, start_with};
 use proptest::prelude::*;
 use rstest::rstest;
+use serde_json::json;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
@@ -413,6 +414,17 @@ fn broken_forms_are_refused_with_a_sentence() {
             .status,
         400
     );
+}
+
+#[test]
+fn two_files_in_one_upload_are_refused_before_one_is_stored() {
+    let server = start();
+    let form = Form::new().file("a.png", PNG).file("b.png", PNG);
+    assert_eq!(
+        server.upload("/maps/upload", &form).whole(),
+        (400, json!({"detail": "one file for each request"}))
+    );
+    assert_eq!(server.get("/maps/list").value()["maps"], json!([]));
 }
 
 #[test]

@@ -186,7 +186,10 @@ fn renaming_answers_as_recorded() {
             json!({"message": "Map renamed from 'forest.png' to 'woods.png'", "scenes_updated": 0})
         )
     );
-    assert_eq!(rename("woods.png", json!({"new_name": "a/b.png"})).0, 400);
+    assert_eq!(
+        rename("woods.png", json!({"new_name": "a/b.png"})),
+        (400, json!({"detail": "a name must not contain '/'"}))
+    );
     assert!(server.path("maps/woods.png").exists());
 }
 
