@@ -79,7 +79,7 @@ pub enum Error {
     /// Something could not be made durable; the text says what that means.
     #[error("{0}")]
     NotSaved(String),
-    /// The client learns nothing more; the cause goes to the log.
+    /// The client learns nothing more; the cause goes to the log, with the request.
     #[error("internal error; the server's log has the cause")]
     Internal(#[source] std::io::Error),
 }
@@ -151,6 +151,31 @@ impl Problem {
     }
 }
 
+impl Error {
+    /// Why `what` could not be written; a cause that a person can mend is told.
+    pub fn not_written(what: &str, cause: std::io::Error) -> Self {
+        if !is_forbidden(&cause) {
+            return cause.into();
+        }
+        tracing::warn!(%cause, "{what} cannot be written: {cause}");
+        Self::NotSaved(format!("{what} cannot be written; check its permissions"))
+    }
+
+    /// For the log: what a client is told, or the cause that it is not told.
+    pub fn cause(&self) -> String {
+        match self {
+            Self::Internal(cause) => cause.to_string(),
+            told => told.to_string(),
+        }
+    }
+}
+
+/// Whether the system does not let us, whatever there is.
+pub fn is_forbidden(cause: &std::io::Error) -> bool {
+    use std::io::ErrorKind as K;
+    matches!(cause.kind(), K::PermissionDenied | K::ReadOnlyFilesystem)
+}
+
 impl From<Problem> for Error {
     fn from(problem: Problem) -> Self {
         Self::Validation(vec![problem])
@@ -191,9 +216,6 @@ impl ResponseError for Error {
     }
 
     fn error_response(&self) -> HttpResponse {
-        if let Self::Internal(cause) = self {
-            tracing::error!(error = %cause, "request failed: {cause}");
-        }
         let mut answer = HttpResponse::build(self.status_code());
         match self {
             Self::MethodNotAllowed { allow } => {

@@ -396,7 +396,7 @@ async fn move_to(
 /// Deletes a sound.
 #[utoipa::path(tag = "audio",
     params(("category" = Category, Path, description = "`loop` or `oneshot`", example = "loop"), ("path", description = "Path below the category", example = "crypt-drips.ogg")),
-    responses((status = 200, body = Message), (status = 400, body = ErrorBody), (status = 412, body = crate::error::ErrorBody), (status = 404, body = ErrorBody), GmErrors))]
+    responses((status = 200, body = Message), (status = 400, body = ErrorBody), (status = 412, body = crate::error::ErrorBody), (status = 404, body = ErrorBody), WriteErrors))]
 #[delete("/audio/file/{category}/{path:.*}")]
 async fn delete_sound(
     library: Data<Library>,

@@ -56,7 +56,10 @@ const INTERNAL: (&str, &str) = (
     "500",
     "Something broke that should not; the log has the cause",
 );
-const BUSY: (&str, &str) = ("503", "Not ready yet, or shutting down: try again");
+const BUSY: (&str, &str) = (
+    "503",
+    "Not ready yet, shutting down, or a file cannot be read: try again",
+);
 const FORBIDDEN: (&str, &str) = ("403", "Only the GM may do this, or the page is not allowed");
 
 const JOIN_FIRST: (&str, &str) = ("403", "Join the table first (`--players code`)");
@@ -169,7 +172,10 @@ impl IntoResponses for WriteErrors {
             ("400", "The request makes no sense; the text says why"),
             ("409", "Something else is in the way"),
             ("413", "The request is over the limit"),
-            ("507", "The disk is full; nothing was changed"),
+            (
+                "507",
+                "The disk is full, or a folder cannot be written; nothing was changed",
+            ),
         ]));
         all.insert("422".into(), invalid_fields());
         all

@@ -205,19 +205,25 @@ pub async fn gate<B: MessageBody + 'static>(
         None if is_own_file(req.path(), req.headers()) => own_file_headers(),
         None => cors_headers(req.headers(), verdict),
     };
+    let (method, uri) = (req.method().clone(), req.uri().clone());
+    let failed = |cause: &str| tracing::error!(%method, path = uri.path(), "{method} {} failed: {cause}", uri.path());
     match AssertUnwindSafe(next.call(req)).catch_unwind().await {
         Ok(Ok(answer)) => {
             let mut answer = answer.map_into_boxed_body();
+            let error = answer.response().error();
+            if let Some(Error::Internal(cause)) = error.and_then(|error| error.as_error()) {
+                failed(&cause.to_string());
+            }
             add(answer.headers_mut(), cors);
             Ok(answer)
         }
-        Ok(Err(error)) => Err(Failed {
-            answer: error.error_response().status(),
-            cors,
+        Ok(Err(error)) => {
+            failed(&format!("no handler answered: {error}"));
+            let answer = error.error_response().status();
+            Err(Failed { answer, cors }.into())
         }
-        .into()),
         Err(_) => {
-            tracing::error!("a request handler panicked; this is a bug");
+            failed("its handler panicked; this is a bug");
             let answer = StatusCode::INTERNAL_SERVER_ERROR;
             Err(Failed { answer, cors }.into())
         }

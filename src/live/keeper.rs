@@ -22,7 +22,8 @@ struct Version {
 #[derive(Clone)]
 pub struct Keeper {
     latest: Arc<watch::Sender<Version>>,
-    written: watch::Receiver<(u64, bool)>,
+    /// The number of the last attempt, and why it failed.
+    written: watch::Receiver<(u64, Option<String>)>,
     hurry: Arc<Notify>,
 }
 
@@ -30,7 +31,7 @@ impl Keeper {
     /// Starts the task; `write` makes a document durable and may block.
     pub fn start(write: impl Fn(&JsonText) -> Result<()> + Send + Sync + 'static) -> Self {
         let (latest, mut changes) = watch::channel(Version::default());
-        let (progress, written) = watch::channel((0, true));
+        let (progress, written) = watch::channel((0, None));
         let hurry = Arc::new(Notify::new());
         let asked = hurry.clone();
         let write = Arc::new(write);
@@ -43,18 +44,19 @@ impl Keeper {
                 };
                 let write = write.clone();
                 let outcome = tokio::task::spawn_blocking(move || write(&document)).await;
-                let good = match outcome {
-                    Ok(Ok(())) => true,
-                    Ok(Err(error)) => {
-                        tracing::error!(%error, "the current scene could not be saved ({error}); trying again");
-                        false
-                    }
-                    Err(_) => false,
+                let failure = match outcome {
+                    Ok(written) => written.err().map(|error| error.cause()),
+                    Err(panicked) => Some(panicked.to_string()),
                 };
-                progress.send_replace((version.number, good));
-                if !good {
+                let good = failure.is_none();
+                if let Some(cause) = &failure {
+                    tracing::error!(
+                        cause,
+                        "the current scene could not be saved ({cause}); trying again"
+                    );
                     changes.mark_changed();
                 }
+                progress.send_replace((version.number, failure));
                 let pause = if good { PAUSE } else { RETRY };
                 tokio::select! {
                     () = sleep_until(started + pause) => {}
@@ -83,12 +85,11 @@ impl Keeper {
         let mut written = self.written.clone();
         let mut retried = false;
         loop {
-            let (number, good) = *written.borrow_and_update();
-            if number >= wanted && (good || retried) {
-                return match good {
-                    true => Ok(()),
-                    false => Err(Error::DiskFull),
-                };
+            let (number, failure) = written.borrow_and_update().clone();
+            match failure {
+                None if number >= wanted => return Ok(()),
+                Some(cause) if number >= wanted && retried => return Err(Error::NotSaved(cause)),
+                _ => {}
             }
             // The last attempt may have been a while ago: there may be room by now.
             retried |= number >= wanted;

@@ -222,7 +222,7 @@ async fn update(
 
 /// Deletes a saved scene and the images that only it has.
 #[utoipa::path(tag = "scenes", params(("scene_id", description = "Id, or the id that a page saved it with", example = "6f1c6f2e-8a3e-4b58-9c43-0d4a1b1f7f10")),
-    responses((status = 200, body = Message), (status = 412, body = crate::error::ErrorBody), (status = 404, body = ErrorBody), GmErrors))]
+    responses((status = 200, body = Message), (status = 412, body = crate::error::ErrorBody), (status = 404, body = ErrorBody), WriteErrors))]
 #[delete("/scenes/{scene_id}")]
 async fn delete_scene(
     library: Data<Library>,
@@ -268,7 +268,7 @@ async fn make_folder(library: Data<Library>, body: JsonBody, _gm: Gm) -> Result<
 
 /// Moves a folder and everything in it to the trash.
 #[utoipa::path(tag = "scenes", params(("path", description = "Path of the folder", example = "Act1")),
-    responses((status = 200, body = Message), (status = 404, body = ErrorBody), GmErrors))]
+    responses((status = 200, body = Message), (status = 404, body = ErrorBody), WriteErrors))]
 #[delete("/scenes/folder/{path:.*}")]
 async fn delete_folder(
     library: Data<Library>,
@@ -387,7 +387,7 @@ async fn read_image(
 #[utoipa::path(tag = "scenes",
     params(("scene_id", description = "Id of the scene", example = "6f1c6f2e-8a3e-4b58-9c43-0d4a1b1f7f10"),
         ("image_id", description = "Id of the image", example = "18cba863-54f7-4a7e-9c02-0e6f3a1d2b4c")),
-    responses((status = 200, body = Message), (status = 404, body = ErrorBody), GmErrors))]
+    responses((status = 200, body = Message), (status = 404, body = ErrorBody), WriteErrors))]
 #[delete("/scenes/{scene_id}/image/{image_id}")]
 async fn delete_image(
     library: Data<Library>,

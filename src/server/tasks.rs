@@ -49,10 +49,8 @@ pub(super) async fn drain(couriers: &Couriers, handle: &ServerHandle, open: &Ope
         }
     };
     let _ = timeout(GOODBYE, gone).await;
-    match timeout(SAVE, open.stop()).await {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::error!(%error, "a table could not be saved: {error}"),
-        Err(_) => tracing::error!("the tables could not be saved in time"),
+    if timeout(SAVE, open.stop()).await.is_err() {
+        tracing::error!("the tables could not be saved in time");
     }
     handle.stop(true).await;
 }

@@ -5,13 +5,16 @@
 //! done; each is idempotent, so that after a crash the next start simply does them again. An
 //! operation of one step needs no intent: a rename is atomic by itself.
 
-use super::{AssetPath, FolderPath, Kind, Shelf, Stamp, Store, make_dirs, sync_parent};
+use super::{
+    AssetPath, FolderPath, Kind, PRIVATE_DIR, Shelf, Stamp, Store, about, make_dirs, sync_parent,
+};
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::MutexGuard;
 use std::time::{SystemTime, UNIX_EPOCH};
 use tempfile::NamedTempFile;
@@ -153,7 +156,13 @@ impl Store {
             );
             if file.extension().is_some_and(|e| e == "json") {
                 for step in &intent.steps {
-                    self.perform(step)?;
+                    self.perform(step).map_err(|e| match e {
+                        Error::Internal(cause) => {
+                            let path = step.paths()[0].below(Path::new(step.shelf()));
+                            about(&path)(cause).into()
+                        }
+                        other => other,
+                    })?;
                 }
             }
             match intent.note {
@@ -162,6 +171,24 @@ impl Store {
             }
         }
         Ok(pending)
+    }
+
+    /// The staged files of operations that stopped half way: a person may want them.
+    pub(super) fn kept_for_people(&self) -> std::io::Result<BTreeSet<String>> {
+        let mut kept = BTreeSet::new();
+        for entry in fs::read_dir(self.intents())? {
+            let file = entry?.path();
+            if file.extension().is_none_or(|e| e != "broken") {
+                continue;
+            }
+            let intent: Option<Intent> = serde_json::from_slice(&fs::read(&file)?).ok();
+            for step in intent.into_iter().flat_map(|intent| intent.steps) {
+                if let Step::Put { staged, .. } = step {
+                    kept.insert(staged);
+                }
+            }
+        }
+        Ok(kept)
     }
 
     fn shelf_named(&self, dir: &str) -> Result<&Shelf> {
@@ -301,6 +328,7 @@ impl Change<'_> {
         for step in &self.steps {
             self.check(step)?;
         }
+        self.check_writable()?;
         // Deletions stand alone, so that a full disk can be emptied.
         let only_removes = self.steps.iter().all(|s| matches!(s, Step::Remove { .. }));
         let recorded = (self.steps.len() > 1 && !only_removes) || self.note.is_some();
@@ -381,6 +409,27 @@ impl Change<'_> {
         Ok(())
     }
 
+    /// Finds out beforehand whether the folders can be written, so that nothing stops half way.
+    fn check_writable(&self) -> Result<()> {
+        let mut folders = BTreeSet::new();
+        for step in &self.steps {
+            for path in step.paths() {
+                // A folder that this change renames is still at its old place.
+                let before = self.steps.iter().find_map(|step| step.before(path));
+                let folder = before.as_ref().unwrap_or(path).folder();
+                folders.insert((step.shelf(), folder));
+            }
+            if let Step::Trash { shelf, path, .. } = step {
+                // A folder that gets another one around it is itself written.
+                folders.insert((shelf, path.clone().into()));
+            }
+        }
+        for (shelf, folder) in folders {
+            self.store.shelf_named(shelf)?.check_writable(&folder)?;
+        }
+        Ok(())
+    }
+
     fn record(&self, intent: &Intent) -> Result<PathBuf> {
         let dir = self.store.intents();
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
@@ -400,7 +449,8 @@ impl Change<'_> {
         if let Err(error) = write() {
             let _ = fs::remove_file(&draft);
             let _ = fs::remove_file(&file);
-            return Err(error.into());
+            let what = format!("{PRIVATE_DIR}/intents");
+            return Err(Error::not_written(&what, error));
         }
         Ok(file)
     }
@@ -454,11 +504,22 @@ impl Step {
             Self::Rename { from, to, .. } => vec![from, to],
         }
     }
+
+    /// Where `path` is before this step, if the step moves what it is in.
+    fn before(&self, path: &AssetPath) -> Option<AssetPath> {
+        let Self::Rename { from, to, .. } = self else {
+            return None;
+        };
+        let below = path.as_str().strip_prefix(to.as_str())?;
+        let is_inside = below.starts_with('/');
+        let before = format!("{from}{below}");
+        AssetPath::parse(&before).ok().filter(|_| is_inside)
+    }
 }
 
 /// An operation failed at its step `nth` for a reason that nobody foresaw. It must not be done again
 /// at some later start, over what people have changed by then.
-fn give_up(intent: &std::path::Path, nth: usize) {
+fn give_up(intent: &Path, nth: usize) {
     if nth == 0 {
         let _ = remove_durably(intent);
         return;
@@ -481,7 +542,7 @@ fn target(shelf: &Shelf, path: &AssetPath) -> Result<PathBuf> {
 }
 
 /// Renames durably; when the source is gone, it was done before.
-fn move_once(from: &std::path::Path, to: &std::path::Path) -> Result<()> {
+fn move_once(from: &Path, to: &Path) -> Result<()> {
     match fs::rename(from, to) {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound && from.symlink_metadata().is_err() => {}
         Err(e) => return Err(e.into()),
@@ -491,7 +552,7 @@ fn move_once(from: &std::path::Path, to: &std::path::Path) -> Result<()> {
 }
 
 /// Removes an intent so that it cannot come back after a power cut and be done a second time.
-fn remove_durably(file: &std::path::Path) -> std::io::Result<()> {
+fn remove_durably(file: &Path) -> std::io::Result<()> {
     fs::remove_file(file)?;
     sync_parent(file)
 }
@@ -516,5 +577,23 @@ mod tests {
         change.remove(&SCENES, path.clone());
         assert_eq!(change.apply_stamped().unwrap().unwrap().bytes, 3);
         assert!(store.shelf(&SCENES).stamp(&path).is_err());
+    }
+
+    #[test]
+    fn what_a_person_may_want_is_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |below: &str, text: &str| {
+            let file = folder.path().join(PRIVATE_DIR).join(below);
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            fs::write(file, text).unwrap();
+        };
+        let put = r#"{"steps":[{"do":"put","shelf":"scenes","staged":"wanted","path":"a.json"}]}"#;
+        write("intents/1.broken", put);
+        write("tmp/wanted", "{}");
+        write("tmp/forgotten", "{}");
+        drop(Store::open(folder.path(), &[&SCENES]).unwrap());
+        let left = fs::read_dir(folder.path().join(PRIVATE_DIR).join("tmp")).unwrap();
+        let left: Vec<_> = left.map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(left, ["wanted"]);
     }
 }

@@ -56,9 +56,12 @@ impl Store {
             ))
         };
         let private = root.join(PRIVATE_DIR);
-        fs::create_dir_all(&private).map_err(explain)?;
+        fs::create_dir_all(&private)
+            .map_err(about(&private))
+            .map_err(explain)?;
         let root = root.canonicalize().map_err(explain)?;
-        let lock = File::create(private.join("lock")).map_err(explain)?;
+        let lock = private.join("lock");
+        let lock = File::create(&lock).map_err(about(&lock)).map_err(explain)?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -83,8 +86,9 @@ impl Store {
             Error::Internal(cause) => explain(cause),
             other => other,
         })?;
+        let kept = store.kept_for_people().map_err(explain)?;
         for shelf in &store.shelves {
-            shelf.clear_temporary_files().map_err(explain)?;
+            shelf.clear_temporary_files(&kept).map_err(explain)?;
         }
         Ok((Arc::new(store), pending))
     }
@@ -177,6 +181,11 @@ fn write_synced(file: &Path, bytes: &[u8]) -> std::io::Result<()> {
     draft.as_file().sync_all()?;
     draft.persist(file)?;
     Ok(())
+}
+
+/// Adds the path to an error that does not name it.
+fn about(path: &Path) -> impl FnOnce(std::io::Error) -> std::io::Error {
+    move |e| std::io::Error::new(e.kind(), format!("{}: {e}", path.display()))
 }
 
 /// Makes `dir` and its missing parents, and their names durable.

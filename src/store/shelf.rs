@@ -1,9 +1,11 @@
 //! One library's folder on disk and its index.
 
 use super::kind::Inspect;
-use super::{AssetPath, Class, Entry, FolderPath, Index, Kind, PRIVATE_DIR, Skipped, make_dirs};
-use crate::error::{Error, Result};
-use std::collections::BTreeMap;
+use super::{
+    AssetPath, Class, Entry, FolderPath, Index, Kind, PRIVATE_DIR, Skipped, about, make_dirs,
+};
+use crate::error::{Error, Result, is_forbidden};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, Metadata};
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
@@ -28,20 +30,23 @@ pub struct Shelf {
 }
 
 impl Shelf {
+    /// Errors name the path.
     pub(super) fn open(kind: &'static Kind, data: &Path) -> std::io::Result<Self> {
         let root = data.join(kind.dir);
-        fs::create_dir_all(&root)?;
-        let root = root.canonicalize()?;
-        let private = if same_disk(&root, &data.join(PRIVATE_DIR))? {
-            data.join(PRIVATE_DIR)
-        } else {
-            root.join(PRIVATE_DIR)
+        fs::create_dir_all(&root).map_err(about(&root))?;
+        let root = root.canonicalize().map_err(about(&root))?;
+        let ours = data.join(PRIVATE_DIR);
+        let private = match same_disk(&root, &ours).map_err(about(&root))? {
+            true => ours,
+            false => root.join(PRIVATE_DIR),
         };
-        for dir in ["tmp", "trash"] {
-            make_dirs(&private.join(dir))?;
+        for dir in ["tmp", "trash"].map(|dir| private.join(dir)) {
+            make_dirs(&dir).map_err(about(&dir))?;
         }
         // Better to learn now than at the first upload that nothing can be written.
-        tempfile::tempfile_in(&root)?;
+        for dir in [&root, &private.join("tmp")] {
+            tempfile::tempfile_in(dir).map_err(about(dir))?;
+        }
         Ok(Self {
             kind,
             root,
@@ -84,10 +89,9 @@ impl Shelf {
     }
 
     fn unread(&self, path: &str) -> Error {
-        let name = [self.kind.dir, path].join("/");
         Error::Unavailable(format!(
             "{} cannot be read; check its permissions, or try again",
-            name.trim_end_matches('/')
+            self.shown(path)
         ))
     }
 
@@ -111,7 +115,32 @@ impl Shelf {
             // Readable as any file the user makes: their umask applies.
             builder.permissions(fs::Permissions::from_mode(0o666));
         }
-        Ok(builder.tempfile_in(self.private.join("tmp"))?)
+        let made = builder.tempfile_in(self.private.join("tmp"));
+        made.map_err(|e| Error::not_written(&format!("{PRIVATE_DIR}/tmp"), e))
+    }
+
+    /// Finds out whether files can be made in a folder and taken away: in the one around it that is
+    /// there, if it is not. Errors: 507, which names it.
+    pub(super) fn check_writable(&self, folder: &FolderPath) -> Result<()> {
+        let mut folder = folder.clone();
+        loop {
+            match tempfile::tempfile_in(self.root.join(folder.as_str())) {
+                Err(e) if e.kind() == ErrorKind::NotFound && !folder.is_root() => {
+                    folder = folder.parent();
+                }
+                Err(e) if is_forbidden(&e) => {
+                    return Err(Error::not_written(&self.shown(folder.as_str()), e));
+                }
+                // What is full can still be emptied.
+                Ok(_) | Err(_) => return Ok(()),
+            }
+        }
+    }
+
+    /// A path as people know it, with the library in front.
+    fn shown(&self, path: &str) -> String {
+        let shown = format!("{}/{path}", self.kind.dir);
+        shown.trim_end_matches('/').to_owned()
     }
 
     pub(super) fn temporary_path(&self, name: &str) -> PathBuf {
@@ -122,9 +151,14 @@ impl Shelf {
         self.private.join("trash").join(name)
     }
 
-    pub(super) fn clear_temporary_files(&self) -> std::io::Result<()> {
+    /// Deletes what is left of uploads and changes, `kept` aside.
+    pub(super) fn clear_temporary_files(&self, kept: &BTreeSet<String>) -> std::io::Result<()> {
         for entry in fs::read_dir(self.private.join("tmp"))? {
-            let _ = fs::remove_file(entry?.path());
+            let entry = entry?;
+            let name = entry.file_name();
+            if !name.to_str().is_some_and(|name| kept.contains(name)) {
+                let _ = fs::remove_file(entry.path());
+            }
         }
         Ok(())
     }

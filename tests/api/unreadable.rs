@@ -1,6 +1,8 @@
 //! Files and folders that are there and cannot be read or written: that is not the same as "not there".
 
-use crate::support::{PATIENCE, PNG, TestServer, start, start_bounded_in, write_file};
+use crate::support::{
+    Form, PATIENCE, PNG, TestServer, bounded, start, start_bounded_in, write_file,
+};
 use serde_json::{Value, json};
 use std::fs::{Permissions, set_permissions};
 use std::io::{BufRead, BufReader, Read, Write};
@@ -104,6 +106,116 @@ fn a_scene_that_nobody_may_read_hides_only_itself() {
     assert_eq!(list.value()["scenes"].as_array().unwrap().len(), 1);
 }
 
+#[test]
+fn who_may_not_read_or_write_is_told_which_folder() {
+    let folder = table();
+    let server = start_bounded_in(folder.path());
+    chmod(folder.path(), "maps/a.png", LOCKED);
+    let detail = "maps/a.png cannot be read; check its permissions, or try again";
+    let read = server.get("/maps/file/a.png");
+    assert_eq!(read.whole(), (503, json!({ "detail": detail })));
+    chmod(folder.path(), "maps/a.png", 0o644);
+    chmod(folder.path(), "maps", 0o555);
+    let detail = "maps cannot be written; check its permissions";
+    let refused = (507, json!({ "detail": detail }));
+    let form = Form::new().file("b.png", PNG);
+    assert_eq!(server.upload("/maps/upload", &form).whole(), refused);
+    assert_eq!(server.delete("/maps/file/a.png").whole(), refused);
+    server.wait_for_log("maps cannot be written: Permission denied");
+    chmod(folder.path(), "maps", 0o755);
+    assert_eq!(server.upload("/maps/upload", &form).status, 200);
+}
+
+#[test]
+fn an_operation_that_would_stop_half_way_does_not_begin() {
+    let folder = table();
+    write_file(
+        folder.path(),
+        "scenes/ro/C.json",
+        br#"{"id":"C","name":"C","maps":[{"name":"a.png"}]}"#,
+    );
+    let server = start_bounded_in(folder.path());
+    chmod(folder.path(), "scenes/ro", 0o555);
+    let rename = || server.put("/maps/rename/a.png", &json!({"new_name": "b.png"}));
+    let detail = "scenes/ro cannot be written; check its permissions";
+    assert_eq!(rename().whole(), (507, json!({ "detail": detail })));
+    let above = server.put("/scenes/folder/ro", &json!({"new_name": "rw"}));
+    assert_eq!(above.whole(), (507, json!({ "detail": detail })));
+    let gone = server.delete("/scenes/folder/ro");
+    assert_eq!(gone.whole(), (507, json!({ "detail": detail })));
+    assert!(exists(&folder, "maps/a.png") && exists(&folder, "maps/a.png.json"));
+    let shown = server.get("/scenes/load/A").value();
+    assert_eq!(shown["maps"][0]["name"], "a.png");
+    let intents = std::fs::read_dir(server.path(".tablekeep/intents")).unwrap();
+    assert_eq!(intents.count(), 0);
+    chmod(folder.path(), "scenes/ro", 0o755);
+    assert_eq!(rename().status, 200);
+}
+
+#[test]
+fn a_start_that_fails_says_at_which_file() {
+    let folder = table();
+    start_bounded_in(folder.path()).terminate();
+    let start = |words: &[&str]| {
+        let output = bounded()
+            .args(["--listen", "127.0.0.1:0", "--data-dir"])
+            .arg(folder.path())
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(said.lines().count(), 1, "{said}");
+        assert!(words.iter().all(|word| said.contains(word)), "{said}");
+    };
+    let journal = ".tablekeep/tables/main/journal";
+    for below in [journal, ".tablekeep/tables/main"] {
+        chmod(folder.path(), below, LOCKED);
+        start(&[journal, "cannot be used (Permission denied", "--data-dir"]);
+        chmod(folder.path(), below, 0o755);
+    }
+    for below in ["sounds", ".tablekeep/trash"] {
+        let path = folder.path().join(below);
+        std::fs::remove_dir(&path).unwrap();
+        write_file(folder.path(), below, b"");
+        start(&["data folder", &format!("/{below}: "), "exists"]);
+        std::fs::remove_file(&path).unwrap();
+    }
+}
+
+#[test]
+fn a_table_whose_journal_cannot_be_used_is_told_from_one_that_is_not_there() {
+    let folder = table();
+    let server = start_bounded_in(folder.path());
+    let made = server.post("/tables", &json!({"name": "Two"})).value();
+    let id = made["id"].as_str().unwrap();
+    chmod(folder.path(), ".tablekeep/tables", 0o555);
+    let detail = format!("the table '{id}' cannot be opened now; the server's log has the cause");
+    let refused = server.get(&format!("/tables/{id}/scene"));
+    assert_eq!(refused.whole(), (503, json!({ "detail": detail })));
+    server.wait_for_log(&format!(
+        "tables/{id}/journal of table {id} cannot be used (Permission denied"
+    ));
+    chmod(folder.path(), ".tablekeep/tables", 0o755);
+    let opened = server.get(&format!("/tables/{id}/scene"));
+    assert_ne!(opened.status, 503, "{}", opened.text());
+}
+
+#[test]
+fn a_table_that_is_not_saved_at_the_end_says_why() {
+    let folder = table();
+    let mut server = start_bounded_in(folder.path());
+    let mut gm = server.websocket();
+    gm.hear();
+    chmod(folder.path(), "scenes", 0o555);
+    gm.say(r#"{"type":"scene_update","scene":{"id":"live"}}"#);
+    let cause = "scenes cannot be written; check its permissions";
+    server.wait_for_log(&format!("the current scene could not be saved ({cause})"));
+    server.terminate();
+    let log = server.log();
+    let end = format!("table main could not be saved: {cause}");
+    assert!(log.contains(&end) && !log.contains("full"), "{log}");
+}
+
 /// A connection that stays, for a server that can open no other.
 struct Kept(BufReader<TcpStream>);
 
@@ -157,6 +269,7 @@ fn what_could_not_be_read_for_a_moment_is_there_again_soon() {
     allow_files(&server, 1);
     assert_eq!(kept.get("/scenes/list").0, 500);
     assert_eq!(kept.get("/maps/data/a.png").0, 500);
+    server.wait_for_log("GET /maps/data/a.png failed: Too many open files");
     server.put_file("maps/new/dropped.png", PNG);
     let start = std::time::Instant::now();
     while kept.get("/health").1["maps"]["skipped"] != 1 {

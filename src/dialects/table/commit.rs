@@ -388,7 +388,13 @@ impl TableRules {
             Err(cause) => {
                 self.disk.failures = self.disk.failures.saturating_add(1);
                 if self.disk.failures.is_power_of_two() {
-                    tracing::error!(cause, "the table cannot be saved: {cause}");
+                    let journal = self.settings.aside.with_file_name("journal");
+                    tracing::error!(
+                        cause,
+                        ?journal,
+                        "the table cannot be saved ({cause}), and no change is taken until it can: \
+                        free some space, or see to the permissions of its folder"
+                    );
                 }
             }
         }

@@ -56,7 +56,10 @@ impl OpenTable {
         request: impl FnOnce(tokio::sync::oneshot::Sender<bool>) -> Request,
     ) -> Result<()> {
         if !self.room.ask(request).await? {
-            return Err(Error::DiskFull);
+            return Err(match self.committer.trouble() {
+                Some(trouble) => trouble.into(),
+                None => Error::NotSaved("it could not be saved".into()),
+            });
         }
         match &self.keeper {
             Some(keeper) => keeper.flush().await,
@@ -124,11 +127,16 @@ impl OpenTables {
     pub fn open_main(&self, file: Option<JsonText>, keeper: Keeper) -> Result<OpenTable> {
         let folder = self.folder(TableId::MAIN);
         let settings = self.settings_of(TableId::MAIN, true);
-        let (journal, rules) = read(TableId::MAIN, &folder, file, settings)?;
+        let read = read(TableId::MAIN, &folder, file, settings);
+        let (journal, rules) = read.map_err(|error| {
+            let advice = "mend that, or choose another folder with --data-dir";
+            Error::Invalid(format!("{error}; {advice}"))
+        })?;
         Ok(self.start(TableId::MAIN, journal, rules, Some(keeper)))
     }
 
-    /// The table, opened when it is not. Errors: 404 when there is no such table.
+    /// The table, opened when it is not. Errors: 404 when there is no such table, 503 or 507 when
+    /// its journal cannot be used.
     pub async fn open(&self, id: TableId) -> Result<OpenTable> {
         if let Some(table) = self.get(id) {
             return Ok(table);
@@ -144,7 +152,15 @@ impl OpenTables {
         let settings = self.settings_of(id, false);
         let read = spawn_blocking(move || read(id, &folder, None, settings)).await;
         let read = read.map_err(|_| std::io::Error::other("reading a journal panicked"))?;
-        let (journal, rules) = read?;
+        let (journal, rules) = read.map_err(|error| {
+            tracing::error!(table = %id, %error, "{error}");
+            match Error::from(error) {
+                Error::Internal(_) => Error::Unavailable(format!(
+                    "the table '{id}' cannot be opened now; the server's log has the cause"
+                )),
+                told => told,
+            }
+        })?;
         Ok(self.start(id, journal, rules, None))
     }
 
@@ -203,16 +219,16 @@ impl OpenTables {
         })
     }
 
-    /// Brings every table to disk for the last time.
-    pub async fn stop(&self) -> Result<()> {
-        let tables: Vec<_> = self.lock().values().cloned().collect();
-        let stops = tables
-            .iter()
-            .map(|table| table.flush(|reply| Request::Stop { reply }));
-        futures_util::future::join_all(stops)
-            .await
-            .into_iter()
-            .collect()
+    /// Brings every table to disk for the last time; the log says of which that failed.
+    pub async fn stop(&self) {
+        let tables: Vec<_> = self.lock().clone().into_iter().collect();
+        let stops = tables.iter().map(async |(id, table)| {
+            if let Err(error) = table.flush(|reply| Request::Stop { reply }).await {
+                let cause = error.cause();
+                tracing::error!(table = %id, cause, "table {id} could not be saved: {cause}");
+            }
+        });
+        futures_util::future::join_all(stops).await;
     }
 
     /// Closes a table for good: its members are sent away, its journal goes.
@@ -262,15 +278,20 @@ impl Stage for OpenTables {
     }
 }
 
-/// Opens a table's journal and reads what it is. Blocks.
+/// Opens a table's journal and reads what it is. Blocks. Errors name the table and the path.
 fn read(
     id: TableId,
     folder: &Path,
     file: Option<JsonText>,
     settings: Settings,
-) -> Result<(Journal, TableRules)> {
-    std::fs::create_dir_all(folder)?;
-    let (mut journal, opened) = Journal::open(&folder.join("journal"))?;
+) -> std::io::Result<(Journal, TableRules)> {
+    let path = folder.join("journal");
+    let opened = std::fs::create_dir_all(folder).and_then(|()| Journal::open(&path));
+    let (mut journal, opened) = opened.map_err(|e| {
+        let shown = path.display();
+        let text = format!("the journal {shown} of table {id} cannot be used ({e})");
+        std::io::Error::new(e.kind(), text)
+    })?;
     let damaged = match opened.tail {
         Tail::Clean => false,
         Tail::Torn { lost_bytes } => {
