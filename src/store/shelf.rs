@@ -82,17 +82,20 @@ impl Shelf {
     pub fn check_read(&self, matters: impl Fn(ErrorKind) -> bool) -> Result<()> {
         let index = self.index();
         let mut unread = index.skipped().iter();
-        match unread.find(|(_, what)| what.unread.is_some_and(&matters)) {
-            Some((path, _)) => Err(self.unread(path)),
+        let found =
+            unread.find_map(|(path, what)| Some((path, what.unread.filter(|k| matters(*k))?)));
+        match found {
+            Some((path, reason)) => Err(self.unread(path, reason)),
             None => Ok(()),
         }
     }
 
-    fn unread(&self, path: &str) -> Error {
-        Error::Unavailable(format!(
-            "{} cannot be read; check its permissions, or try again",
-            self.shown(path)
-        ))
+    fn unread(&self, path: &str, reason: ErrorKind) -> Error {
+        let advice = match reason {
+            ErrorKind::PermissionDenied => "check its permissions, or try again",
+            _ => "try again; the server's log has the cause",
+        };
+        Error::Unavailable(format!("{} cannot be read; {advice}", self.shown(path)))
     }
 
     /// Where the index lacks something that the disk did not tell.
@@ -214,7 +217,7 @@ impl Shelf {
             return error.into();
         }
         tracing::warn!(library = self.kind.dir, %path, %error, "{}/{path} cannot be read: {error}", self.kind.dir);
-        self.unread(path.as_str())
+        self.unread(path.as_str(), error.kind())
     }
 
     /// Whether anything at all has this name on disk.

@@ -275,7 +275,8 @@ fn what_could_not_be_read_for_a_moment_is_there_again_soon() {
     while kept.get("/health").1["maps"]["skipped"] != 1 {
         assert!(start.elapsed() < PATIENCE);
     }
-    assert_eq!(kept.get("/maps/list").0, 503);
+    let detail = "maps/new cannot be read; try again; the server's log has the cause";
+    assert_eq!(kept.get("/maps/list"), (503, json!({ "detail": detail })));
     allow_files(&server, 1024);
     let start = std::time::Instant::now();
     loop {
