@@ -15,6 +15,9 @@ import { encodePath } from "./format.js";
 
 const UNREACHABLE = "The server does not answer. Is it still running?";
 
+/** How many characters the server keeps of the name of a player or a screen. */
+export const LONGEST_NAME = 64;
+
 /** The server said no, or (`status` 0) nothing at all. */
 export class ApiError extends Error {
   /**

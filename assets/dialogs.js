@@ -1,4 +1,4 @@
-import { h } from "./dom.js";
+import { fullNote, h } from "./dom.js";
 
 /**
  * Asks for a yes. Resolves to whether it was given.
@@ -23,18 +23,18 @@ export function choose(question) {
 /**
  * Asks for a line of text. Resolves to it, trimmed, or to `null` when the visitor thinks better of it.
  *
- * @param {{ title: string, text: string, yes: string, label: string, value?: string, selected?: number, secret?: boolean, attempt?: (text: string) => Promise<unknown> }} question
- *   `selected`: how many characters of `value` to select; `secret`: it is not shown while it is typed; `attempt`: what is
+ * @param {{ title: string, text: string, yes: string, label: string, value?: string, selected?: number, most?: number, secret?: boolean, attempt?: (text: string) => Promise<unknown> }} question
+ *   `selected`: how many characters of `value` to select; `most`: how many it may have; `secret`: it is not shown while it is typed; `attempt`: what is
  *   done with it, where that may fail: until it succeeds, it is asked on
  * @returns {Promise<string | null>}
  */
-export async function prompt({ yes, label, value = "", selected, secret = false, attempt, ...question }) {
-  const input = h("input", { type: secret ? "password" : "text", name: "answer", value, required: true, autocomplete: "off", spellcheck: false, maxLength: 255 });
+export async function prompt({ yes, label, value = "", selected, most = 255, secret = false, attempt, ...question }) {
+  const input = h("input", { type: secret ? "password" : "text", name: "answer", value, required: true, autocomplete: "off", spellcheck: false, maxLength: most });
   const ready = () => {
     input.focus();
     input.setSelectionRange(0, selected ?? input.value.length);
   };
-  const answer = await ask({ ...question, answers: [["yes", yes]], field: h("label", { class: "field" }, h("span", {}, label), input), ready,
+  const answer = await ask({ ...question, answers: [["yes", yes]], field: h("label", { class: "field" }, h("span", {}, label), input, fullNote(input)), ready,
     attempt: attempt && (() => attempt(input.value.trim())) });
   return answer === null ? null : input.value.trim();
 }

@@ -172,24 +172,33 @@ function arrange(parent, children, stays) {
 }
 
 /**
- * A field for a number, which tells what was typed when it is done.
+ * A field for a number, which tells what was typed when it is done, unless it is no number.
  *
  * @param {number} value
  * @param {Record<string, any>} props
  * @param {(value: number) => void} change
+ * @param {(input: HTMLInputElement) => number} [read]
  */
-export function numberInput(value, props, change) {
-  const input = h("input", { ...props, type: "number", value: String(value), on: {
+export function numberInput(value, props, change, read = ({ valueAsNumber }) => valueAsNumber) {
+  const input = h("input", { type: "number", ...props, value: String(value), on: {
     input: () => { input.dataset.typed = "true"; },
     change: () => {
       delete input.dataset.typed;
-      if (Number.isFinite(input.valueAsNumber)) change(input.valueAsNumber);
+      const typed = read(input);
+      if (Number.isFinite(typed)) change(typed);
       // What came of it is shown in a new one, if it was not refused.
       input.value = String(value);
     },
     blur: () => { delete input.dataset.typed; },
   } });
   return input;
+}
+
+/** Says that a field is full, where it has a `maxLength`: browsers take no more without a word. @param {HTMLInputElement} input */
+export function fullNote(input) {
+  const note = h("small", { class: "full-note", role: "status" });
+  input.addEventListener("input", () => { note.textContent = input.value.length >= input.maxLength ? `It may have up to ${input.maxLength} characters.` : ""; });
+  return note;
 }
 
 /** Whether a number is being typed somewhere. @param {Element} node */

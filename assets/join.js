@@ -20,7 +20,9 @@ customElements.define("turn-order", TurnOrder);
 
 const KEY = "tablekeep.player";
 const main = /** @type {HTMLElement} */ (document.getElementById("main"));
-const status = new StatusLine();
+/** On a phone there is no room for an error for long, in milliseconds. */
+const ERROR_STAYS = 20_000;
+const status = Object.assign(new StatusLine(), { errorStays: ERROR_STAYS });
 document.getElementById("docks")?.append(status);
 document.addEventListener("say", (e) => status.hear(e));
 

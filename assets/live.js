@@ -141,6 +141,11 @@ export class Live {
     return this.#clock.trip;
   }
 
+  /** What was asked for and has no answer yet, oldest first, as it is sent. @returns {(Record<string, any> & { type: string, id: string })[]} */
+  get waiting() {
+    return this.#requests.list().map(({ message }) => message);
+  }
+
   /** Tells the others that one's own screen is another now. @param {Device} device */
   turnTo(device) {
     this.#options.device = device;
@@ -286,6 +291,7 @@ export class Live {
     this.#requests.add(request, { frameBytes: this.state.limits.frame_bytes ?? Infinity, connected: this.#ready });
     if (change) this.#show(change.edits);
     this.#sendWaiting();
+    this.state.tell("waiting");
     return request.answer;
   }
 
@@ -339,6 +345,7 @@ export class Live {
   #fail(request, error) {
     this.#requests.take(request.id);
     request.reject(error);
+    this.state.tell("waiting");
     if (error.code === "conflict" && request.change) {
       this.state.tell("conflict", { id: request.id, ...request.change.content, error });
     } else if (error.code !== "reset" && error.code !== "ended") {
@@ -439,7 +446,7 @@ export class Live {
         state.putMember(message.member);
         return state.tell("members", state.members);
       case "member_left":
-        state.removeMember(message.member?.id ?? message.member);
+        state.removeMember(message.member);
         return state.tell("members", state.members);
       case "hint":
       case "signal":
@@ -460,6 +467,7 @@ export class Live {
     const lines = (message.chat ?? []).filter((/** @type {any} */ line) => state.addLine(line));
     state.you = you;
     state.members = message.members ?? [];
+    state.away = message.away ?? [];
     state.limits = message.limits ?? {};
     state.putAudio({ tracks: [], ...message.audio });
     state.putDisplay({ displays: message.displays ?? {} });
@@ -492,6 +500,7 @@ export class Live {
       this.#position.acknowledge(ack, change);
     }
     request.resolve(ack);
+    this.state.tell("waiting");
     if (change) this.#moved(null);
     else this.#sendWaiting();
   }

@@ -1,10 +1,12 @@
 import { confirm } from "../dialogs.js";
 import { fill, h, icon, iconButton, say } from "../dom.js";
 import { later, need } from "../later.js";
+import { askBeforeLeaving } from "../leaving.js";
 import { Live } from "../live.js";
 import { diceTray, scenesPanel, soundsPanel, tableChat, turnsPanel } from "../parts.js";
 import { reportScreen } from "../screen.js";
 import { TableSound } from "../table-sound.js";
+import { Unread } from "../unread.js";
 import { follow } from "../stage/follow.js";
 import { rectangle } from "../stage/fog.js";
 import { isEmpty } from "../stage/model.js";
@@ -115,6 +117,7 @@ export class GmConsole extends HTMLElement {
     this.#stage.addEventListener("hold", (e) => table.ping(/** @type {CustomEvent} */ (e).detail.scene), { signal });
     this.#takeDrops(stage, signal);
     reportScreen(live, sound, signal);
+    askBeforeLeaving(live, signal);
     this.#showStatus("connecting");
     this.#showHistory();
     live.connect();
@@ -216,13 +219,17 @@ export class GmConsole extends HTMLElement {
       { id: "side-chat", words: "Chat" },
       { id: "side-dice", words: "Dice" },
     ];
-    const badge = h("span", { class: "count" });
+    let chosen = "";
+    const unread = new Unread(live, () => chosen === "side-chat", this.#gone.signal);
+    const wanting = h("span", { class: "count" });
     this.#people.addEventListener("waiting", (e) => {
       const { detail } = /** @type {CustomEvent} */ (e);
-      badge.textContent = detail > 0 ? String(detail) : "";
-      badge.title = detail > 0 ? "Screens that want in" : "";
+      fill(wanting, ...(detail > 0 ? [String(detail), h("span", { class: "unseen" }, detail > 1 ? " want in" : " wants in")] : []));
+      wanting.title = detail > 0 ? "Screens that want in" : "";
     });
-    const tabs = parts.map(({ id, words }) => h("button", { type: "button", role: "tab", id: `${id}-tab`, "aria-controls": id, on: { click: () => choose(id) } }, words, words === "Screens" && badge));
+    /** @type {Record<string, HTMLElement>} */
+    const badges = { "side-people": wanting, "side-chat": unread.badge };
+    const tabs = parts.map(({ id, words }) => h("button", { type: "button", role: "tab", id: `${id}-tab`, "aria-controls": id, on: { click: () => choose(id) } }, words, badges[id]));
     const panels = parts.map(({ id, panel }) => h("section", { id, class: "side-panel", role: "tabpanel", tabIndex: 0, "aria-labelledby": `${id}-tab` }, panel));
     const at = (/** @type {string} */ id) => /** @type {HTMLElement} */ (panels.find((panel) => panel.id === id));
     this.#panels = {
@@ -234,6 +241,8 @@ export class GmConsole extends HTMLElement {
     };
     const ways = new Map(Object.entries(this.#panels).map(([name, way]) => [`side-${name}`, way]));
     const choose = (/** @type {string} */ id) => {
+      chosen = id;
+      if (id === "side-chat") unread.clear();
       for (const tab of tabs) {
         const is = tab.getAttribute("aria-controls") === id;
         tab.setAttribute("aria-selected", String(is));

@@ -1,3 +1,4 @@
+import { LONGEST_NAME } from "../api.js";
 import { confirm, prompt } from "../dialogs.js";
 import { Nodes, fill, h } from "../dom.js";
 import { need, style } from "../later.js";
@@ -139,7 +140,7 @@ export class PeoplePanel extends HTMLElement {
           table.stage.focus({ preventScroll: true });
         }, { title: "Choose what it shows, on the table" }),
         isScreen && button("Name", async () => {
-          const said = await prompt({ title: "Name of this screen", text: "So that you can tell your screens apart.", label: "Name", yes: "Name it", value: name });
+          const said = await prompt({ title: "Name of this screen", text: "So that you can tell your screens apart.", label: "Name", yes: "Name it", value: name, most: LONGEST_NAME });
           if (said) tell({ action: "name", name: said });
         }),
         button("Remove", () => this.#kick(id, name, isScreen))));
@@ -149,7 +150,7 @@ export class PeoplePanel extends HTMLElement {
   async #kick(id, name, isScreen) {
     const text = isScreen ? "It shows a number again, and comes back when you let it in."
       : await this.#askCode() ? "Who knows the table's code can come in again; give it a new code to keep them out."
-      : `${OPEN} Whoever is removed can come in again; to keep people out, start the server with --players code.`;
+      : `${OPEN} Whoever is removed can come in again; to keep people out, start the server with --players code and give the table a new code.`;
     const sure = await confirm({ title: `Remove ${name}?`, text, yes: "Remove", danger: true });
     if (sure) this.table.live.kick(id).catch((/** @type {Error} */ error) => this.table.trouble(error));
   }

@@ -53,7 +53,10 @@ export class DiceTray extends HTMLElement {
   /** @param {string} expr */
   async #roll(expr) {
     try {
-      await this.live.roll(expr, this.#secret.checked ? "gm" : undefined);
+      const answer = this.live.roll(expr, this.#secret.checked ? "gm" : undefined);
+      if (this.live.state.status === "waiting" || this.live.state.status === "connecting") this.#tell(h("p", { class: "soft" }, `${expr} is rolled when the connection is back.`));
+      await answer;
+      say(this, "", "done");
     } catch (error) {
       say(this, `${expr}: ${/** @type {Error} */ (error).message}`, "error");
     }
@@ -61,9 +64,16 @@ export class DiceTray extends HTMLElement {
 
   /** @param {any} roll */
   #show(roll) {
-    fill(this.#result,
+    this.#tell(
       h("p", { class: "roll-total" }, String(roll.total)),
       h("p", { class: "soft" }, `${roll.expr}: `, ...diceNodes(roll.dice), roll.to ? " (GM only)" : ""));
+  }
+
+  /** @param {...Node} what stands where results do */
+  #tell(...what) {
+    fill(this.#result, ...what);
+    // Whoever writes what to roll does so at the other end.
+    this.#result.scrollIntoView({ block: "nearest" });
   }
 
   /**

@@ -1,10 +1,11 @@
 import { h, iconButton } from "../dom.js";
 
-/** How long a note stays, in milliseconds; an error stays until it is put right, or closed. */
+/** How long a note stays, in milliseconds; an error stays until it is put right, or closed, or for `errorStays`. */
 const STAYS = 6000;
 
-/** One line that says what just happened, aloud too. */
+/** One line that says what just happened, aloud too. A touch closes it. */
 export class StatusLine extends HTMLElement {
+  /** In milliseconds. */ errorStays = Infinity;
   #text = h("p", { role: "status", "aria-live": "polite" });
   #timer = 0;
   /** Whose error is shown. @type {EventTarget | null} */ #from = null;
@@ -12,6 +13,7 @@ export class StatusLine extends HTMLElement {
   connectedCallback() {
     this.replaceChildren(this.#text, iconButton("close", "Close this message", () => this.#clear()));
     this.#clear();
+    this.addEventListener("click", this.#touched);
   }
 
   disconnectedCallback() {
@@ -41,8 +43,12 @@ export class StatusLine extends HTMLElement {
     this.#text.textContent = text;
     this.classList.toggle("shown", kind !== "spoken");
     this.classList.toggle("error", kind === "error");
-    if (kind !== "error") this.#timer = setTimeout(() => this.#clear(), STAYS);
+    const stays = kind === "error" ? this.errorStays : STAYS;
+    if (stays !== Infinity) this.#timer = setTimeout(() => this.#clear(), stays);
   }
+
+  /** Whoever has selected some of the words wants to keep them. */
+  #touched = () => getSelection()?.isCollapsed !== false && this.#clear();
 
   // The paragraph stays in the page: a live region must be there before its text changes.
   #clear() {

@@ -10,7 +10,8 @@ export class TableChat extends HTMLElement {
   /** @type {import("../live.js").Live} */ live;
   #gone = new AbortController();
   #lines = h("ol", { class: "table-lines" });
-  #scroll = h("div", { class: "table-log", role: "log", tabIndex: 0, "aria-label": "What was said and rolled" }, this.#lines);
+  #waiting = h("ol", { class: "table-lines waiting-lines", "aria-label": "Not sent yet", "aria-live": "off", hidden: true });
+  #scroll = h("div", { class: "table-log", role: "log", tabIndex: 0, "aria-label": "What was said and rolled" }, this.#lines, this.#waiting);
   #text = h("textarea", { rows: 1, "aria-label": "Message", placeholder: "Say something", enterKeyHint: "send" });
   #to = h("select", { "aria-label": "To whom" });
   #shown = "";
@@ -19,6 +20,7 @@ export class TableChat extends HTMLElement {
     this.#gone = new AbortController();
     const { signal } = this.#gone;
     for (const type of ["chat", "rolled", "reset"]) this.live.addEventListener(type, () => this.#show(), { signal });
+    for (const type of ["waiting", "status"]) this.live.addEventListener(type, () => this.#keepEnd(() => this.#showWaiting()), { signal });
     this.live.addEventListener("members", () => this.#showMembers(), { signal });
     const form = h("form", { class: "table-composer", on: { submit: (/** @type {Event} */ event) => {
       event.preventDefault();
@@ -32,6 +34,7 @@ export class TableChat extends HTMLElement {
     fill(this, this.#scroll, form);
     this.#showMembers();
     this.#show();
+    this.#showWaiting();
     // A phone's keyboard takes room from the log.
     const sizes = new ResizeObserver(() => this.#toEnd());
     sizes.observe(this.#scroll);
@@ -65,11 +68,34 @@ export class TableChat extends HTMLElement {
     const print = `${lines.at(0)?.chat_seq} ${lines.at(-1)?.chat_seq} ${lines.length} ${[...names].join()}`;
     if (print === this.#shown) return;
     this.#shown = print;
+    this.#keepEnd(() => {
+      if (lines.length === 0) fill(this.#lines, h("li", { class: "empty-words" }, h("strong", {}, "Nothing said yet"), "Write to everybody, or whisper to one."));
+      else fill(this.#lines, ...lines.map((line) => this.#line(line)));
+    });
+  }
+
+  /** What one has said or rolled and the server has not heard, or not answered. */
+  #showWaiting() {
+    const { waiting, state } = this.live;
+    const lines = waiting.filter(({ type }) => type === "chat" || type === "roll");
+    this.#waiting.hidden = lines.length === 0;
+    fill(this.#waiting, ...lines.map(({ text, expr, to }) => h("li", { class: `table-line own waiting-line${to === undefined ? "" : " whisper"}` },
+      h("p", { class: "table-line-head" }, h("strong", {}, "You"), h("em", {}, [this.#whisperOf(to), state.status === "live" ? "sending" : "is sent later"].filter(Boolean).join(" · "))),
+      h("p", { class: "table-line-text" }, expr === undefined ? text : `Roll ${expr}`))));
+  }
+
+  /** Whoever reads the newest goes on doing so. @param {() => void} change */
+  #keepEnd(change) {
     const { scrollHeight, scrollTop, clientHeight } = this.#scroll;
     const follows = scrollHeight - scrollTop - clientHeight < AT_END;
-    if (lines.length === 0) fill(this.#lines, h("li", { class: "empty-words" }, h("strong", {}, "Nothing said yet"), "Write to everybody, or whisper to one."));
-    else fill(this.#lines, ...lines.map((line) => this.#line(line)));
+    change();
     if (follows) this.#toEnd();
+  }
+
+  /** To whom alone one has said something. @param {any} to */
+  #whisperOf(to) {
+    if (to === undefined) return "";
+    return `to ${to === "gm" ? "the GM" : this.#nameOf(to)} only`;
   }
 
   /** @param {import("../live/state.js").Line} line */
@@ -77,7 +103,7 @@ export class TableChat extends HTMLElement {
     const { you } = this.live.state;
     const isOwn = from === you?.id;
     const when = Number.isFinite(at) ? new Date(Number(at)) : null;
-    const whisper = to === undefined ? "" : isOwn ? `to ${to === "gm" ? "the GM" : this.#nameOf(to)} only` : "to you only";
+    const whisper = to === undefined ? "" : isOwn ? this.#whisperOf(to) : "to you only";
     return h("li", { class: `table-line${isOwn ? " own" : ""}${to === undefined ? "" : " whisper"}` },
       h("p", { class: "table-line-head" }, h("strong", {}, isOwn ? "You" : this.#nameOf(from)), whisper !== "" && h("em", {}, whisper),
         when && h("time", { dateTime: when.toISOString() }, when.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" }))),
@@ -99,6 +125,7 @@ export class TableChat extends HTMLElement {
     this.#toEnd();
     try {
       await this.live.chat(text, to);
+      say(this, "", "done");
     } catch (error) {
       // What was not said comes back, unless something else is being written already.
       if (this.#text.value === "") this.#text.value = text;

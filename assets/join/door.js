@@ -1,5 +1,5 @@
-import { ApiError, door, joinTable } from "../api.js";
-import { fill, h } from "../dom.js";
+import { ApiError, LONGEST_NAME, door, joinTable } from "../api.js";
+import { fill, fullNote, h } from "../dom.js";
 
 /**
  * Asks for a name, and for the table's code where one is needed. Nothing is joined before the button is
@@ -14,13 +14,13 @@ export class JoinDoor extends HTMLElement {
   /** @type {Promise<void>} */ #looked;
   #trouble = h("p", { class: "trouble", role: "alert" });
   #known = h("div", { class: "known-seat", hidden: true });
-  #name = h("input", { type: "text", name: "name", required: true, maxLength: 64, autocomplete: "nickname", spellcheck: false, enterKeyHint: "go" });
+  #name = h("input", { type: "text", name: "name", required: true, maxLength: LONGEST_NAME, autocomplete: "nickname", spellcheck: false, enterKeyHint: "go" });
   #code = h("input", { type: "text", name: "code", maxLength: 12, autocomplete: "off", autocapitalize: "characters", spellcheck: false, class: "code-input", enterKeyHint: "go" });
   #codeField = h("label", { class: "field", hidden: true }, h("span", {}, "The table's code"), this.#code,
     h("small", {}, "Four letters and digits. Your GM has them, and a QR code that fills them in."));
   #submit = h("button", { type: "submit", class: "button wide" }, "Join the table");
   #other = h("button", { type: "button", class: "button quiet wide", hidden: true, on: { click: () => this.#askForCode() } }, "Another table");
-  #fields = h("fieldset", { class: "bare" }, h("label", { class: "field" }, h("span", {}, "Your name"), this.#name), this.#codeField, this.#submit, this.#other);
+  #fields = h("fieldset", { class: "bare" }, h("label", { class: "field" }, h("span", {}, "Your name"), this.#name, fullNote(this.#name)), this.#codeField, this.#submit, this.#other);
 
   connectedCallback() {
     this.#name.value = this.name;

@@ -1,8 +1,10 @@
+import { LONGEST_NAME } from "../api.js";
 import { fill, h, icon, say } from "../dom.js";
 import { prompt } from "../dialogs.js";
 import { DiceTray } from "../elements/dice-tray.js";
 import { TableChat } from "../elements/table-chat.js";
 import { TurnOrder } from "../elements/turn-order.js";
+import { askBeforeLeaving, mayLeave } from "../leaving.js";
 import { Live } from "../live.js";
 import { reportScreen } from "../screen.js";
 import { colorOf, follow } from "../stage/follow.js";
@@ -10,6 +12,7 @@ import { entriesOf, isEmpty } from "../stage/model.js";
 import { OwnTokenTool } from "../stage/own-token.js";
 import { TableStage } from "../stage/stage.js";
 import { TableSound } from "../table-sound.js";
+import { Unread } from "../unread.js";
 
 /** A broken connection is not worth a word for so long, in milliseconds. */
 const PATIENCE = 1_500;
@@ -29,7 +32,7 @@ export class PlayerSeat extends HTMLElement {
   #waiting = h("div", { class: "seat-waiting" });
   #panel = h("section", { class: "seat-panel", hidden: true, id: "panel", role: "tabpanel" });
   #tabs = h("nav", { class: "seat-tabs", role: "tablist", "aria-label": "Parts of the page" });
-  #unread = h("span", { class: "count", hidden: true });
+  /** @type {Unread} */ #unread;
   #find = this.#mapButton("token", "Show my token", () => this.#findOwn());
   #gone = new AbortController();
   /** @type {Live} */ #live;
@@ -37,7 +40,6 @@ export class PlayerSeat extends HTMLElement {
   /** @type {Tab} */ #tab = "map";
   /** @type {AbortController | null} */ #sounding = null;
   #lostSince = 0;
-  #lastLine = -1;
   /** Whether the view was led to one's own token; after that it is the player's. */ #wasLed = false;
 
   connectedCallback() {
@@ -54,8 +56,9 @@ export class PlayerSeat extends HTMLElement {
     const tools = h("div", { class: "map-tools" },
       this.#find, this.#mapButton("ping", "Ping the middle of the map", () => this.#ping({ x: this.#stage.camera.x, y: this.#stage.camera.y })),
       this.#mapButton("all", "Show the whole map", () => this.#stage.fit()));
+    this.#unread = new Unread(live, () => this.#tab === "chat", signal);
     this.#panel.tabIndex = -1;
-    fill(this.#tabs, ...[this.#tabButton("map", "Map"), this.#tabButton("turns", "Turns"), this.#tabButton("dice", "Dice"), this.#tabButton("chat", "Chat", this.#unread)]);
+    fill(this.#tabs, ...[this.#tabButton("map", "Map"), this.#tabButton("turns", "Turns"), this.#tabButton("dice", "Dice"), this.#tabButton("chat", "Chat", this.#unread.badge)]);
     fill(this,
       h("header", { class: "seat-head" }, h("span", { class: "dot", "aria-hidden": "true" }), h("h1", {}, this.#title),
         h("button", { type: "button", class: "button quiet small", on: { click: () => this.#openMenu() } }, h("span", { class: "unseen" }, "Your seat: "), this.name)),
@@ -63,13 +66,13 @@ export class PlayerSeat extends HTMLElement {
       this.#panel, this.#tabs);
 
     reportScreen(live, null, signal);
+    askBeforeLeaving(live, signal);
     follow(this.#stage, live, signal);
     const on = (/** @type {string} */ type, /** @type {(detail: any) => void} */ listener) =>
       live.addEventListener(type, (/** @type {CustomEvent} */ event) => listener(event.detail), { signal });
     on("scene", () => this.#showScene());
     on("members", () => this.#showScene());
     on("status", (status) => this.#showStatus(status));
-    for (const type of ["chat", "rolled"]) on(type, (line) => this.#heard(line));
     on("conflict", () => say(this, "Somebody else moved the same thing; yours went back.", "note"));
     on("ended", (end) => this.dispatchEvent(new CustomEvent("over", { detail: end })));
     this.#stage.addEventListener("hold", (e) => this.#ping(/** @type {CustomEvent} */ (e).detail.scene), { signal });
@@ -120,17 +123,6 @@ export class PlayerSeat extends HTMLElement {
     if (status !== "live") setTimeout(show, PATIENCE + 50);
   }
 
-  /** @param {any} line */
-  #heard(line) {
-    // What was said before one came is no news.
-    const isNews = this.#live.state.status === "live" && line.chat_seq > this.#lastLine && line.from !== this.#live.state.you?.id;
-    this.#lastLine = Math.max(this.#lastLine, line.chat_seq);
-    if (!isNews || this.#tab === "chat") return;
-    this.#unread.hidden = false;
-    this.#unread.textContent = String(Number(this.#unread.textContent || 0) + 1);
-    this.#unread.setAttribute("aria-label", `${this.#unread.textContent} new`);
-  }
-
   /** @param {Tab} tab */
   #choose(tab) {
     this.#tab = tab;
@@ -149,8 +141,7 @@ export class PlayerSeat extends HTMLElement {
       fill(this.#panel, h("h2", { class: "unseen" }, "Turns"), turns);
     } else if (tab === "dice") fill(this.#panel, h("h2", { class: "unseen" }, "Dice"), Object.assign(new DiceTray(), { live: this.#live }));
     else {
-      this.#unread.hidden = true;
-      this.#unread.textContent = "";
+      this.#unread.clear();
       fill(this.#panel, h("h2", { class: "unseen" }, "Chat"), Object.assign(new TableChat(), { live: this.#live }));
     }
   }
@@ -252,16 +243,21 @@ export class PlayerSeat extends HTMLElement {
         h("p", {}, mine.length > 0 ? `You play ${mine.join(" and ")}.` : "The GM has not given you a token yet."),
         h("label", { class: "check" }, sound, h("span", {}, "Play the table's sound on this device")),
         h("div", { class: "dialog-buttons" },
-          h("button", { type: "submit", class: "button quiet", on: { click: () => this.dispatchEvent(new Event("leave")) } }, "Leave the table"),
+          h("button", { type: "submit", class: "button quiet", on: { click: () => this.#leave() } }, "Leave the table"),
           h("button", { type: "submit", class: "button quiet", on: { click: () => this.#rename() } }, "Another name"),
           h("button", { type: "submit", class: "button" }, "Done"))));
     document.body.append(dialog);
     dialog.showModal();
   }
 
+  async #leave() {
+    if (await mayLeave(this.#live)) this.dispatchEvent(new Event("leave"));
+  }
+
   async #rename() {
-    const name = await prompt({ title: "Your name", text: "How the others see you.", label: "Name", yes: "Change", value: this.name });
-    if (name !== null && name !== "" && name !== this.name) this.dispatchEvent(new CustomEvent("rename", { detail: name }));
+    const name = await prompt({ title: "Your name", text: "How the others see you.", label: "Name", yes: "Change", value: this.name, most: LONGEST_NAME });
+    if (name === null || name === "" || name === this.name) return;
+    if (await mayLeave(this.#live)) this.dispatchEvent(new CustomEvent("rename", { detail: name }));
   }
 
   /** @param {boolean} on */

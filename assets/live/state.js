@@ -1,5 +1,5 @@
 /**
- * @typedef {{ id: string, name: string, role: string }} Member
+ * @typedef {{ id: string, name: string, role: string, connections?: number, entries?: string[] }} Member
  * @typedef {{ type?: string, chat_seq: number, from: any, at?: number, to?: any } & Record<string, any>} Line what was
  *   said (`text`) or rolled (`expr`, `dice`, `total`)
  * @typedef {{ track: string, playing: boolean, position: number, started_at: number, volume: number, loop: boolean,
@@ -15,7 +15,7 @@ const LINES = 500;
  *
  * Events (of `CustomEvent`, the value in `detail`):
  * `scene` `{scene, edits, by}` — `edits` lead from the scene shown before to this one, or are null;
- * `pending` own changes that are not confirmed; `chat` and `rolled`: a line that was not known
+ * `pending` own changes that are not confirmed; `waiting`: something asked for has no answer yet, or has one now; `chat` and `rolled`: a line that was not known
  * before (those of the past come before `status` turns `live`); `members` all of them; `audio` and
  * `display`: what was told; `hint` and `signal`; `status`; `conflict` `{id, edits | scene, error}`: a
  * change of one's own was refused and taken back; `reset` `{changes: {id, edits | scene}[]}`: the
@@ -31,6 +31,7 @@ export class TableState extends EventTarget {
   /** @type {Member | null} */ you = null;
   /** Names of members, also of those who have left, by id. @type {Map<string, string>} */ names = new Map();
   /** @type {Member[]} */ #members = [];
+  /** Who has left and holds entries of the order, as far as it is known. @type {Member[]} */ away = [];
   /** Lines and rolls, by `chat_seq`. @type {Line[]} */ chat = [];
   /** `master` is on top of each track's volume, `route` for the GM that of new tracks. @type {{ tracks: Track[], master?: number, route?: Track["route"] }} */ audio = { tracks: [] };
   /** The lasting state of screens, by the member's id. @type {Record<string, any>} */ displays = {};
@@ -62,16 +63,21 @@ export class TableState extends EventTarget {
     return true;
   }
 
-  /** Somebody came, or is not who they were. @param {Member} member */
+  /** Somebody came, or is not who they were; also somebody who is away. @param {Member} member */
   putMember(member) {
+    // The server tells of entries that are taken from an absent one.
+    if (member.connections === 0) return this.removeMember(member);
+    this.away = this.away.filter(({ id }) => id !== member.id);
     const at = this.members.findIndex((other) => other.id === member.id);
     this.members = at < 0 ? [...this.members, member] : this.members.map((other, i) => (i === at ? member : other));
     if (this.you?.id === member.id) this.you = { ...this.you, ...member };
   }
 
-  /** @param {string} id */
-  removeMember(id) {
-    this.members = this.members.filter((member) => member.id !== id);
+  /** Somebody left; what they hold stays theirs. @param {Member} gone */
+  removeMember(gone) {
+    this.members = this.members.filter(({ id }) => id !== gone.id);
+    this.away = this.away.filter(({ id }) => id !== gone.id);
+    if ((gone.entries ?? []).length > 0) this.away.push(gone);
   }
 
   /** What the server tells of the sound: one track, one that is no longer to be heard here, or all. @param {any} told */

@@ -235,7 +235,7 @@ fn a_welcome_says_all_that_a_page_needs() {
     let members = json!([{"id": id, "name": "Ada", "role": "gm", "connections": 1, "device": device, "entries": []}]);
     let rest = json!({
         "type": "welcome", "mode": "snapshot", "seq": 0, "you": null, "members": members, "chat": [], "chat_seq": 0,
-        "audio": {"tracks": []}, "displays": {}, "limits": null, "server_time": null, "epoch": null, "scene": null,
+        "away": [], "audio": {"tracks": []}, "displays": {}, "limits": null, "server_time": null, "epoch": null, "scene": null,
     });
     assert_eq!(welcome, rest);
     // The token is nobody else's business, and no secret is kept as it is.
@@ -866,6 +866,23 @@ fn a_player_moves_what_is_assigned_to_it_and_nothing_else() {
     let late = json!({"type": "change", "base": 1, "force": true, "edits": entry("i1", "initiative", 5.into())});
     gm.changes(entry("i1", "initiative", 7.into()));
     assert_eq!(ada.ask(late)["code"], "conflict");
+    // Whoever goes keeps what is theirs, which the GM is told, and nobody else.
+    let hello = json!({"name": "Ada", "role": "player", "resume_token": ada.token()});
+    let id = ada.id().to_owned();
+    drop(ada);
+    while gm.until_type("member_left")["member"]["id"] != id {}
+    let seen = json!([{"id": id, "name": "Ada", "role": "player", "connections": 0, "device": null, "entries": ["i1"]}]);
+    assert_eq!(Member::join(&server, "gm", "B").welcome["away"], seen);
+    assert_eq!(
+        Member::join(&server, "player", "C").welcome.get("away"),
+        None
+    );
+    let mut ada = Member::join_as(&server, &[], hello);
+    assert_eq!(
+        Member::join(&server, "gm", "D").welcome["away"],
+        json!([]),
+        "it is here again"
+    );
     gm.ask(json!({"type": "assign", "entry": "i1", "member": null}));
     forbidden(ada.change(entry("i1", "initiative", 1.into())));
     assert_eq!(

@@ -150,6 +150,16 @@ test("turns: many are added with dice, go round, lose hit points, and are placed
   assert.deepEqual(console.problems, []);
 });
 
+test("with a screen at the table the tools stand in one line on a small notebook", async (t) => {
+  const { server, browser, gm } = await startTable(t);
+  const console = await openConsole(gm);
+  await console.page.setViewport({ width: 1280, height: 800 });
+  await openScreen(browser, server, gm);
+  await console.page.waitForSelector('[aria-label="Frames of screens"]:not([hidden])');
+  const tops = await console.page.$$eval(".tool-bar button", (buttons) => [...new Set(buttons.map((button) => button.getBoundingClientRect().top))]);
+  assert.equal(tops.length, 1, JSON.stringify(tops));
+});
+
 test("a screen is let in by one click, blanked, shown again and removed", async (t) => {
   const { server, browser, gm } = await startTable(t);
   await gm.show(SCENE);
@@ -209,6 +219,37 @@ test("Ctrl+S saves, whatever panel is open and also from a field; keys leave the
   await console.page.keyboard.press("Enter");
   await gm.until(async () => (await (await fetch("/scenes/list")).json()).scenes.length === 1);
   assert.deepEqual(console.problems, []);
+});
+
+test("whoever looks elsewhere is told how much was said and rolled", async (t) => {
+  const { server, browser, gm } = await startTable(t);
+  await gm.act(() => live.chat("before"));
+  const console = await openConsole(gm);
+  const phone = await openGuest(browser, { width: 390, height: 800 });
+  await phone.page.goto(`${server.base}/join`);
+  await phone.page.type('[name="name"]', "Ada");
+  await phone.page.keyboard.press("Enter");
+  await phone.page.waitForSelector("#tab-chat");
+  await phone.page.click("#tab-chat");
+  await phone.page.waitForSelector("table-chat option[value=gm]");
+  await phone.page.select("table-chat select", "gm");
+  await phone.page.type("table-chat textarea", "I hide");
+  await phone.page.keyboard.press("Enter");
+  const tab = (words) => console.until((words) => document.querySelector("#side-chat-tab").textContent === words, words);
+  await tab("Chat1 new");
+  await phone.page.click("#tab-dice");
+  await phone.page.click(".die.main");
+  await tab("Chat2 new");
+  for (const scheme of ["dark", "light"]) {
+    await wear(console.page, scheme);
+    assert.deepEqual(await faultsOf(console.page), [], scheme);
+  }
+  await console.page.click("#side-chat-tab");
+  await tab("Chat");
+  await phone.page.click(".die.main");
+  await console.until(() => document.querySelectorAll(".table-line").length === 4);
+  await tab("Chat");
+  assert.deepEqual([...console.problems, ...phone.problems], []);
 });
 
 for (const scheme of ["dark", "light"]) {

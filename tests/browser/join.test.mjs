@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { until } from "./server.mjs";
 import { assertNothingSecret, COLORS, faultsOf, numberOf, openGuest, SCENE, startTable, weigh, wear } from "./tables.mjs";
 
 const PHONE = { width: 360, height: 740, deviceScaleFactor: 2, isMobile: true, hasTouch: true };
@@ -340,6 +341,73 @@ test("a lost connection is said, and forgotten when it is back", async (t) => {
   await table.server.restart("SIGTERM", () => phone.says(".stage-notice", "The connection is lost"));
   assert.equal(await height(), before, "nothing moves under a finger");
   await phone.until(() => document.querySelector("player-seat").dataset.is === "well" && document.querySelector(".stage-notice").textContent === "");
+});
+
+test("what is said and rolled without a connection is shown as waiting, and not left without a question", async (t) => {
+  const table = await startTable(t);
+  const phone = await sitDown(table, "Ada", "");
+  const asked = [];
+  phone.page.on("dialog", async (dialog) => {
+    asked.push(dialog.type());
+    await dialog.dismiss();
+  });
+  await table.server.restart("SIGTERM", async () => {
+    await phone.says(".stage-notice", "The connection is lost");
+    await tab(phone, "dice");
+    await phone.page.tap(".die.main");
+    await phone.says(".roll-result", "1d20 is rolled when the connection is back");
+    await tab(phone, "chat");
+    await phone.page.type("table-chat textarea", "I hide");
+    await phone.page.tap("table-chat .button");
+    await phone.says(".waiting-line", "is sent later");
+    assert.deepEqual(await phone.page.$$eval(".waiting-line .table-line-text", (lines) => lines.map(({ textContent }) => textContent)), ["Roll 1d20", "I hide"]);
+    await phone.page.evaluate(() => location.reload());
+    await until("the browser asks", async () => asked.length === 1);
+    assert.deepEqual(asked, ["beforeunload"]);
+    // The same within the page.
+    await phone.page.tap(".seat-head .button");
+    await (await phone.page.waitForSelector("::-p-xpath(//dialog//button[text()='Leave the table'])")).tap();
+    await phone.says("dialog[open] h2", "Leave what is not sent?");
+    await (await phone.page.waitForSelector("::-p-xpath(//dialog//button[text()='Cancel'])")).tap();
+    assert.deepEqual(await faultsOf(phone.page), []);
+  });
+  await phone.says(".table-line:not(.waiting-line)", "I hide");
+  await phone.until(() => document.querySelectorAll(".waiting-line").length === 0 && document.querySelectorAll(".table-line").length === 2);
+  await phone.page.reload();
+  await phone.until(() => document.querySelector("player-seat")?.dataset.is === "well");
+  assert.deepEqual(asked, ["beforeunload"], "nothing waits any more");
+});
+
+test("what went wrong does not lie on the panel, goes at a touch and when it works; a written roll is seen", async (t) => {
+  const table = await startTable(t);
+  const phone = await sitDown(table, "Ada", "");
+  const write = async (words) => {
+    await phone.page.$eval(".roll-typed input", (input) => { input.value = ""; });
+    await phone.page.type(".roll-typed input", words);
+    await phone.page.tap(".roll-typed button");
+  };
+  for (const viewport of [PHONE, { ...PHONE, width: 740, height: 360, isLandscape: true }]) {
+    await phone.page.setViewport(viewport);
+    await tab(phone, "dice");
+    await write("99d1000000");
+    await phone.says("status-line.shown.error", "99d1000000");
+    const { line, panel } = await phone.page.evaluate(() => ({
+      line: document.querySelector("status-line").getBoundingClientRect().toJSON(), panel: document.querySelector(".seat-panel").getBoundingClientRect().toJSON(),
+    }));
+    assert.ok(line.bottom <= panel.top || line.right <= panel.left, JSON.stringify({ line, panel }));
+    await phone.page.tap("status-line p");
+    await phone.until(() => !document.querySelector("status-line").classList.contains("shown"));
+    await write("soon");
+    await phone.says("status-line.shown.error", "soon");
+    await write("2d6+1");
+    await phone.until(() => !document.querySelector("status-line").classList.contains("shown"));
+    await phone.until(() => {
+      const total = document.querySelector(".roll-total")?.getBoundingClientRect();
+      const panel = document.querySelector(".seat-panel").getBoundingClientRect();
+      return total && total.top >= panel.top && total.bottom <= panel.bottom;
+    });
+    await tab(phone, "map");
+  }
 });
 
 for (const scheme of ["dark", "light"]) {

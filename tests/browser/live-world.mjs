@@ -134,7 +134,7 @@ export class Page {
       document: this.document,
       ...options,
     });
-    const types = ["scene", "pending", "chat", "rolled", "members", "audio", "display", "hint", "signal", "status", "conflict", "reset", "error", "ended"];
+    const types = ["scene", "pending", "waiting", "chat", "rolled", "members", "audio", "display", "hint", "signal", "status", "conflict", "reset", "error", "ended"];
     for (const type of types) this.live.addEventListener(type, ({ detail }) => this.events.push({ type, detail }));
   }
 

@@ -530,6 +530,20 @@ suite("writing", () => {
     assert.deepEqual(page.heard("error").map(({ code, message }) => [code, message]), [["forbidden", "no"], ["forbidden", "not you"]]);
   });
 
+  test("what has no answer yet can be asked for, whatever it is", async () => {
+    const page = Page.live();
+    page.live.change([size(70)]);
+    page.live.chat("Hello", "gm");
+    page.live.roll("1d20");
+    const waiting = () => page.live.waiting.map(({ type, text, expr, to }) => [type, text ?? expr, to]);
+    assert.deepEqual(waiting(), [["change", undefined, undefined], ["chat", "Hello", "gm"], ["roll", "1d20", undefined]]);
+    assert.equal(page.heard("waiting").length, 3);
+    page.socket.says({ type: "ack", id: page.socket.last("chat").id });
+    page.socket.says({ type: "nack", id: page.socket.last("roll").id, code: "invalid", message: "no", retry: false });
+    assert.deepEqual(waiting(), [["change", undefined, undefined]]);
+    assert.equal(page.heard("waiting").length, 5);
+  });
+
   test("changes of others come below one's own that are pending", () => {
     const page = Page.live();
     page.live.change([size(70)]);
@@ -888,6 +902,20 @@ suite("everything else", () => {
     page.socket.says({ type: "member_left", member: { id: "m2" } });
     assert.deepEqual(ids(), ["m1"]);
     assert.equal(page.heard("members").length, 4);
+  });
+
+  test("whoever leaves with an entry is away with it, until it comes back or the entry is another's", () => {
+    const page = Page.live();
+    const bo = { id: "m2", name: "Bo", role: "player", connections: 1, entries: ["i1"] };
+    const away = () => page.state.away.map(({ id, entries }) => [id, entries]);
+    page.socket.says({ type: "member_joined", member: bo });
+    page.socket.says({ type: "member_left", member: { ...bo, connections: 0 } });
+    assert.deepEqual(away(), [["m2", ["i1"]]]);
+    page.socket.says({ type: "member_joined", member: bo });
+    assert.deepEqual(away(), []);
+    page.socket.says({ type: "member_left", member: { ...bo, connections: 0 } });
+    page.socket.says({ type: "member_updated", member: { ...bo, connections: 0, entries: [] } });
+    assert.deepEqual([away(), page.state.members.map(({ id }) => id)], [[], ["m1"]]);
   });
 
   test("the state of sound and screens follows what is told", () => {

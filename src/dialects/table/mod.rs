@@ -522,10 +522,17 @@ impl TableRules {
             },
             "server_time": now.unix_ms,
         });
-        match value {
-            Value::Object(map) => map,
-            _ => serde_json::Map::new(),
+        let Value::Object(mut map) = value else {
+            return serde_json::Map::new();
+        };
+        if role == Role::Gm {
+            let away = self.people.all().into_iter().filter(|person| {
+                !person.is_present() && side.assigned.values().any(|member| *member == person.id)
+            });
+            let away: Vec<_> = away.map(|person| person.to_json(&side.assigned)).collect();
+            map.insert("away".into(), json!(away));
         }
+        map
     }
 
     /// Answers with the whole scene, now or when it is time.
