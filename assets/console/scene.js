@@ -3,7 +3,7 @@
 import { newId } from "../live/requests.js";
 import { strokePieces, without, withoutAny } from "../stage/fog.js";
 import { keyOf } from "../stage/hit.js";
-import { entriesOf, fogsOf, gridOf, positionOf, snapped, tokensOf } from "../stage/model.js";
+import { entriesOf, fogsOf, gridOf, isOut, positionOf, snapped, tokensOf } from "../stage/model.js";
 
 /**
  * @typedef {import("../live/edits.js").Edit} Edit
@@ -189,7 +189,7 @@ export function addEntries(scene, some) {
 }
 
 /**
- * Makes it the turn of the next one who stands.
+ * Makes it the turn of the next one who is not out of the fight.
  *
  * @param {any} scene
  * @param {1 | -1} step
@@ -201,7 +201,7 @@ export function turn(scene, step) {
   const at = all.findIndex(({ isCurrentTurn }) => isCurrentTurn === true);
   const { length } = all;
   let next = at < 0 ? (step > 0 ? 0 : length - 1) : (at + step + length) % length;
-  for (let i = 0; i < length && all[next].isKilled === true; i++) next = (next + step + length) % length;
+  for (let i = 0; i < length && isOut(all[next]); i++) next = (next + step + length) % length;
   const set = (/** @type {any} */ { id }, /** @type {boolean} */ value) => /** @type {Edit} */ ({ op: "set", path: ["initiativeOrder", { id }, "isCurrentTurn"], value });
   return [...all.filter((one, i) => one.isCurrentTurn === true && i !== next).map((one) => set(one, false)), ...(all[next].isCurrentTurn === true ? [] : [set(all[next], true)])];
 }
@@ -209,6 +209,20 @@ export function turn(scene, step) {
 /** @param {string} id @param {Record<string, unknown>} values @returns {Edit[]} */
 export const setEntry = (id, values) =>
   Object.entries(values).map(([key, value]) => ({ op: "set", path: ["initiativeOrder", { id }, key], value }));
+
+/**
+ * What hit points are after somebody has written `text` for them: a number as it is, or with a sign so many more or less.
+ *
+ * @param {string} text
+ * @param {number} now
+ * @returns {number} NaN when it is neither
+ */
+export function pointsAfter(text, now) {
+  const [, sign, number] = /^([+\-−]?)\s*(\d+(?:[.,]\d+)?)$/.exec(text.trim()) ?? [];
+  const value = Number(number?.replace(",", "."));
+  if (sign === "+") return now + value;
+  return sign === "" ? value : now - value;
+}
 
 /**
  * Rolls for an entry: a number as it is, or dice such as `1d20+3`.

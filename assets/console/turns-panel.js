@@ -1,10 +1,10 @@
 import { fillIn } from "../dialogs.js";
-import { fill, h, iconButton, numberInput } from "../dom.js";
+import { fill, fullNote, h, iconButton, numberInput } from "../dom.js";
 import { TurnOrder, initiativeOf } from "../elements/turn-order.js";
 import { keyOf } from "../stage/hit.js";
-import { entriesOf, gridOf } from "../stage/model.js";
+import { entriesOf, gridOf, isOut } from "../stage/model.js";
 import { moveEntry, sortEntries, stepEntry } from "./order.js";
-import { addEntries, place, placeFree, rolled, setEntry } from "./scene.js";
+import { addEntries, place, placeFree, pointsAfter, rolled, setEntry } from "./scene.js";
 import { ENTRY_TYPE } from "./table.js";
 
 /** As many are added at once. */
@@ -34,7 +34,7 @@ export class TurnsPanel extends HTMLElement {
     Object.assign(this.#turns, { live, controls: {
       of: (/** @type {Record<string, any>} */ entry) => this.#controls(entry),
       edit: (/** @type {Record<string, any>} */ entry) => this.#edit(entry),
-      print: (/** @type {Record<string, any>} */ entry) => [this.#holder(entry.id), this.#players().map(({ id, name }) => [id, name])],
+      print: (/** @type {Record<string, any>} */ entry) => this.#holders(entry.id),
     } });
     this.#turns.addEventListener("find", (e) => this.#find(/** @type {CustomEvent} */ (e).detail), { signal });
     this.#turns.addEventListener("dragstart", (event) => {
@@ -53,7 +53,7 @@ export class TurnsPanel extends HTMLElement {
       this.#add();
     } } },
       h("h3", {}, "Add to the order"),
-      h("label", { class: "field wide-field" }, h("span", {}, "Name"), this.#name),
+      h("label", { class: "field wide-field" }, h("span", {}, "Name"), this.#name, fullNote(this.#name)),
       h("label", { class: "field" }, h("span", {}, "Initiative or dice"), this.#initiative),
       h("label", { class: "field" }, h("span", {}, "Hit points"), this.#hp),
       h("label", { class: "field" }, h("span", {}, "How many"), this.#count),
@@ -166,7 +166,7 @@ export class TurnsPanel extends HTMLElement {
     const initiative = h("input", { type: "text", value: now.initiative, maxLength: 20, autocomplete: "off", spellcheck: false });
     const isPlayer = h("input", { type: "checkbox", checked: now.isPlayer });
     await fillIn({ title: `Edit ${now.name}`, text: "Of a player's everybody sees the hit points, of others only how hurt they look.", yes: "Save", fields: [
-      h("label", { class: "field" }, h("span", {}, "Name"), name),
+      h("label", { class: "field" }, h("span", {}, "Name"), name, fullNote(name)),
       h("label", { class: "field" }, h("span", {}, "Initiative"), initiative),
       h("label", { class: "check" }, isPlayer, h("span", {}, "A player's")),
     ], attempt: async () => {
@@ -186,13 +186,14 @@ export class TurnsPanel extends HTMLElement {
     input.focus();
   }
 
-  #players() {
-    return this.table.live.state.members.filter(({ role }) => role === "player");
-  }
-
-  /** @param {string} entry */
-  #holder(entry) {
-    return this.#players().find((member) => /** @type {any} */ (member).entries?.includes(entry))?.id ?? "";
+  /** Who may hold an entry: who is here, and whoever holds it and is away. @param {string} entry */
+  #holders(entry) {
+    const { members, away } = this.table.live.state;
+    const isTheirs = (/** @type {import("../live/state.js").Member} */ { entries }) => entries?.includes(String(entry)) === true;
+    return [
+      ...members.filter(({ role }) => role === "player").map((member) => ({ id: member.id, words: member.name, holds: isTheirs(member) })),
+      ...away.filter(isTheirs).map(({ id, name }) => ({ id, words: `${name} (away)`, holds: true })),
+    ];
   }
 
   /** @param {Record<string, any>} entry */
@@ -202,22 +203,26 @@ export class TurnsPanel extends HTMLElement {
     const name = String(entry.name ?? "");
     const hp = Number(entry.hp);
     const hasPoints = entry.hp !== undefined && entry.hp !== null && Number.isFinite(hp);
-    const down = entry.isKilled === true;
+    const isDown = isOut(entry);
+    // Nobody is up again without a hit point.
+    const revived = { isKilled: false, ...(hasPoints && hp <= 0 && { hp: 1 }) };
     const set = (/** @type {number} */ points) => table.change(`Hit points of ${name}`, setEntry(id, { hp: points }));
     // From what there is now, which may be more or less than is shown while something is typed.
-    const by = (/** @type {number} */ points) => set(Number(entriesOf(table.live.state.scene).find((one) => one.id === id)?.hp ?? hp) + points);
+    const now = () => Number(entriesOf(table.live.state.scene).find((one) => one.id === id)?.hp ?? hp);
+    const by = (/** @type {number} */ points) => set(now() + points);
+    const holders = this.#holders(id);
     const holder = h("select", { "aria-label": `Who plays ${name}`, on: { change: () => table.live.assign(id, holder.value || null).catch((/** @type {Error} */ e) => table.trouble(e)) } },
-      h("option", { value: "" }, "Nobody's"), ...this.#players().map((member) => h("option", { value: member.id }, member.name)));
-    holder.value = this.#holder(id);
-    const points = numberInput(hp, { class: "points", "aria-label": `Hit points of ${name}` }, set);
+      h("option", { value: "" }, "Nobody's"), ...holders.map((one) => h("option", { value: one.id }, one.words)));
+    holder.value = holders.find(({ holds }) => holds)?.id ?? "";
+    const points = numberInput(hp, { type: "text", autocomplete: "off", class: "points", "aria-label": `Hit points of ${name}`, title: "A number sets them; +5 heals five, -5 takes five away" }, set, ({ value }) => pointsAfter(value, now()));
     const row = h("div", { class: "turn-tools", role: "group", "aria-label": `For ${name}`, "data-entry": id },
       hasPoints && h("button", { type: "button", class: "step", "aria-label": `One hit point less for ${name}`, on: { click: () => by(-1) } }, "−"),
       hasPoints && points,
       hasPoints && h("button", { type: "button", class: "step", "aria-label": `One hit point more for ${name}`, on: { click: () => by(1) } }, "+"),
-      h("button", { type: "button", class: "button quiet small", "aria-label": down ? `Revive ${name}` : `${name} is down`, on: { click: () => table.change(down ? `Revived ${name}` : `${name} is down`, setEntry(id, { isKilled: !down })) } }, down ? "Revive" : "Down"),
+      h("button", { type: "button", class: "button quiet small", "aria-label": isDown ? `Revive ${name}` : `${name} is down`, on: { click: () => table.change(isDown ? `Revived ${name}` : `${name} is down`, setEntry(id, isDown ? revived : { isKilled: true })) } }, isDown ? "Revive" : "Down"),
       !entry.mapPosition && h("button", { type: "button", class: "button quiet small", "aria-label": `Put ${name} on the map`, on: { click: () => this.place(id) } }, "Place"),
       iconButton("delete", `Remove ${name} from the order`, () => table.change(`Removed ${name}`, [{ op: "delete", path: ["initiativeOrder", { id }] }])),
-      this.#players().length > 0 && holder);
+      holders.length > 0 && holder);
     queueMicrotask(() => row.closest(".turn")?.setAttribute("draggable", "true"));
     const order = h("div", { class: "turn-place", role: "group", "aria-label": `Place of ${name}` },
       iconButton("up", `Move ${name} up in the order`, () => this.#step(entry, -1)), iconButton("down", `Move ${name} down in the order`, () => this.#step(entry, 1)));

@@ -1,6 +1,6 @@
 import { Nodes, fill, h, iconButton, say } from "../dom.js";
 import { prompt } from "../dialogs.js";
-import { entriesOf, healthOf } from "../stage/model.js";
+import { entriesOf, healthOf, isOut } from "../stage/model.js";
 
 const WORDS = { unhurt: "Unhurt", hurt: "Hurt", bloodied: "Bloodied", down: "Down" };
 
@@ -75,10 +75,11 @@ export class TurnOrder extends HTMLElement {
   #entry(entry, isMine, isCurrent) {
     const health = healthOf(entry);
     const hasPoints = Number.isFinite(entry.hp) && Number.isFinite(entry.initialHP);
-    const words = [health && WORDS[health], hasPoints && `${entry.hp} of ${entry.initialHP} hp`].filter(Boolean).join(", ");
+    const state = health === "down" && !isOut(entry) ? "Dying" : health && WORDS[health];
+    const words = [state, hasPoints && `${entry.hp} of ${entry.initialHP} hp`].filter(Boolean).join(", ");
     const name = String(entry.name ?? "");
     const place = typeof entry.mapPosition === "object" && entry.mapPosition !== null;
-    return h("li", { class: `turn${isCurrent ? " current" : ""}${isMine ? " mine" : ""}${health === "down" ? " down" : ""}`, "aria-current": isCurrent ? "true" : null, "data-turn": String(entry.id) },
+    return h("li", { class: `turn${isCurrent ? " current" : ""}${isMine ? " mine" : ""}${isOut(entry) ? " down" : ""}`, "aria-current": isCurrent ? "true" : null, "data-turn": String(entry.id) },
       h("span", { class: "turn-number" }, Number.isFinite(entry.initiative) ? String(entry.initiative) : "–"),
       h("span", { class: "turn-words" },
         h("strong", {}, name),
@@ -108,8 +109,8 @@ function reveal(row) {
   const above = around.top + box.clientTop + (parseFloat(getComputedStyle(box).scrollPaddingTop) || 0);
   const below = around.top + box.clientTop + box.clientHeight;
   const by = top < above ? top - above : bottom > below ? Math.min(bottom - below, top - above) : 0;
-  const behavior = matchMedia("(prefers-reduced-motion: reduce)").matches ? "instant" : "smooth";
-  if (by !== 0) box.scrollBy({ top: by, behavior });
+  // At once: a way that takes time would be broken off by the next turn, with the row behind the bar above.
+  if (by !== 0) box.scrollBy({ top: by, behavior: "instant" });
 }
 
 /** What somebody says that they have rolled. @param {string} said @throws when it is no number */

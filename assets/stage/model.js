@@ -213,6 +213,13 @@ export function healthOf(entry) {
 }
 
 /**
+ * Whether somebody has no turn any more. A player without hit points has one, to fight for their life.
+ *
+ * @param {Record<string, any>} entry
+ */
+export const isOut = (entry) => entry.isKilled === true || (entry.isPlayer !== true && healthOf(entry) === "down");
+
+/**
  * @param {any} scene
  * @param {Grid} grid
  * @returns {Marker[]}

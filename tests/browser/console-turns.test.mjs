@@ -96,6 +96,80 @@ test("what was wrong in a form is not said any more when it is right", async (t)
   assert.deepEqual(console.problems, []);
 });
 
+test("whoever is away keeps the token, by name, until the GM takes it back", async (t) => {
+  const { gm, console, server, browser } = await openTurns(t);
+  const phone = await openGuest(browser, { width: 390, height: 700, hasTouch: true, isMobile: true });
+  await phone.page.goto(`${server.base}/join`);
+  await phone.page.type('[name="name"]', "Ada");
+  await phone.page.keyboard.press("Enter");
+  const { id } = await gm.member("Ada");
+  const select = `[aria-label="Who plays Brenna"]`;
+  await console.until((select) => document.querySelector(select)?.options.length === 2, select);
+  await console.page.select(select, id);
+  await phone.until(() => document.querySelector("table-stage")?.mine.has("i1"));
+  await phone.page.close();
+  const holds = (words) => console.until((select, words) => {
+    const shown = document.querySelector(select);
+    return (shown?.selectedOptions[0].textContent ?? "") === words;
+  }, select, words);
+  await holds("Ada (away)");
+  // Also for a GM who was not there when it went.
+  await console.page.reload();
+  await console.page.click("#side-turns-tab");
+  await holds("Ada (away)");
+  assert.equal(await console.page.$('[aria-label="Who plays Gnoll"]'), null, "who is away gets nothing new");
+  await console.page.select(select, "");
+  await holds("");
+  assert.deepEqual(await gm.act(() => live.state.members.map(({ name }) => name).filter((name) => name === "Ada")), [], "who is away is not here for that");
+  assert.deepEqual(console.problems, []);
+});
+
+test("who has no hit points is down and has no turn, but for players; numbers with a sign heal and hurt", async (t) => {
+  const { gm, console } = await openTurns(t);
+  const points = (name) => `[aria-label="Hit points of ${name}"]`;
+  const write = async (name, text) => {
+    await console.page.click(points(name), { count: 3 });
+    await console.page.keyboard.type(text);
+    await console.page.keyboard.press("Enter");
+  };
+  const has = (name, hp, isKilled = false) => gm.until((name, hp, isKilled) => {
+    const entry = live.state.scene.initiativeOrder.find((one) => one.name === name);
+    return entry.hp === hp && entry.isKilled === isKilled;
+  }, name, hp, isKilled);
+  await write("Gnoll", "+5");
+  await has("Gnoll", 14);
+  await write("Gnoll", "-20");
+  await has("Gnoll", -6);
+  await write("Gnoll", "many");
+  await console.until((field) => document.querySelector(field).value === "-6", points("Gnoll"));
+  await write("Brenna", "0");
+  await has("Brenna", 0);
+
+  const state = (name) => console.page.evaluate((name) => {
+    const row = [...document.querySelectorAll(".turn")].find((one) => one.querySelector("strong").textContent === name);
+    return [row.querySelector(".turn-state").textContent.split(",")[0], row.querySelector(".turn-tools .quiet").textContent];
+  }, name);
+  await console.until(() => document.querySelectorAll('[aria-label="Revive Gnoll"]').length === 1);
+  assert.deepEqual(await state("Gnoll"), ["Down", "Revive"]);
+  assert.deepEqual(await state("Brenna"), ["Their turn · Dying", "Down"]);
+  const isTurnOf = (name) => gm.until((name) => live.state.scene.initiativeOrder.find((one) => one.isCurrentTurn)?.name === name, name);
+  await console.press("Next turn");
+  await isTurnOf("Lurker");
+  await console.press("Next turn");
+  await isTurnOf("Brenna");
+  await console.press("Brenna is down");
+  await has("Brenna", 0, true);
+  await console.press("Next turn");
+  await isTurnOf("Lurker");
+  await console.press("Revive Gnoll");
+  await has("Gnoll", 1);
+  await console.press("Revive Brenna");
+  await has("Brenna", 1);
+  await console.press("Next turn");
+  await isTurnOf("Brenna");
+  assert.deepEqual(console.problems, []);
+});
+
 const CROWD = Array.from({ length: 24 }, (_, i) => ({ id: `c${i}`, name: `Goblin ${i}`, initiative: 50 - i, isPlayer: false, isCurrentTurn: i === 0, isKilled: false, hp: 7, initialHP: 7 }));
 test("a long name of a player leaves the buttons in the panel, and the focus is not behind the bar above", async (t) => {
   const { gm, console } = await openTurns(t, { ...SCENE, initiativeOrder: CROWD });
@@ -128,6 +202,18 @@ const seesTurn = (name) => {
   const from = document.querySelector(".turn-steps")?.getBoundingClientRect().bottom ?? panel.top;
   return top >= from - 1 && bottom <= panel.bottom + 1;
 };
+
+test("with quick turns too, whose turn it is is in view at once", async (t) => {
+  const { console } = await openTurns(t, { ...SCENE, initiativeOrder: CROWD });
+  await console.until(seesTurn, "Goblin 0");
+  for (const [word, first, last, step] of [["Next turn", 1, 17, 1], ["Previous", 16, 2, -1]]) {
+    for (let at = first; at !== last + step; at += step) {
+      await console.press(word);
+      assert.ok(await console.page.evaluate(seesTurn, `Goblin ${at}`), `Goblin ${at}`);
+    }
+  }
+  assert.deepEqual(console.problems, []);
+});
 
 test("whose turn it is comes into view, on the console and on a phone, and nothing but the list moves", async (t) => {
   const { gm, console, server, browser } = await openTurns(t, { ...SCENE, initiativeOrder: CROWD });
