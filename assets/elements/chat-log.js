@@ -150,10 +150,11 @@ export class ChatLog extends HTMLElement {
   #showWaiting() {
     const { room } = this;
     this.#waiting.hidden = room.outgoing.items.length === 0;
+    const isOver = room.phase === "over";
     this.#waiting.replaceChildren(...room.outgoing.items.map((item) => {
-      const unsent = item.sealed === null;
+      const unsent = item.sealed === null && !isOver;
       return h("li", { class: "line message own waiting-line" },
-        h("p", { class: "line-head" }, room.phase === "in" && room.hasKey ? "Sending" : "Is sent later"),
+        h("p", { class: "line-head" }, isOver ? "Was not sent" : room.phase === "in" && room.hasKey ? "Sending" : "Is sent later"),
         h("p", { class: "line-text" }, item.file ? `File: ${item.text}` : item.text),
         unsent && h("button", { type: "button", class: "button quiet small", "aria-label": `Do not send: ${item.text}`, on: { click: () => room.withdraw(item) } }, "Do not send"));
     }));

@@ -18,6 +18,7 @@ export class ChatRoomView extends HTMLElement {
   #composer = new ChatComposer();
   #people = h("span", { class: "count" });
   #unread = 0;
+  /** @type {HTMLElement} */ #inviting;
 
   connectedCallback() {
     this.#gone = new AbortController();
@@ -27,6 +28,7 @@ export class ChatRoomView extends HTMLElement {
     const ours = room.mode !== "server";
     const panel = (/** @type {string | Node} */ title, /** @type {(Node | string | false)[]} */ ...content) =>
       h("details", { class: "panel" }, h("summary", {}, title), h("div", { class: "panel-body" }, ...content));
+    this.#inviting = panel("Invite", ...this.#invite());
     this.replaceChildren(
       h("header", { class: "room-head" },
         h("div", { class: "room-title" },
@@ -35,7 +37,7 @@ export class ChatRoomView extends HTMLElement {
         h("p", { class: "room-state" }, this.#dot, this.#state),
         this.#buttons),
       h("div", { class: "room-side" },
-        panel("Invite", ...this.#invite()),
+        this.#inviting,
         panel(h("span", {}, "Members ", this.#people), Object.assign(new ChatMembers(), { room })),
         panel("Who can read this", ...this.#promise())),
       h("div", { class: "room-main" }, Object.assign(new ChatLog(), { room }), this.#over, this.#composer),
@@ -88,6 +90,8 @@ export class ChatRoomView extends HTMLElement {
       this.#buttons.replaceChildren(...this.#actions(kind));
     }
     this.#composer.hidden = over;
+    // There is nothing any more that the link leads to.
+    this.#inviting.hidden = over;
     if (over && this.#over.hidden) {
       this.#over.hidden = false;
       this.#over.replaceChildren(

@@ -35,7 +35,7 @@ export class SceneLibrary extends HTMLElement {
       listClass: this.isNarrow ? "scene-rows" : "scenes",
       nameOf,
       item: (/** @type {Scene} */ scene) => (this.isNarrow ? this.#small(scene) : this.#row(scene)),
-      print: (/** @type {Scene} */ scene) => [scene.id, scene.name, scene.folder, scene.activeMapId, this.#mapsOf(scene), fightersOf(scene), this.#isLive(scene) && this.state.desk?.status, this.state.desk !== null],
+      print: (/** @type {Scene} */ scene) => [scene.id, scene.name, scene.folder, scene.activeMapId, this.#mapsOf(scene).map((map) => [map, map && this.#isMissing(map)]), fightersOf(scene), this.#isLive(scene) && this.state.desk?.status, this.state.desk !== null],
       drag: SCENE_TYPE,
       move: (/** @type {Scene} */ scene, /** @type {string} */ folder) => this.#move(scene, folder),
       tools: (/** @type {string} */ folder, /** @type {Scene[]} */ scenes) => this.#folderTools(folder, scenes.length),
@@ -86,13 +86,20 @@ export class SceneLibrary extends HTMLElement {
     return Array.isArray(scene.maps) ? scene.maps : [];
   }
 
+  /** @param {{ name: string, folder?: string | null }} map */
+  #isMissing({ name, folder }) {
+    return this.state.maps?.some((map) => map.name === name && (map.folder ?? "") === (folder ?? "")) === false;
+  }
+
   /** @param {Scene} scene @param {number} width */
   #frame(scene, width) {
     const maps = this.#mapsOf(scene);
     const active = maps.find((map) => map?.name === scene.activeMapId);
     const frame = h("span", { class: "frame", "aria-hidden": this.isNarrow ? "true" : null });
-    const none = () => frame.replaceChildren(h("span", { class: "broken" }, active ? "Map is missing" : "No active map"));
-    if (!active) none();
+    const says = (/** @type {string} */ words) => frame.replaceChildren(h("span", { class: "broken" }, words));
+    // Of some maps there is no small picture: the list knows whether the file is there.
+    const none = () => says(active && this.#isMissing(active) ? "Map is missing" : "No preview");
+    if (!active) says("No active map");
     else {
       const isWhole = isFilm(active.name) || /\.svg$/i.test(active.name);
       frame.append(mapPicture({ name: active.name, url: isWhole ? this.api.mapUrl(active) : this.api.thumbUrl(active, width), alt: this.isNarrow ? "" : `Active map ${active.name}`, failed: none }));
@@ -214,10 +221,9 @@ export class SceneLibrary extends HTMLElement {
   async saveAs(of) {
     const { desk } = this.state;
     if (!desk) return false;
-    const value = desk.status === "new" && ["Default Scene", "New scene"].includes(desk.name) ? "" : desk.name;
     const { folder } = this;
-    const name = await prompt({ title: "Save the scene as", text: `It is kept ${folder === "" ? "in the top folder" : `in ${folder}`}, and the table goes on as this scene.`, yes: "Save", label: "Name", value });
-    if (!name) return false;
+    const name = await this.#askName(desk.status === "new" && ["Default Scene", "New scene"].includes(desk.name) ? "" : desk.name, folder);
+    if (name === null) return false;
     try {
       await desk.saveAs(name, folder, of);
       say(this, `“${name}” is saved.`);
@@ -226,6 +232,23 @@ export class SceneLibrary extends HTMLElement {
       say(this, wordsOf(error), "error");
       return false;
     }
+  }
+
+  /**
+   * Asks for the name of a new scene, again when there is one of that name and both are not meant.
+   *
+   * @param {string} value
+   * @param {string} folder
+   * @returns {Promise<string | null>}
+   */
+  async #askName(value, folder) {
+    const where = folder === "" ? "in the top folder" : `in ${folder}`;
+    const name = await prompt({ title: "Save the scene as", text: `It is kept ${where}, and the table goes on as this scene.`, yes: "Save", label: "Name", value });
+    if (!name) return null;
+    if (!(this.state.scenes ?? []).some((scene) => nameOf(scene) === name && (scene.folder ?? "") === folder)) return name;
+    const answer = await choose({ title: `“${name}” is there already`, text: `A scene of this name is kept ${where}. It stays as it is; this would be a second one beside it.`,
+      answers: [["both", "Keep both"], ["other", "Another name"]] });
+    return answer === "other" ? this.#askName(name, folder) : answer === "both" ? name : null;
   }
 
   /** @param {Scene} scene */

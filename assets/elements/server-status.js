@@ -57,12 +57,12 @@ export class ServerStatus extends HTMLElement {
       this.#notice.dataset.refusal = refusal;
       this.#notice.replaceChildren(
         h("h2", {}, "You are visiting as a player"),
-        h("p", { class: "refusal" }, refusal),
-        h("p", {}, "The sounds below are open to everybody at the table."),
+        h("p", {}, "Join the table to see the map and your token. The sounds below are open to everybody at the table."),
         h("p", { class: "ways" },
           h("a", { class: "button", href: "/join" }, "Join the table"),
           h("a", { class: "button quiet", href: "/display" }, "Use this as a screen"),
           h("button", { type: "button", class: "button quiet", on: { click: () => this.#signIn() } }, "Sign in as the GM")),
+        h("details", {}, h("summary", {}, "Other ways to be the GM"), h("p", { class: "refusal" }, refusal)),
       );
     }
   }

@@ -147,6 +147,28 @@ test("the real server: keys from member to member, and a new one when somebody l
   assert.deepEqual(carl.told(), ["Bob has left.", "The room has a new key: whoever has left cannot read what follows."]);
 });
 
+test("the real server: a room that is gone after a restart offers no invitation and sends nothing later", async (t) => {
+  const server = await startServer(t);
+  const { page, problems } = await openPage(await startBrowser(t));
+  await page.goto(`${server.origin}/chat`);
+  for (const [label, words] of [["Room", "Dragon Hoard"], ["Your name", "Ann"]]) {
+    await (await page.waitForSelector(`::-p-xpath(//form[contains(., "Open a room")]//label[span[starts-with(., "${label}")]]/input)`)).type(words);
+  }
+  await (await page.waitForSelector("::-p-xpath(//button[normalize-space()='Open the room'])")).click();
+  await page.waitForSelector("chat-room[data-is=well]");
+  await server.restart("SIGTERM", async () => {
+    await page.waitForSelector("chat-room[data-is=away]");
+    await page.type("textarea", "Too late");
+    await page.keyboard.press("Enter");
+    await page.waitForSelector(".waiting-line");
+  });
+  await page.waitForFunction(() => document.querySelector(".over:not([hidden])")?.textContent.includes("does not exist any more"));
+  assert.equal(await page.$eval(".waiting-line", (line) => line.textContent), "Was not sentToo late");
+  assert.equal(await page.$eval("[aria-label='Link to this room']", (field) => field.checkVisibility()), false);
+  // The browser says that the server was away.
+  assert.deepEqual(problems.filter((problem) => !problem.includes("ERR_CONNECTION_REFUSED")), []);
+});
+
 test("the real server: the page, with a picture", async (t) => {
   const server = await startServer(t);
   if (!server) return;

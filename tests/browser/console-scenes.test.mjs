@@ -142,6 +142,50 @@ test("a scene is saved, changed, saved again, another one is loaded, and Undo le
   assert.deepEqual(console.problems, []);
 });
 
+test("two scenes of one name in one folder are asked for", async (t) => {
+  const { gm } = await startTable(t);
+  await gm.show(HALL);
+  await gm.rest("POST", "/scenes/save", { id: "default", name: "Tavern", maps: [] });
+  await gm.rest("POST", "/scenes/save", { id: "default", name: "Cellar", folder: "below", maps: [] });
+  const console = await openConsole(gm, "scenes");
+  const name = async (text) => {
+    await console.asks("Save the scene as");
+    await (await console.page.waitForSelector("dialog[open] input")).click({ count: 3 });
+    await console.page.keyboard.type(text);
+    await console.page.keyboard.press("Enter");
+  };
+  const names = async () => (await scenesOf(gm)).map(({ name }) => name).sort();
+  await console.until(() => document.querySelectorAll("scenes-panel .scene-row").length === 2);
+  await console.press("Save as…");
+  await name("Tavern");
+  await console.asks("“Tavern” is there already");
+  await console.answer("Cancel");
+  await console.press("Save as…");
+  await name("Tavern");
+  await console.answer("Another name");
+  await name("Cellar");
+  await console.says("“Cellar” is saved.");
+  assert.deepEqual(await names(), ["Cellar", "Cellar", "Tavern"], "another folder is another place");
+  await console.press("Save as…");
+  await name("Tavern");
+  await console.answer("Keep both");
+  await console.says("“Tavern” is saved.");
+  assert.deepEqual(await names(), ["Cellar", "Cellar", "Tavern", "Tavern"]);
+  assert.deepEqual(console.problems, []);
+});
+
+test("a map without a small picture is not called missing; one that is gone is", async (t) => {
+  const { server, gm } = await startTable(t);
+  await writeFile(path.join(server.data, "maps/odd.png"), "no picture that anybody can read");
+  const scene = (name) => gm.rest("POST", "/scenes/save", { id: "default", name, activeMapId: name, maps: [{ ...HALL.maps[0], name }] });
+  for (const name of ["odd.png", "gone.png"]) await scene(name);
+  await gm.until(async () => (await (await fetch("/maps/list")).json()).maps.some(({ name }) => name === "odd.png"));
+  const console = await openConsole(gm, "scenes");
+  const card = (name, words) => console.until((name, words) => document.querySelector(`[title="Load ${name}"] .frame`)?.textContent === words, name, words);
+  await card("odd.png", "No preview");
+  await card("gone.png", "Map is missing");
+});
+
 test("a scene that was never saved can be saved before another takes its place", async (t) => {
   const { gm } = await startTable(t);
   await gm.show(HALL);

@@ -298,6 +298,7 @@ test("who is not the GM reads why, and still gets the sounds", async (t) => {
   await waitForText(page, "server-status .notice", "You are visiting as a player");
   const shown = await page.$eval(".refusal", (refusal) => refusal.textContent);
   assert.equal(shown.toLowerCase(), detail.toLowerCase());
+  assert.equal(await page.$eval(".refusal", (refusal) => refusal.checkVisibility({ contentVisibilityAuto: true })), false, "players need not read how to be the GM");
   await page.waitForSelector('#sounds:not([hidden]) [aria-label="Play Heavy Door"]');
   assert.equal(await page.$$eval('[aria-label^="Delete"]', (all) => all.length), 0);
   assert.equal(await page.$eval("sound-library .tools", (tools) => tools.hidden), true);
