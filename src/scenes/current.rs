@@ -11,10 +11,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// What some editors put in front of a text.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
+/// Keeps bytes aside and says where.
+type KeepAside = dyn Fn(&[u8]) -> std::io::Result<PathBuf> + Send + Sync;
+
 /// The file, of which nothing is overwritten that came from somebody else and was not read.
 pub struct CurrentScene {
     store: Arc<Store>,
-    keep_aside: Box<dyn Fn(&[u8]) -> std::io::Result<PathBuf> + Send + Sync>,
+    keep_aside: Box<KeepAside>,
     /// What was there when we last read or wrote it.
     known: Mutex<Option<Stamp>>,
 }
