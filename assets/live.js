@@ -466,6 +466,7 @@ export class Live {
     if (message.mode === "reset") state.chat = [];
     const lines = (message.chat ?? []).filter((/** @type {any} */ line) => state.addLine(line));
     state.you = you;
+    for (const [id, name] of Object.entries(message.names ?? {})) state.names.set(id, String(name));
     state.members = message.members ?? [];
     state.away = message.away ?? [];
     state.limits = message.limits ?? {};

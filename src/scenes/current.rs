@@ -72,8 +72,16 @@ impl CurrentScene {
         let mut change = self.store.change();
         change.write(&SCENES, path(), scene.as_str().as_bytes())?;
         change.apply()?;
-        self.remember(self.store.shelf(&SCENES).stamp(&path()).ok());
+        self.remember(self.stamp_of(scene));
         Ok(())
+    }
+
+    /// What the file is, if it still is what we have written.
+    fn stamp_of(&self, scene: &JsonText) -> Option<Stamp> {
+        let shelf = self.store.shelf(&SCENES);
+        let stamp = shelf.stamp(&path()).ok()?;
+        let is_ours = shelf.read(&path()).ok()? == scene.as_str().as_bytes();
+        (is_ours && shelf.stamp(&path()).ok()? == stamp).then_some(stamp)
     }
 
     /// What somebody else has put there since is kept aside.

@@ -234,7 +234,7 @@ fn a_welcome_says_all_that_a_page_needs() {
     );
     let members = json!([{"id": id, "name": "Ada", "role": "gm", "connections": 1, "device": device, "entries": []}]);
     let rest = json!({
-        "type": "welcome", "mode": "snapshot", "seq": 0, "you": null, "members": members, "chat": [], "chat_seq": 0,
+        "type": "welcome", "mode": "snapshot", "seq": 0, "you": null, "members": members, "chat": [], "chat_seq": 0, "names": {},
         "away": [], "audio": {"tracks": []}, "displays": {}, "limits": null, "server_time": null, "epoch": null, "scene": null,
     });
     assert_eq!(welcome, rest);

@@ -224,6 +224,13 @@ test("people talk, and whisper to those who are meant", async (t) => {
   await ada.says(".table-line", "later");
   assert.ok(!cleo.received.some((text) => text.includes("psst")) && !ada.received.some((text) => text.includes("I steal it")));
   for (const { problems } of [ada, bo, cleo]) assert.deepEqual(problems, []);
+  // Who spoke and has gone keeps the name, also for a page that is opened anew.
+  await ada.page.close();
+  await table.gm.until(() => !live.state.members.some(({ name }) => name === "Ada"));
+  await bo.page.reload();
+  await tab(bo, "chat");
+  await bo.says(".table-line", "Hello all");
+  await bo.says(".table-line-head", "Ada");
 });
 
 test("a wrong code, a seat that is gone and a removal are said in words", async (t) => {

@@ -491,8 +491,17 @@ impl TableRules {
             .lines
             .iter()
             .filter(|line| self.may_hear(line, &id, role));
-        let mut chat: Vec<_> = heard.rev().take(CHAT_SHOWN).map(speak::line_json).collect();
-        chat.reverse();
+        let mut lines: Vec<_> = heard.rev().take(CHAT_SHOWN).collect();
+        lines.reverse();
+        let speakers = lines
+            .iter()
+            .flat_map(|line| [Some(&line.from), line.to.as_ref()]);
+        let absent = speakers.flatten().filter_map(|id| self.people.get(id));
+        let names: serde_json::Map<_, _> = absent
+            .filter(|person| !person.is_present())
+            .map(|person| (person.id.clone(), json!(person.name)))
+            .collect();
+        let chat: Vec<_> = lines.into_iter().map(speak::line_json).collect();
         let screens = side.displays.iter().filter(|(member, _)| match role {
             Role::Gm => true,
             Role::Player | Role::Display => **member == id,
@@ -511,6 +520,7 @@ impl TableRules {
             "members": members,
             "chat": chat,
             "chat_seq": side.chat_seq,
+            "names": names,
             "audio": side.sound.seen_by(role),
             "displays": screens,
             "limits": {

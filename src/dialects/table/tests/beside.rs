@@ -105,6 +105,28 @@ fn whispers_reach_those_they_are_for_and_their_author() {
 }
 
 #[test]
+fn who_comes_later_learns_the_names_of_those_who_spoke_and_have_gone() {
+    let mut t = table();
+    t.cleo
+        .asks(&mut t.world, json!({ "type": "chat", "text": "hi" }));
+    let whisper = json!({ "type": "chat", "text": "psst", "to": t.dan.id });
+    t.ada.asks(&mut t.world, whisper);
+    let (cleo, dan) = (t.cleo.id.clone(), t.dan.id.clone());
+    let names = |t: &mut Table, role| {
+        let mut late = Member::join(role, "Late", &mut t.world);
+        late.told(&mut t.world, "welcome").remove(0)["names"].clone()
+    };
+    assert_eq!(names(&mut t, Role::Player), json!({}));
+    t.cleo.drop_line(&mut t.world);
+    t.dan.drop_line(&mut t.world);
+    assert_eq!(names(&mut t, Role::Player), json!({ &cleo: "Cleo" }));
+    t.ada.drop_line(&mut t.world);
+    t.ada.connect(&mut t.world);
+    let welcome = t.ada.told(&mut t.world, "welcome").remove(0);
+    assert_eq!(welcome["names"], json!({ &cleo: "Cleo", &dan: "Dan" }));
+}
+
+#[test]
 fn whispers_go_by_the_role_of_a_line_and_not_of_its_member() {
     let mut t = table();
     // The GM's own screen, with the GM's token.
