@@ -186,6 +186,7 @@ export function numberInput(value, props, change, read = ({ valueAsNumber }) => 
       delete input.dataset.typed;
       const typed = read(input);
       if (Number.isFinite(typed)) change(typed);
+      else if (input.value.trim() !== "") say(input, `“${input.value.trim()}” is no number.`, "error");
       // What came of it is shown in a new one, if it was not refused.
       input.value = String(value);
     },
@@ -219,5 +220,6 @@ const controlsOf = (node) => /** @type {HTMLElement[]} */ ([...node.querySelecto
  *   `done`: nothing to read, but what this element said before of its trouble is over
  */
 export function say(from, text, kind = "note") {
-  from.dispatchEvent(new CustomEvent("say", { bubbles: true, detail: { text, kind } }));
+  // What has been taken off the page, such as the panel of another tab, still has something to say.
+  (from.isConnected ? from : document).dispatchEvent(new CustomEvent("say", { bubbles: true, detail: { text, kind } }));
 }

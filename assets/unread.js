@@ -7,6 +7,7 @@ export class Unread {
   badge = h("span", { class: "count", hidden: true });
   #count = 0;
   #last = -1;
+  /** Whether it is known what was said before one came. */ #began = false;
 
   /**
    * @param {import("./live.js").Live} live
@@ -14,10 +15,17 @@ export class Unread {
    * @param {AbortSignal} signal ends it
    */
   constructor(live, isRead, signal) {
+    this.#began = live.state.status === "live";
+    live.addEventListener("status", () => { this.#began ||= live.state.status === "live"; }, { signal });
+    // What is said from now on has smaller numbers.
+    live.addEventListener("reset", () => {
+      this.#last = -1;
+      this.clear();
+    }, { signal });
     for (const type of ["chat", "rolled"]) {
       live.addEventListener(type, (/** @type {CustomEvent} */ { detail: line }) => {
-        // What was said before one came is no news.
-        const isNews = live.state.status === "live" && line.chat_seq > this.#last && line.from !== live.state.you?.id;
+        // What was said before one came is no news; what was said while one was cut off is.
+        const isNews = this.#began && line.chat_seq > this.#last && line.from !== live.state.you?.id;
         this.#last = Math.max(this.#last, line.chat_seq);
         if (isNews && !isRead()) this.#show(this.#count + 1);
       }, { signal });

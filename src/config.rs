@@ -23,7 +23,7 @@ pub use speak::{ClientBuild, Speak, SpeakList, Speaker};
 use clap::builder::RangedU64ValueParser;
 use clap::{Parser, ValueEnum};
 use ipnet::IpNet;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -423,7 +423,10 @@ fn host_name(text: &str) -> Result<String, String> {
         .all(plain)
         .then(|| reqwest::Url::parse(&format!("http://{text}")));
     let name = match &url {
-        Some(Ok(url)) => url.host_str().unwrap_or_default().trim_end_matches('.'),
+        // A number is taken for an address there.
+        Some(Ok(url)) if url.domain().is_some() || text.parse::<Ipv4Addr>().is_ok() => {
+            url.host_str().unwrap_or_default().trim_end_matches('.')
+        }
         _ => "",
     };
     match name.is_empty() {

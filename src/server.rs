@@ -27,7 +27,7 @@ use crate::dialects::nexus::{Rooms, assets::AssetBook};
 use crate::dialects::peerjs::{Broker, Switchboard};
 use crate::dialects::peershare::{self, Signaling};
 use crate::dialects::session::Sessions;
-use crate::dialects::table::{OpenTables, Settings, keep_file};
+use crate::dialects::table::{OpenTables, Settings, keep_file, move_file};
 use crate::error::{Error, Result};
 use crate::http::{ClientBuilds, RouteList, at_once};
 use crate::ice::Ice;
@@ -38,7 +38,7 @@ use crate::mdns::{self, Announcement};
 use crate::memory;
 use crate::metrics::Metrics;
 use crate::model::TableId;
-use crate::scenes::{Aliases, CurrentScene, SCENES};
+use crate::scenes::{Aliases, CurrentScene, Foreign, SCENES};
 use crate::sockets::{Sockets, last_words};
 use crate::store::{PendingIntent, Store, Watcher};
 use crate::tables::{Directory, Tables};
@@ -181,7 +181,10 @@ impl Server {
         let open = Arc::new(open);
         let current = Arc::new(CurrentScene::new(store.clone(), {
             let aside = open.aside(TableId::MAIN);
-            move |bytes| keep_file(&aside, bytes)
+            move |foreign| match foreign {
+                Foreign::Bytes(bytes) => keep_file(&aside, bytes),
+                Foreign::File(file) => move_file(&aside, file),
+            }
         }));
         let keeper = Keeper::start({
             let current = current.clone();

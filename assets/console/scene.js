@@ -211,17 +211,22 @@ export const setEntry = (id, values) =>
   Object.entries(values).map(([key, value]) => ({ op: "set", path: ["initiativeOrder", { id }, key], value }));
 
 /**
- * What hit points are after somebody has written `text` for them: a number as it is, or with a sign so many more or less.
+ * What hit points are after somebody has written `text` over them, or behind them: a number as it is, or with a sign
+ * so many more or less. Of points below nothing a number with a minus is one as it is.
  *
  * @param {string} text
  * @param {number} now
+ * @param {number} [shown] what stood there
  * @returns {number} NaN when it is neither
  */
-export function pointsAfter(text, now) {
-  const [, sign, number] = /^([+\-−]?)\s*(\d+(?:[.,]\d+)?)$/.exec(text.trim()) ?? [];
+export function pointsAfter(text, now, shown = now) {
+  const behind = text.trim().startsWith(String(shown)) ? text.trim().slice(String(shown).length) : "";
+  const isBehind = /^\s*[+\-−]/.test(behind);
+  const [, sign, number] = /^([+\-−]?)\s*(\d+(?:[.,]\d+)?)$/.exec((isBehind ? behind : text).trim()) ?? [];
   const value = Number(number?.replace(",", "."));
   if (sign === "+") return now + value;
-  return sign === "" ? value : now - value;
+  if (sign === "") return value;
+  return shown < 0 && !isBehind ? -value : now - value;
 }
 
 /**

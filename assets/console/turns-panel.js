@@ -214,7 +214,10 @@ export class TurnsPanel extends HTMLElement {
     const holder = h("select", { "aria-label": `Who plays ${name}`, on: { change: () => table.live.assign(id, holder.value || null).catch((/** @type {Error} */ e) => table.trouble(e)) } },
       h("option", { value: "" }, "Nobody's"), ...holders.map((one) => h("option", { value: one.id }, one.words)));
     holder.value = holders.find(({ holds }) => holds)?.id ?? "";
-    const points = numberInput(hp, { type: "text", autocomplete: "off", class: "points", "aria-label": `Hit points of ${name}`, title: "A number sets them; +5 heals five, -5 takes five away" }, set, ({ value }) => pointsAfter(value, now()));
+    const points = numberInput(hp, { type: "text", autocomplete: "off", class: "points", "aria-label": `Hit points of ${name}`, title: "A number sets them; +5 heals five, -5 takes five away" }, set, ({ value }) => pointsAfter(value, now(), hp));
+    // A sign is written over what is there. Browsers put the cursor where the mouse is when all else is done.
+    points.addEventListener("focus", () => points.select());
+    points.addEventListener("click", () => setTimeout(() => points.dataset.typed === undefined && points.selectionStart === points.selectionEnd && points.select()));
     const row = h("div", { class: "turn-tools", role: "group", "aria-label": `For ${name}`, "data-entry": id },
       hasPoints && h("button", { type: "button", class: "step", "aria-label": `One hit point less for ${name}`, on: { click: () => by(-1) } }, "−"),
       hasPoints && points,

@@ -52,12 +52,15 @@ export class DiceTray extends HTMLElement {
 
   /** @param {string} expr */
   async #roll(expr) {
+    let waits = false;
     try {
       const answer = this.live.roll(expr, this.#secret.checked ? "gm" : undefined);
-      if (this.live.state.status === "waiting" || this.live.state.status === "connecting") this.#tell(h("p", { class: "soft" }, `${expr} is rolled when the connection is back.`));
+      waits = this.live.state.status === "waiting" || this.live.state.status === "connecting";
+      if (waits) this.#tell(h("p", { class: "soft" }, `${expr} is rolled when the connection is back.`));
       await answer;
       say(this, "", "done");
     } catch (error) {
+      if (waits) this.#tell();
       say(this, `${expr}: ${/** @type {Error} */ (error).message}`, "error");
     }
   }

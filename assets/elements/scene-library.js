@@ -20,6 +20,7 @@ export class SceneLibrary extends HTMLElement {
   /** @type {typeof import("../api.js")} */ api;
   /** @type {import("../state.js").State} */ state;
   isNarrow = false;
+  /** Where maps are, of the list that was asked last. @type {{ maps: unknown, places: Set<string> }} */ #known = { maps: null, places: new Set() };
   #gone = new AbortController();
   #folder = new FolderChoice();
   #shelves = new FolderShelves();
@@ -87,8 +88,11 @@ export class SceneLibrary extends HTMLElement {
   }
 
   /** @param {{ name: string, folder?: string | null }} map */
-  #isMissing({ name, folder }) {
-    return this.state.maps?.some((map) => map.name === name && (map.folder ?? "") === (folder ?? "")) === false;
+  #isMissing(map) {
+    const { maps } = this.state;
+    const place = (/** @type {{ name: string, folder?: string | null }} */ { name, folder }) => `${folder ?? ""}/${name}`;
+    if (this.#known.maps !== maps) this.#known = { maps, places: new Set(maps?.map(place)) };
+    return maps !== null && !this.#known.places.has(place(map));
   }
 
   /** @param {Scene} scene @param {number} width */

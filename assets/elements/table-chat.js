@@ -77,10 +77,11 @@ export class TableChat extends HTMLElement {
   /** What one has said or rolled and the server has not heard, or not answered. */
   #showWaiting() {
     const { waiting, state } = this.live;
-    const lines = waiting.filter(({ type }) => type === "chat" || type === "roll");
+    // With a connection the answer is there at once.
+    const lines = state.status === "live" ? [] : waiting.filter(({ type }) => type === "chat" || type === "roll");
     this.#waiting.hidden = lines.length === 0;
     fill(this.#waiting, ...lines.map(({ text, expr, to }) => h("li", { class: `table-line own waiting-line${to === undefined ? "" : " whisper"}` },
-      h("p", { class: "table-line-head" }, h("strong", {}, "You"), h("em", {}, [this.#whisperOf(to), state.status === "live" ? "sending" : "is sent later"].filter(Boolean).join(" · "))),
+      h("p", { class: "table-line-head" }, h("strong", {}, "You"), h("em", {}, [this.#whisperOf(to), "is sent later"].filter(Boolean).join(" · "))),
       h("p", { class: "table-line-text" }, expr === undefined ? text : `Roll ${expr}`))));
   }
 

@@ -251,13 +251,13 @@ export class PlayerSeat extends HTMLElement {
   }
 
   async #leave() {
-    if (await mayLeave(this.#live)) this.dispatchEvent(new Event("leave"));
+    if (await mayLeave(this.#live) && this.isConnected) this.dispatchEvent(new Event("leave"));
   }
 
   async #rename() {
     const name = await prompt({ title: "Your name", text: "How the others see you.", label: "Name", yes: "Change", value: this.name, most: LONGEST_NAME });
     if (name === null || name === "" || name === this.name) return;
-    if (await mayLeave(this.#live)) this.dispatchEvent(new CustomEvent("rename", { detail: name }));
+    if (await mayLeave(this.#live) && this.isConnected) this.dispatchEvent(new CustomEvent("rename", { detail: name }));
   }
 
   /** @param {boolean} on */

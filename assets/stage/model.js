@@ -37,6 +37,7 @@ import { outlineOf } from "./shapes.js";
  *   as large as the table
  *
  * @typedef {"unhurt" | "hurt" | "bloodied" | "down"} Health
+ * @typedef {Health | "dying"} Looks how a token looks: who is down and still has turns is dying
  *
  * @typedef {object} Token an entry of the initiative order that has a place
  * @property {string} id
@@ -47,7 +48,7 @@ import { outlineOf } from "./shapes.js";
  * @property {number} size its diameter
  * @property {boolean} isPlayer
  * @property {boolean} isCurrent whether it is its turn, and that may be seen
- * @property {Health | null} health
+ * @property {Looks | null} health
  * @property {string[]} conditions
  * @property {number} number counts players, to tell their colours apart
  *
@@ -179,7 +180,7 @@ export function tokensOf(scene, grid) {
       size: size > 0 ? size : grid.cell,
       isPlayer,
       isCurrent: showsTurn && entry.isCurrentTurn === true,
-      health: healthOf(entry),
+      health: healthOf(entry) === "down" && !isOut(entry) ? "dying" : healthOf(entry),
       conditions: Array.isArray(entry.conditions) ? entry.conditions.filter((/** @type {unknown} */ c) => typeof c === "string") : [],
       number: count,
     }];

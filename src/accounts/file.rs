@@ -89,7 +89,7 @@ impl AccountFile {
         };
         fs::create_dir_all(around)?;
         match fs::create_dir(&folder) {
-            Ok(()) => give_as(&File::open(&folder)?, around),
+            Ok(()) => give_as(&open_made(&folder)?, around),
             Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
             Err(error) => Err(error),
         }
@@ -186,6 +186,22 @@ impl AccountFile {
     fn open(&self) -> Result<Database, FileError> {
         patiently(|| builder().open(&self.0))
     }
+}
+
+/// A folder that was just made, and nothing that somebody has put in its place since.
+#[cfg(unix)]
+fn open_made(folder: &Path) -> io::Result<File> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::DIRECTORY;
+    let mut options = File::options();
+    let options = options.read(true).custom_flags(flags.bits() as i32);
+    let path = folder.components().as_path();
+    options.open(path)
+}
+
+#[cfg(not(unix))]
+fn open_made(folder: &Path) -> io::Result<File> {
+    File::open(folder)
 }
 
 /// Gives what root has just made to whom the folder around it belongs: the server that reads it is

@@ -16,6 +16,10 @@ const STALL: Duration = Duration::from_secs(10);
 /// For this long a socket that refused may still take what was on its way to a peer that reads no
 /// more.
 const SETTLE: Duration = Duration::from_secs(2);
+/// Of more bytes than these that wait, such a part at least is to be taken each second in which any is:
+/// else a few that trickle hold much memory for hours.
+const MUCH: usize = 1 << 20;
+const PART: usize = 64;
 /// Home routers forget idle connections after about 30 s, so ping well inside that.
 const PING: Duration = Duration::from_secs(15);
 /// A peer that says nothing for this long, not even to pings, has gone.
@@ -507,10 +511,13 @@ impl Link {
         let Some(since) = refused() else {
             return Ok(());
         };
+        let before = self.waiting();
         // One by one: a newest state that has not begun need not be put together for this.
         self.drain_by(1, |slices| self.send_all(slices))?;
         if refused() != Some(since) {
-            let settles = now.duration_since(since) < SETTLE;
+            let taken = before.saturating_sub(self.waiting());
+            let trickles = before > MUCH && taken < before / PART;
+            let settles = trickles || now.duration_since(since) < SETTLE;
             if let Some(lanes) = &mut *self.lanes.borrow_mut() {
                 lanes.refused = Some(if settles { since } else { now });
             }

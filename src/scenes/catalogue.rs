@@ -7,7 +7,9 @@ use crate::http::Precondition;
 use crate::json::{JsonText, NodeKind};
 use crate::library::new_folder;
 use crate::model::{Image, complete, image_refs, relocate, with_images};
-use crate::store::{AssetPath, Change, Class, FolderPath, Index, NewName, Shelf, Stamp, Store};
+use crate::store::{
+    AssetPath, Change, Class, FolderPath, Index, NewName, Shelf, Skipped, Stamp, Store,
+};
 use bytes::Bytes;
 use std::io::ErrorKind;
 use tempfile::NamedTempFile;
@@ -229,7 +231,7 @@ fn own_images(shelf: &Shelf, scene_path: &AssetPath, scene: &JsonText) -> Vec<As
     if own.is_empty() {
         return own;
     }
-    if unknown_scene(shelf, |_| true).is_some() {
+    if unknown_scene(shelf, |_, _| true).is_some() {
         return Vec::new();
     }
     for other in paths(shelf).iter().filter(|other| *other != scene_path) {
@@ -245,16 +247,15 @@ fn own_images(shelf: &Shelf, scene_path: &AssetPath, scene: &JsonText) -> Vec<As
 }
 
 /// Where something is left out that may be a scene, or have scenes in it; the first that matters.
-fn unknown_scene(shelf: &Shelf, matters: impl Fn(&str) -> bool) -> Option<String> {
+fn unknown_scene(shelf: &Shelf, matters: impl Fn(&str, &Skipped) -> bool) -> Option<String> {
     let is_image = |path: &str| {
         let path = AssetPath::parse(path);
         path.is_ok_and(|path| (SCENES.classify)(&path) == Class::Extra)
     };
     let index = shelf.index();
-    let mut skipped = index.skipped().keys();
-    skipped
-        .find(|path| !is_image(path) && matters(path))
-        .cloned()
+    let mut skipped = index.skipped().iter();
+    let found = skipped.find(|(path, what)| !is_image(path) && matters(path, what));
+    found.map(|(path, _)| path.clone())
 }
 
 pub(super) fn delete(
@@ -300,7 +301,8 @@ fn find_folder(shelf: &Shelf, raw: &str) -> Result<AssetPath> {
 
 /// Moves a folder to the trash. Pictures that scenes elsewhere show, too, go to those first.
 ///
-/// Errors: 409 when there are pictures and it cannot be told what some scene shows.
+/// Errors: 409 when there are pictures and some scene cannot be read at the moment. What is broken for
+/// good shows nothing; were it mended, its pictures would still be in the trash.
 pub(super) fn delete_folder(store: &Store, raw: &str) -> Result<()> {
     let mut change = store.change();
     let path = find_folder(change.shelf(&SCENES), raw)?;
@@ -315,13 +317,11 @@ fn take_out_shared(change: &mut Change<'_>, folder: &FolderPath) -> Result<()> {
     if !has_images(&shelf.index()) {
         return Ok(());
     }
-    let doubt = |scene: &str| {
-        Err(Error::Conflict(format!(
-            "'{scene}' cannot be read and may show pictures of this folder; mend or remove it first"
-        )))
-    };
-    if let Some(scene) = unknown_scene(shelf, |path| !folder.contains(path)) {
-        return doubt(&scene);
+    let unread = |path: &str, what: &Skipped| what.unread.is_some() && !folder.contains(path);
+    if let Some(scene) = unknown_scene(shelf, unread) {
+        return Err(Error::Conflict(format!(
+            "'{scene}' cannot be read and may show pictures of this folder; make it readable or remove it first"
+        )));
     }
     let mut moved: Vec<(AssetPath, AssetPath)> = Vec::new();
     let mut rewritten = Vec::new();
@@ -331,8 +331,7 @@ fn take_out_shared(change: &mut Change<'_>, folder: &FolderPath) -> Result<()> {
         }
         let scene = match look(shelf, &path)? {
             Found::Scene(scene) => scene,
-            Found::Gone => continue,
-            Found::Broken => return doubt(path.as_str()),
+            Found::Gone | Found::Broken => continue,
         };
         for image in image_refs(&scene) {
             let image = AssetPath::parse(&image.path).ok();

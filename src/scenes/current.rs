@@ -3,31 +3,38 @@
 use super::kind::{self, CURRENT_SCENE, SCENES};
 use crate::error::{Error, Result};
 use crate::json::JsonText;
-use crate::store::{AssetPath, Stamp, Store};
+use crate::store::{AssetPath, Store};
 use bytes::Bytes;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// What some editors put in front of a text.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// Keeps bytes aside and says where.
-type KeepAside = dyn Fn(&[u8]) -> std::io::Result<PathBuf> + Send + Sync;
+/// What is to be kept.
+pub enum Foreign<'a> {
+    /// What was read.
+    Bytes(&'a [u8]),
+    /// A file that cannot be read at the moment.
+    File(&'a Path),
+}
+
+/// Keeps something aside and says where.
+type KeepAside = dyn Fn(Foreign<'_>) -> std::io::Result<PathBuf> + Send + Sync;
 
 /// The file, of which nothing is overwritten that came from somebody else and was not read.
 pub struct CurrentScene {
     store: Arc<Store>,
     keep_aside: Box<KeepAside>,
-    /// What was there when we last read or wrote it.
-    known: Mutex<Option<Stamp>>,
+    /// What we have last read or written there.
+    known: Mutex<Option<JsonText>>,
 }
 
 impl CurrentScene {
-    /// The file below `store`; `keep_aside` keeps a copy of bytes that are to be overwritten and says
-    /// where.
+    /// The file below `store`; `keep_aside` keeps what is to be overwritten and says where.
     pub fn new(
         store: Arc<Store>,
-        keep_aside: impl Fn(&[u8]) -> std::io::Result<PathBuf> + Send + Sync + 'static,
+        keep_aside: impl Fn(Foreign<'_>) -> std::io::Result<PathBuf> + Send + Sync + 'static,
     ) -> Self {
         Self {
             store,
@@ -40,12 +47,8 @@ impl CurrentScene {
     /// broken. Blocks.
     pub fn read(&self) -> Option<JsonText> {
         let shelf = self.store.shelf(&SCENES);
-        let path = path();
-        let found = shelf
-            .stamp(&path)
-            .and_then(|stamp| Ok((stamp, shelf.read(&path)?)));
-        let (stamp, bytes) = match found {
-            Ok(found) => found,
+        let bytes = match shelf.read(&path()) {
+            Ok(bytes) => bytes,
             Err(Error::NotFound(_)) => return None,
             Err(error) => {
                 tracing::warn!(%error, "scenes/{CURRENT_SCENE} cannot be read ({error}); the table goes on with what it had");
@@ -54,7 +57,7 @@ impl CurrentScene {
         };
         match parse(bytes) {
             Ok(scene) => {
-                self.remember(Some(stamp));
+                self.remember(&scene);
                 Some(scene)
             }
             Err(reason) => {
@@ -72,38 +75,42 @@ impl CurrentScene {
         let mut change = self.store.change();
         change.write(&SCENES, path(), scene.as_str().as_bytes())?;
         change.apply()?;
-        self.remember(self.stamp_of(scene));
+        self.remember(scene);
         Ok(())
     }
 
-    /// What the file is, if it still is what we have written.
-    fn stamp_of(&self, scene: &JsonText) -> Option<Stamp> {
-        let shelf = self.store.shelf(&SCENES);
-        let stamp = shelf.stamp(&path()).ok()?;
-        let is_ours = shelf.read(&path()).ok()? == scene.as_str().as_bytes();
-        (is_ours && shelf.stamp(&path()).ok()? == stamp).then_some(stamp)
-    }
-
-    /// What somebody else has put there since is kept aside.
+    /// What somebody else has put there since is kept aside. A link that leads out of the folder only
+    /// makes way: what it leads to stays.
     fn keep_foreign(&self) -> Result<()> {
         let shelf = self.store.shelf(&SCENES);
-        let Ok(stamp) = shelf.stamp(&path()) else {
-            return Ok(());
+        let file = shelf.root().join(CURRENT_SCENE);
+        let bytes = shelf.read(&path());
+        let foreign = match &bytes {
+            // Not by its time and size: copies and other rights change them, too.
+            Ok(bytes) if self.is_known(bytes) => return Ok(()),
+            Ok(bytes) => Foreign::Bytes(bytes),
+            Err(Error::NotFound(_)) => return Ok(()),
+            Err(_) => Foreign::File(&file),
         };
-        if *self.known.lock().unwrap_or_else(PoisonError::into_inner) == Some(stamp) {
-            return Ok(());
-        }
-        let kept = (self.keep_aside)(&shelf.read(&path())?)?;
+        let kept = (self.keep_aside)(foreign)?;
         let kept = kept.display();
         tracing::warn!(
             "scenes/{CURRENT_SCENE} was changed by another program, which only counts while the server is stopped; the table's scene takes its place, that one is kept as {kept}"
         );
-        self.remember(Some(stamp));
         Ok(())
     }
 
-    fn remember(&self, stamp: Option<Stamp>) {
-        *self.known.lock().unwrap_or_else(PoisonError::into_inner) = stamp;
+    fn is_known(&self, bytes: &[u8]) -> bool {
+        let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known
+            .as_ref()
+            .is_some_and(|known| known.as_str().as_bytes() == bytes)
+    }
+
+    fn remember(&self, scene: &JsonText) {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        *known = Some(scene.clone());
     }
 }
 

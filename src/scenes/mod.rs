@@ -8,6 +8,6 @@ mod kind;
 mod routes;
 
 pub use aliases::Aliases;
-pub use current::CurrentScene;
+pub use current::{CurrentScene, Foreign};
 pub use kind::{CURRENT_SCENE, SCENES};
 pub use routes::routes;

@@ -173,7 +173,8 @@ impl Store {
         Ok(pending)
     }
 
-    /// The staged files of operations that stopped half way: a person may want them.
+    /// The staged files of operations that stopped half way: a person may want them. Errors: when it
+    /// cannot be told which those are.
     pub(super) fn kept_for_people(&self) -> std::io::Result<BTreeSet<String>> {
         let mut kept = BTreeSet::new();
         for entry in fs::read_dir(self.intents())? {

@@ -86,9 +86,16 @@ impl Store {
             Error::Internal(cause) => explain(cause),
             other => other,
         })?;
-        let kept = store.kept_for_people().map_err(explain)?;
-        for shelf in &store.shelves {
-            shelf.clear_temporary_files(&kept).map_err(explain)?;
+        match store.kept_for_people() {
+            Ok(kept) => {
+                for shelf in &store.shelves {
+                    shelf.clear_temporary_files(&kept).map_err(explain)?;
+                }
+            }
+            // Some space, until somebody has looked.
+            Err(error) => {
+                tracing::warn!(%error, "{PRIVATE_DIR}/tmp is not cleared: something in {PRIVATE_DIR}/intents cannot be read ({error})");
+            }
         }
         Ok((Arc::new(store), pending))
     }
@@ -124,10 +131,10 @@ impl Store {
         }
     }
 
-    /// Whether an index lacks something that the disk did not tell.
-    pub(super) fn is_unread(&self) -> bool {
-        let mut shelves = self.shelves.iter();
-        shelves.any(|shelf| !shelf.unread_paths().is_empty())
+    /// How much the indexes lack that the disk did not tell.
+    pub(super) fn unread(&self) -> usize {
+        let shelves = self.shelves.iter();
+        shelves.map(|shelf| shelf.unread_paths().len()).sum()
     }
 
     /// Reads again what the disk did not tell. Blocks.

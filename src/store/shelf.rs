@@ -127,15 +127,14 @@ impl Shelf {
     pub(super) fn check_writable(&self, folder: &FolderPath) -> Result<()> {
         let mut folder = folder.clone();
         loop {
-            match tempfile::tempfile_in(self.root.join(folder.as_str())) {
+            match may_write(&self.root.join(folder.as_str())) {
                 Err(e) if e.kind() == ErrorKind::NotFound && !folder.is_root() => {
                     folder = folder.parent();
                 }
                 Err(e) if is_forbidden(&e) => {
                     return Err(Error::not_written(&self.shown(folder.as_str()), e));
                 }
-                // What is full can still be emptied.
-                Ok(_) | Err(_) => return Ok(()),
+                Ok(()) | Err(_) => return Ok(()),
             }
         }
     }
@@ -404,6 +403,19 @@ impl Shelf {
             Err(e) => Err(self.not_read(path, e)),
         }
     }
+}
+
+/// Whether files can be made in a folder and taken away, as far as that is known beforehand.
+#[cfg(unix)]
+fn may_write(folder: &Path) -> std::io::Result<()> {
+    use rustix::fs::{Access, AtFlags, CWD, accessat};
+    let wanted = Access::WRITE_OK | Access::EXEC_OK;
+    Ok(accessat(CWD, folder, wanted, AtFlags::EACCESS)?)
+}
+
+#[cfg(not(unix))]
+fn may_write(_: &Path) -> std::io::Result<()> {
+    Ok(())
 }
 
 /// Hidden names are nobody's assets, nor is what a file system check leaves behind.

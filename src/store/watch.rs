@@ -104,7 +104,7 @@ fn follow(store: &Store, inbox: &Receiver<News>, lost: &AtomicBool, watched: boo
     let mut again = Again::default();
     loop {
         let mut changed = BTreeSet::new();
-        let next = again.next(store.is_unread()).map_or(due, |at| at.min(due));
+        let next = again.next(store.unread()).map_or(due, |at| at.min(due));
         match inbox.recv_timeout(next.saturating_duration_since(Instant::now())) {
             Ok(News::Changed(path)) => drop(changed.insert(path)),
             Err(RecvTimeoutError::Timeout) if next < due => {}
@@ -136,21 +136,31 @@ fn follow(store: &Store, inbox: &Receiver<News>, lost: &AtomicBool, watched: boo
 
 /// When what the disk did not tell is asked again, and how long after that once more.
 #[derive(Default)]
-struct Again(Option<(Instant, Duration)>);
+struct Again {
+    next: Option<(Instant, Duration)>,
+    /// So much could not be read when it was looked at last.
+    unread: usize,
+}
 
 impl Again {
-    /// The time of the next attempt; `None` when there is nothing to ask.
-    fn next(&mut self, is_unread: bool) -> Option<Instant> {
+    /// The time of the next attempt; `None` when there is nothing to ask. What can never be read does
+    /// not hold up what could not be for a moment.
+    fn next(&mut self, unread: usize) -> Option<Instant> {
+        let is_more = unread > std::mem::replace(&mut self.unread, unread);
         let first = || (Instant::now() + ASK_AGAIN, ASK_AGAIN * 2);
-        self.0 = is_unread.then(|| self.0.unwrap_or_else(first));
-        self.0.map(|(at, _)| at)
+        self.next = match self.next.filter(|_| !is_more) {
+            _ if unread == 0 => None,
+            Some(next) => Some(next),
+            None => Some(first()),
+        };
+        self.next.map(|(at, _)| at)
     }
 
     /// Whether it is time; the one after that is then twice as far away.
     fn is_due(&mut self) -> bool {
-        match self.0 {
+        match self.next {
             Some((at, pause)) if at <= Instant::now() => {
-                self.0 = Some((Instant::now() + pause, pause * 2));
+                self.next = Some((Instant::now() + pause, pause * 2));
                 true
             }
             _ => false,

@@ -1,6 +1,8 @@
 //! What the person sees who starts it.
 
-use crate::support::{start, start_through, start_with, write_file};
+#[cfg(target_os = "linux")]
+use crate::support::start_through;
+use crate::support::{start, start_with, write_file};
 use rstest::rstest;
 use std::io::Read;
 use std::net::TcpListener;

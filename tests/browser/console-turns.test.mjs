@@ -138,10 +138,17 @@ test("who has no hit points is down and has no turn, but for players; numbers wi
   }, name, hp, isKilled);
   await write("Gnoll", "+5");
   await has("Gnoll", 14);
-  await write("Gnoll", "-20");
+  // Behind what was written last, too.
+  await console.until((field) => document.activeElement === document.querySelector(field), points("Gnoll"));
+  await console.page.keyboard.type("-20");
+  await console.page.keyboard.press("Enter");
   await has("Gnoll", -6);
   await write("Gnoll", "many");
   await console.until((field) => document.querySelector(field).value === "-6", points("Gnoll"));
+  await console.until(() => document.querySelector("status-line").textContent.includes("“many” is no number"));
+  // Of what is below nothing, a number with a minus is one.
+  await write("Gnoll", "-4");
+  await has("Gnoll", -4);
   await write("Brenna", "0");
   await has("Brenna", 0);
 

@@ -15,6 +15,7 @@ const HEALTH = /** @type {const} */ ({
   unhurt: { color: "#5fd18b", part: 1 },
   hurt: { color: "#f0c64e", part: 0.7 },
   bloodied: { color: "#ff7a52", part: 0.4 },
+  dying: { color: "#ff4d3d", part: 0.12 },
   down: { color: "#9aa3a0", part: 0 },
 });
 
@@ -181,7 +182,7 @@ function paintGlow(pen, radius, color) {
 }
 
 /** A bar that is shorter the worse it is, so that it does not speak by colour alone; a cross for who is down.
- * @param {CanvasRenderingContext2D} pen @param {number} radius @param {import("../model.js").Health} health */
+ * @param {CanvasRenderingContext2D} pen @param {number} radius @param {import("../model.js").Looks} health */
 function paintHealth(pen, radius, health) {
   const { color, part } = HEALTH[health];
   if (health === "down") {

@@ -104,9 +104,21 @@ pub(super) fn keep_now(folder: &Path, scene: &JsonText) {
 /// Keeps a file that another program has written in the place of the scene's own, whatever is in it.
 /// Returns where. Blocks.
 pub fn keep_file(folder: &Path, bytes: &[u8]) -> std::io::Result<PathBuf> {
-    let name = format!("{}-0000-foreign.json", Now::read().unix_ms);
+    let name = foreign();
     write_and_thin(folder, [(&*name, bytes)])?;
     Ok(folder.join(name))
+}
+
+/// The same with a file that cannot be read: it is moved there. Blocks.
+pub fn move_file(folder: &Path, file: &Path) -> std::io::Result<PathBuf> {
+    std::fs::create_dir_all(folder)?;
+    let kept = folder.join(foreign());
+    std::fs::rename(file, &kept)?;
+    Ok(kept)
+}
+
+fn foreign() -> String {
+    format!("{}-0000-foreign.json", Now::read().unix_ms)
 }
 
 fn keep_or_warn<'a>(folder: &Path, scenes: impl IntoIterator<Item = &'a Kept>) {

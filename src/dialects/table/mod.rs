@@ -26,7 +26,7 @@ mod view;
 mod whole_scenes;
 mod wire;
 
-pub use aside::keep_file;
+pub use aside::{keep_file, move_file};
 pub use ask::{Put, Request};
 pub use open::{OpenTable, OpenTables};
 pub use people::{CONNECTIONS, Person};

@@ -198,7 +198,8 @@ impl TableRules {
         }
         (self.settings.removed)(person.proofs());
         if !conns.is_empty() {
-            let member = person.to_json(&self.durable_side().assigned);
+            // What it held is nobody's: who comes back is somebody else.
+            let member = person.to_json(&Default::default());
             self.tell_member("member_left", member, None, out);
         }
         true
