@@ -669,28 +669,43 @@ mod tests {
         assert_eq!(link.ending(), Some(Ending::Close(1013, "too slow".into())));
     }
 
-    #[tokio::test]
-    async fn who_reads_slowly_is_kept_and_who_reads_nothing_is_given_up() {
-        use tokio::io::AsyncReadExt;
-        let (mut link, mut peer) = linked().await;
-        // Room for what never gets empty here.
+    /// A connection with small buffers and much that may wait, which no other silence ends.
+    async fn narrow() -> (Link, TcpStream) {
+        let (mut link, peer) = linked().await;
+        for socket in [&link.io, &peer] {
+            let socket = socket2::SockRef::from(socket);
+            socket.set_recv_buffer_size(64 << 10).unwrap();
+            socket.set_send_buffer_size(64 << 10).unwrap();
+        }
         link.bounds.control_bytes = 64 << 20;
         let silence = Duration::from_secs(3600);
         link.manners.set(Manners {
             silence,
             ..Manners::default()
         });
-        let frame = Frame::text(&[&vec![b'x'; 1 << 20]]);
+        (link, peer)
+    }
+
+    /// Has so many bytes wait.
+    fn fill(link: &Link, bytes: usize) {
+        let frame = Frame::text(&[&vec![b'x'; 64 << 10]]);
+        while link.waiting() < bytes {
+            link.offer(&frame, None, &Lane::Control);
+        }
+    }
+
+    #[tokio::test]
+    async fn who_reads_slowly_is_kept_and_who_reads_nothing_is_given_up() {
+        use tokio::io::AsyncReadExt;
+        let (link, mut peer) = narrow().await;
         let mut now = Instant::now();
         for _ in 0..6 {
-            while link.waiting() < 32 << 20 {
-                link.offer(&frame, None, &Lane::Control);
-            }
+            fill(&link, MUCH / 2);
             // It reads far less than what makes Linux say that there is room.
             now += Duration::from_secs(9);
             let waiting = link.waiting();
             while link.waiting() >= waiting {
-                peer.read_exact(&mut [0; 16 << 10]).await.unwrap();
+                peer.read_exact(&mut [0; 4 << 10]).await.unwrap();
                 link.check(now);
                 assert_eq!(link.ending(), None);
             }
@@ -698,6 +713,20 @@ mod tests {
         // What was on its way may be taken once more.
         for _ in 0..3 {
             now += STALL;
+            link.check(now);
+        }
+        assert_eq!(link.ending(), Some(Ending::Close(1013, "too slow".into())));
+    }
+
+    #[tokio::test]
+    async fn who_trickles_does_not_hold_much() {
+        use tokio::io::AsyncReadExt;
+        let (link, mut peer) = narrow().await;
+        fill(&link, 32 * MUCH);
+        let mut now = Instant::now();
+        for _ in 0..4 {
+            now += STALL / 2;
+            peer.read_exact(&mut [0; 4 << 10]).await.unwrap();
             link.check(now);
         }
         assert_eq!(link.ending(), Some(Ending::Close(1013, "too slow".into())));
