@@ -50,7 +50,8 @@ function edit(scene, n, dice) {
   if (list === "fogOfWar") return { op: "set", path: [list, target, "points"], value: [{ x: below(500), y: 0 }, { x: 0, y: below(500) }, { x: 0, y: 0 }] };
   if (list === "aoeMarkers") return { op: "set", path: [list, target, pick(["revealed", "position", "label"])], value: pick([chance(0.5), { x: 1, y: below(50) }, "x"]) };
   if (list === "initiativeOrder") return { op: "set", path: [list, target, pick(["hp", "mapPosition", "initiative", "isKilled"])], value: pick([below(40), { x: below(300), y: below(300) }, null]) };
-  return { op: "set", path: ["activeMapId"], value: pick(scene.maps).name };
+  // There may be no map any more, or none yet.
+  return { op: "set", path: ["activeMapId"], value: scene.maps.length > 0 ? pick(scene.maps).name : null };
 }
 
 /** Node's sockets end the process when nobody listens to their errors; browsers' do not. */
