@@ -15,7 +15,7 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 pub enum Foreign<'a> {
     /// What was read.
     Bytes(&'a [u8]),
-    /// A file that cannot be read at the moment.
+    /// A file that we may not read.
     File(&'a Path),
 }
 
@@ -26,8 +26,8 @@ type KeepAside = dyn Fn(Foreign<'_>) -> std::io::Result<PathBuf> + Send + Sync;
 pub struct CurrentScene {
     store: Arc<Store>,
     keep_aside: Box<KeepAside>,
-    /// What we have last read or written there.
-    known: Mutex<Option<JsonText>>,
+    /// What was last read, written or kept aside there.
+    known: Mutex<Bytes>,
 }
 
 impl CurrentScene {
@@ -48,16 +48,16 @@ impl CurrentScene {
     pub fn read(&self) -> Option<JsonText> {
         let shelf = self.store.shelf(&SCENES);
         let bytes = match shelf.read(&path()) {
-            Ok(bytes) => bytes,
+            Ok(bytes) => Bytes::from(bytes),
             Err(Error::NotFound(_)) => return None,
             Err(error) => {
                 tracing::warn!(%error, "scenes/{CURRENT_SCENE} cannot be read ({error}); the table goes on with what it had");
                 return None;
             }
         };
-        match parse(bytes) {
+        match parse(bytes.clone()) {
             Ok(scene) => {
-                self.remember(&scene);
+                self.remember(bytes);
                 Some(scene)
             }
             Err(reason) => {
@@ -75,7 +75,7 @@ impl CurrentScene {
         let mut change = self.store.change();
         change.write(&SCENES, path(), scene.as_str().as_bytes())?;
         change.apply()?;
-        self.remember(scene);
+        self.remember(scene.bytes());
         Ok(())
     }
 
@@ -84,15 +84,20 @@ impl CurrentScene {
     fn keep_foreign(&self) -> Result<()> {
         let shelf = self.store.shelf(&SCENES);
         let file = shelf.root().join(CURRENT_SCENE);
-        let bytes = shelf.read(&path());
-        let foreign = match &bytes {
+        let kept = match shelf.read(&path()) {
             // Not by its time and size: copies and other rights change them, too.
-            Ok(bytes) if self.is_known(bytes) => return Ok(()),
-            Ok(bytes) => Foreign::Bytes(bytes),
+            Ok(bytes) if self.is_known(&bytes) => return Ok(()),
+            Ok(bytes) => {
+                let kept = (self.keep_aside)(Foreign::Bytes(&bytes))?;
+                // Once, however often what is to take its place cannot be written.
+                self.remember(bytes.into());
+                kept
+            }
             Err(Error::NotFound(_)) => return Ok(()),
-            Err(_) => Foreign::File(&file),
+            // It is not for us to read, and does not become so by waiting.
+            Err(Error::Unavailable(_)) => (self.keep_aside)(Foreign::File(&file))?,
+            Err(error) => return Err(error),
         };
-        let kept = (self.keep_aside)(foreign)?;
         let kept = kept.display();
         tracing::warn!(
             "scenes/{CURRENT_SCENE} was changed by another program, which only counts while the server is stopped; the table's scene takes its place, that one is kept as {kept}"
@@ -101,16 +106,11 @@ impl CurrentScene {
     }
 
     fn is_known(&self, bytes: &[u8]) -> bool {
-        let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known
-            .as_ref()
-            .is_some_and(|known| known.as_str().as_bytes() == bytes)
+        *self.known.lock().unwrap_or_else(PoisonError::into_inner) == bytes
     }
 
-    fn remember(&self, scene: &JsonText) {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        *known = Some(scene.clone());
+    fn remember(&self, bytes: Bytes) {
+        *self.known.lock().unwrap_or_else(PoisonError::into_inner) = bytes;
     }
 }
 
@@ -118,8 +118,7 @@ fn path() -> AssetPath {
     AssetPath::parse(CURRENT_SCENE).expect("a constant that is a path")
 }
 
-fn parse(bytes: Vec<u8>) -> Result<JsonText, String> {
-    let mut bytes = Bytes::from(bytes);
+fn parse(mut bytes: Bytes) -> Result<JsonText, String> {
     if bytes.starts_with(BYTE_ORDER_MARK) {
         bytes = bytes.slice(BYTE_ORDER_MARK.len()..);
     }

@@ -1,4 +1,4 @@
-//! The row of data for scenes, and the file that holds the table's own.
+//! The row of data for scenes.
 
 use crate::json::{JsonText, NodeKind};
 use crate::store::{AssetPath, Class, Kind};

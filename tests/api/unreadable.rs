@@ -206,6 +206,7 @@ fn a_table_that_is_not_saved_at_the_end_says_why() {
     let mut server = start_bounded_in(folder.path());
     let mut gm = server.websocket();
     gm.hear();
+    write_file(folder.path(), "scenes/current_scene.json", b"{}");
     chmod(folder.path(), "scenes", 0o555);
     gm.say(r#"{"type":"scene_update","scene":{"id":"live"}}"#);
     let cause = "scenes cannot be written; check its permissions";
@@ -214,6 +215,9 @@ fn a_table_that_is_not_saved_at_the_end_says_why() {
     let log = server.log();
     let end = format!("table main could not be saved: {cause}");
     assert!(log.contains(&end) && !log.contains("full"), "{log}");
+    // What somebody had put there meanwhile is kept, once for all attempts.
+    let aside = folder.path().join(".tablekeep/tables/main/aside");
+    assert_eq!(std::fs::read_dir(aside).unwrap().count(), 1);
 }
 
 /// A connection that stays, for a server that can open no other.
