@@ -170,6 +170,7 @@ impl Policy {
             return Err(foreign(head));
         }
         let own_page = page == Page::Own;
+        let is_named = || head.headers.contains_key(header::ORIGIN) || self.is_referred(head, host);
         let has_cookie = own_page && head.headers.contains_key(header::COOKIE);
         let mut proven = if has_cookie {
             self.passes.read(&head.headers, SystemTime::now())
@@ -196,7 +197,7 @@ impl Policy {
             basis,
             trusted,
             own_page,
-            embeds: self.names_page(head, host),
+            embeds: trusted && is_named(),
             by_place,
             gm: proven.gm,
         })
@@ -301,13 +302,9 @@ impl Policy {
         }
     }
 
-    /// Whether a page is named by `Origin` or `Referer` that may use this server.
-    fn names_page(&self, head: &RequestHead, host: &str) -> bool {
-        let origin = match head.headers.get(header::ORIGIN) {
-            Some(origin) => origin.to_str().ok(),
-            None => referring(head),
-        };
-        origin.is_some_and(|origin| self.page_at(origin, head, host) >= Page::Allowed)
+    /// Whether `Referer` names a page that may use this server.
+    fn is_referred(&self, head: &RequestHead, host: &str) -> bool {
+        referring(head).is_some_and(|origin| self.page_at(origin, head, host) >= Page::Allowed)
     }
 
     fn page_at(&self, origin: &str, head: &RequestHead, host: &str) -> Page {
