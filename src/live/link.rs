@@ -13,8 +13,8 @@ use tokio::net::TcpStream;
 
 /// A socket that takes no byte for this long is given up.
 const STALL: Duration = Duration::from_secs(10);
-/// For this long a socket that refused may still take what was on its way to a peer that reads no
-/// more.
+/// For this long, and once more later, a socket that refused may take what was on its way to a peer
+/// that reads no more: Linux tries again after 0.2, 0.6, 1.4, 3 and 6 s.
 const SETTLE: Duration = Duration::from_secs(2);
 /// Of more bytes than these that wait, such a part at least is to be taken each second in which any is:
 /// else a few that trickle hold much memory for hours.
@@ -517,9 +517,11 @@ impl Link {
         if refused() != Some(since) {
             let taken = before.saturating_sub(self.waiting());
             let trickles = before > MUCH && taken < before / PART;
-            let settles = trickles || now.duration_since(since) < SETTLE;
+            let settles = now.duration_since(since) < SETTLE;
             if let Some(lanes) = &mut *self.lanes.borrow_mut() {
-                lanes.refused = Some(if settles { since } else { now });
+                let reads = lanes.settled && !settles && !trickles;
+                lanes.settled |= !settles;
+                lanes.refused = Some(if reads { now } else { since });
             }
             // Its task may have waited for that.
             self.wake();
@@ -694,27 +696,43 @@ mod tests {
         }
     }
 
+    /// The peer reads, far less than what makes Linux say that there is room, until the socket takes some.
+    async fn take_some(link: &Link, peer: &mut TcpStream, now: Instant) {
+        use tokio::io::AsyncReadExt;
+        let waiting = link.waiting();
+        while link.waiting() >= waiting {
+            peer.read_exact(&mut [0; 4 << 10]).await.unwrap();
+            link.check(now);
+        }
+    }
+
     #[tokio::test]
     async fn who_reads_slowly_is_kept_and_who_reads_nothing_is_given_up() {
-        use tokio::io::AsyncReadExt;
         let (link, mut peer) = narrow().await;
         let mut now = Instant::now();
-        for _ in 0..6 {
+        for seconds in [4, 5, 9, 9, 9, 9] {
             fill(&link, MUCH / 2);
-            // It reads far less than what makes Linux say that there is room.
-            now += Duration::from_secs(9);
-            let waiting = link.waiting();
-            while link.waiting() >= waiting {
-                peer.read_exact(&mut [0; 4 << 10]).await.unwrap();
-                link.check(now);
-                assert_eq!(link.ending(), None);
-            }
+            now += Duration::from_secs(seconds);
+            take_some(&link, &mut peer, now).await;
+            assert_eq!(link.ending(), None);
         }
         // What was on its way may be taken once more.
         for _ in 0..3 {
             now += STALL;
             link.check(now);
         }
+        assert_eq!(link.ending(), Some(Ending::Close(1013, "too slow".into())));
+    }
+
+    /// What is on its way when a peer stops reading may be taken seconds later.
+    #[tokio::test]
+    async fn what_is_taken_once_after_a_refusal_is_no_sign_of_life() {
+        let (link, mut peer) = narrow().await;
+        fill(&link, MUCH / 2);
+        let now = Instant::now();
+        take_some(&link, &mut peer, now + STALL / 2).await;
+        assert_eq!(link.ending(), None);
+        link.check(now + STALL);
         assert_eq!(link.ending(), Some(Ending::Close(1013, "too slow".into())));
     }
 
