@@ -1,6 +1,7 @@
 //! The floor: the least that a server can do to pass a message on. One thread, one frame made of
 //! each message, one call for each socket; no rules, no rooms, nothing looked at. Where it is to be a
-//! measure for what is durable, it looks through the scene and waits for the disk before it sends.
+//! measure for what is durable, it looks through the scene and has the message on disk before it sends;
+//! a thread of its own waits for the disk, because a server's other rooms must not.
 
 use super::wire::{Header, frame};
 use crate::support::Result;
@@ -14,11 +15,12 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio, exit};
 use std::rc::Rc;
+use std::sync::Arc;
 use tablekeep::json::JsonText;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Builder;
-use tokio::task::{LocalSet, spawn_local};
+use tokio::task::{LocalSet, spawn_blocking, spawn_local};
 
 /// The word with which this program starts itself as the floor.
 pub const FLOOR: &str = "--serve-floor";
@@ -88,7 +90,7 @@ pub fn serve(mode: &str, folder: Option<&Path>) -> Result<()> {
         let hub = Rc::new(Hub {
             clients: RefCell::default(),
             scratch: RefCell::new(vec![0; SCRATCH]),
-            disk: RefCell::new(folder.map(Journal::open).transpose()?),
+            disk: folder.map(Journal::open).transpose()?,
         });
         loop {
             let (io, _) = listener.accept().await?;
@@ -101,29 +103,33 @@ pub fn serve(mode: &str, folder: Option<&Path>) -> Result<()> {
 struct Hub {
     clients: RefCell<Vec<Rc<Client>>>,
     scratch: RefCell<Vec<u8>>,
-    disk: RefCell<Option<Journal>>,
+    disk: Option<Journal>,
 }
 
 /// What makes messages durable.
 struct Journal {
-    file: File,
+    file: Arc<File>,
     scene: Bytes,
 }
 
 impl Journal {
     fn open(folder: &Path) -> Result<Self> {
         Ok(Self {
-            file: File::create(folder.join("journal"))?,
+            file: Arc::new(File::create(folder.join("journal"))?),
             scene: std::fs::read(folder.join(SCENE))?.into(),
         })
     }
 
-    fn commit(&mut self, messages: usize) -> Result<()> {
+    async fn commit(&self, messages: usize) -> Result<()> {
         for _ in 0..messages {
             JsonText::parse(self.scene.clone())?;
         }
-        self.file.write_all(&vec![7; RECORD_BYTES * messages])?;
-        Ok(self.file.sync_data()?)
+        let file = self.file.clone();
+        let synced = spawn_blocking(move || {
+            (&*file).write_all(&vec![7; RECORD_BYTES * messages])?;
+            file.sync_data()
+        });
+        Ok(synced.await??)
     }
 }
 
@@ -155,7 +161,7 @@ async fn attend(mut io: TcpStream, hub: Rc<Hub>, together: bool) -> Result<()> {
             Ok(0) => break,
             Ok(_) => {}
             Err(e) if e.kind() == ErrorKind::WouldBlock => {
-                hub.send(&messages);
+                hub.send(&messages).await;
                 messages.clear();
                 continue;
             }
@@ -164,7 +170,7 @@ async fn attend(mut io: TcpStream, hub: Rc<Hub>, together: bool) -> Result<()> {
         take_messages(&mut received, &mut messages);
         if !together {
             for message in messages.drain(..) {
-                hub.send(&[message]);
+                hub.send(&[message]).await;
             }
         }
     }
@@ -231,15 +237,15 @@ fn unmask(payload: &mut [u8], [a, b, c, d]: [u8; 4]) {
 }
 
 impl Hub {
-    fn send(&self, messages: &[Bytes]) {
+    async fn send(&self, messages: &[Bytes]) {
         if messages.is_empty() {
             return;
         }
-        if let Some(disk) = self.disk.borrow_mut().as_mut() {
-            disk.commit(messages.len()).unwrap_or_else(|error| {
-                eprintln!("the floor's journal: {error}");
-                exit(1)
-            });
+        if let Some(disk) = &self.disk
+            && let Err(error) = disk.commit(messages.len()).await
+        {
+            eprintln!("the floor's journal: {error}");
+            exit(1)
         }
         for client in self.clients.borrow().iter() {
             client.send(messages);
