@@ -121,7 +121,7 @@ impl Case {
         Ok((after.seconds_since(&before), tally))
     }
 
-    /// Microseconds of a loop that parses such a scene, waits for the disk, and sends messages of that size.
+    /// Microseconds of a server that parses such a scene, commits, and sends messages of that size.
     fn floor(&self, bytes: usize, span: Duration) -> Result<f64> {
         let folder = folders::empty()?;
         fs::write(folder.path().join(SCENE), Scene::of(self.scene_bytes).at(0))?;

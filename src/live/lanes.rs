@@ -33,8 +33,8 @@ pub(super) struct Lanes {
     pub passing_bytes: usize,
     /// Since when the socket has taken nothing; `None` while it takes what comes.
     pub refused: Option<Instant>,
-    /// Whether it has taken, since it refused, what was on its way to its peer.
-    pub settled: bool,
+    /// When it first took something again, but for the moments after it refused.
+    pub first_late: Option<Instant>,
 }
 
 enum Newest {

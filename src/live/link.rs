@@ -13,10 +13,10 @@ use tokio::net::TcpStream;
 
 /// A socket that takes no byte for this long is given up.
 const STALL: Duration = Duration::from_secs(10);
-/// For this long, and once more later, a socket that refused may take what was on its way to a peer
-/// that reads no more: Linux tries again after 0.2, 0.6, 1.4, 3 and 6 s.
+/// For this long after it refused, and for this long once more some seconds later, a socket may take
+/// what was on its way to a peer that reads no more: Linux tries a closed window ever more seldom.
 const SETTLE: Duration = Duration::from_secs(2);
-/// Of more bytes than these that wait, such a part at least is to be taken each second in which any is:
+/// Of more bytes than these that wait, such a part at least is to be taken at each look that finds any taken:
 /// else a few that trickle hold much memory for hours.
 const MUCH: usize = 1 << 20;
 const PART: usize = 64;
@@ -517,10 +517,14 @@ impl Link {
         if refused() != Some(since) {
             let taken = before.saturating_sub(self.waiting());
             let trickles = before > MUCH && taken < before / PART;
-            let settles = now.duration_since(since) < SETTLE;
+            let early = now.duration_since(since) < SETTLE;
             if let Some(lanes) = &mut *self.lanes.borrow_mut() {
-                let reads = lanes.settled && !settles && !trickles;
-                lanes.settled |= !settles;
+                let first = if early {
+                    now
+                } else {
+                    *lanes.first_late.get_or_insert(now)
+                };
+                let reads = !trickles && now.duration_since(first) >= SETTLE;
                 lanes.refused = Some(if reads { now } else { since });
             }
             // Its task may have waited for that.
@@ -573,7 +577,7 @@ impl Link {
         lanes.push(frame.bytes().clone(), &Lane::Control);
     }
 
-    /// Called about once a second: pings, and gives up peers that are gone or take nothing.
+    /// Called about twice a second: pings, and gives up peers that are gone or take nothing.
     pub fn check(&self, now: Instant) {
         if self.ending.borrow().is_some() {
             return;
@@ -701,8 +705,25 @@ mod tests {
         use tokio::io::AsyncReadExt;
         let waiting = link.waiting();
         while link.waiting() >= waiting {
+            assert_eq!(link.ending(), None);
             peer.read_exact(&mut [0; 4 << 10]).await.unwrap();
             link.check(now);
+        }
+    }
+
+    /// Waits until the socket takes nothing any more.
+    async fn settle(link: &Link, now: Instant) {
+        let mut waiting = link.waiting();
+        let mut looks = 0;
+        while looks < 20 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            link.check(now);
+            looks = if link.waiting() == waiting {
+                looks + 1
+            } else {
+                0
+            };
+            waiting = link.waiting();
         }
     }
 
@@ -730,7 +751,11 @@ mod tests {
         let (link, mut peer) = narrow().await;
         fill(&link, MUCH / 2);
         let now = Instant::now();
-        take_some(&link, &mut peer, now + STALL / 2).await;
+        let late = now + STALL / 2;
+        take_some(&link, &mut peer, late).await;
+        // The next look finds the rest of it.
+        take_some(&link, &mut peer, late + SETTLE / 4).await;
+        settle(&link, late + SETTLE / 4).await;
         assert_eq!(link.ending(), None);
         link.check(now + STALL);
         assert_eq!(link.ending(), Some(Ending::Close(1013, "too slow".into())));
@@ -738,15 +763,14 @@ mod tests {
 
     #[tokio::test]
     async fn who_trickles_does_not_hold_much() {
-        use tokio::io::AsyncReadExt;
         let (link, mut peer) = narrow().await;
         fill(&link, 32 * MUCH);
-        let mut now = Instant::now();
-        for _ in 0..4 {
-            now += STALL / 2;
-            peer.read_exact(&mut [0; 4 << 10]).await.unwrap();
-            link.check(now);
+        let now = Instant::now();
+        for seconds in [4, 8] {
+            take_some(&link, &mut peer, now + Duration::from_secs(seconds)).await;
         }
+        assert_eq!(link.ending(), None);
+        link.check(now + STALL);
         assert_eq!(link.ending(), Some(Ending::Close(1013, "too slow".into())));
     }
 
